@@ -1,0 +1,114 @@
+//! What a query may name: tables and columns with their metadata, behind the trait [`Schemas`].
+//!
+//! `catalog` implements it on a snapshot; tests implement it on a few literals.
+
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::logical_expr::TableSource;
+
+use crate::Error;
+
+/// The exact, case-preserving name of a table: `schema.table`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TableName {
+    /// Name of the schema.
+    pub schema: String,
+    /// Name of the table within its schema.
+    pub table: String,
+}
+
+impl fmt::Display for TableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.schema, self.table)
+    }
+}
+
+/// A column with the metadata that VOTable FIELDs and TAP_SCHEMA carry (VOTable 1.5 §4.1).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// Exact name.
+    pub name: String,
+    /// Type of the values that a scan delivers.
+    pub data_type: DataType,
+    /// Unit in VOUnits syntax.
+    pub unit: Option<String>,
+    /// UCD1+.
+    pub ucd: Option<String>,
+    /// Data model role.
+    pub utype: Option<String>,
+    /// DALI xtype.
+    pub xtype: Option<String>,
+    /// One line for humans.
+    pub description: Option<String>,
+    /// Queryable by its (delimited) name but no part of `*`, as `"_healpix_29"` is.
+    pub hidden: bool,
+    /// A floating-point column whose file may hold NaN, which ADQL must see as NULL.
+    pub may_hold_nan: bool,
+}
+
+impl Column {
+    /// A visible column without metadata.
+    pub fn new(name: impl Into<String>, data_type: DataType) -> Self {
+        let may_hold_nan = data_type.is_floating();
+        Self {
+            name: name.into(),
+            data_type,
+            unit: None,
+            ucd: None,
+            utype: None,
+            xtype: None,
+            description: None,
+            hidden: false,
+            may_hold_nan,
+        }
+    }
+}
+
+/// The columns by which the rows of a table are placed on the sky (ICRS degrees).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Positions {
+    /// Column of right ascension.
+    pub ra: String,
+    /// Column of declination.
+    pub dec: String,
+    /// Column with the order-29 NESTED index of the position, by which rows are tiled.
+    pub spatial_index: String,
+    /// The largest distance between a row's own position and the one that it is tiled by.
+    pub slack_deg: f64,
+}
+
+/// A table as a query sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// Exact name.
+    pub name: TableName,
+    /// One paragraph for humans.
+    pub description: Option<String>,
+    /// All columns in their order, hidden ones included.
+    pub columns: Vec<Column>,
+    /// Present when the table is tiled on the sky.
+    pub positions: Option<Positions>,
+}
+
+impl Table {
+    /// The index of the column of exactly this name.
+    pub fn column_index(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|c| c.name == name)
+    }
+}
+
+/// The tables that a query may name, on one pinned snapshot.
+pub trait Schemas: Send + Sync + fmt::Debug {
+    /// Every table, in a stable order.
+    fn tables(&self) -> Vec<Arc<Table>>;
+
+    /// The table of exactly this name.
+    fn table(&self, name: &TableName) -> Option<Arc<Table>>;
+
+    /// What a plan scans: a source whose schema is exactly these columns of the table
+    /// (indices into [`Table::columns`], ascending), so that a wide table does not pay for its
+    /// width.
+    fn source(&self, name: &TableName, columns: &[usize]) -> Result<Arc<dyn TableSource>, Error>;
+}
