@@ -37,6 +37,7 @@ impl fmt::Display for Place {
 /// Why a query was not planned.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(clippy::error_impl_error, reason = "one error per crate, named by its crate: adql::Error")]
 pub enum Error {
     /// The text is not ADQL.
     #[error("{message} at {place}")]

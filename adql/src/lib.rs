@@ -1,13 +1,87 @@
 //! ADQL 2.1: text and schemas in, DataFusion's logical plan out; and the geometry of the sky.
 //!
-//! The pipeline is the list of modules: [`parser`] (text to syntax tree), [`check`] (only what
-//! ADQL allows), [`resolve`] (names against [`Schemas`]), [`lower`] (to a `LogicalPlan`),
-//! [`rewrite`] (sky predicates). [`plan`] runs it. [`sky`] knows nothing of DataFusion.
+//! The pipeline is the list of modules: `limits` (how large a text may be), `parser` (text to
+//! syntax tree), `check` (only what ADQL allows, and the list of extensions), `resolve` (names
+//! against [`Schemas`]), `lower` (to a `LogicalPlan`), [`rewrite`] (sky predicates). [`plan`] runs
+//! it up to the logical plan. [`sky`] knows nothing of DataFusion.
 //! The crate is pure: no async, I/O, clock or randomness.
+//!
+//! NULLs come last in ascending and first in descending order: they count as the largest value.
+//! A division of integers is one (`1/2` is 0), a NaN is NULL, LIKE and `=` are case-sensitive.
 
+mod check;
 pub mod error;
+pub mod function;
+mod limits;
+mod lower;
+mod parser;
+mod resolve;
+pub mod rewrite;
 pub mod schema;
 pub mod sky;
 
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::optimizer::Analyzer;
+
 pub use error::{Error, Fault, Place};
+pub use limits::Limits;
 pub use schema::{Column, Positions, Schemas, Table, TableName};
+
+/// A planned query.
+#[derive(Debug, Clone)]
+pub struct Query {
+    /// What to evaluate; DataFusion's analyzer and optimizer have not seen it.
+    pub plan: LogicalPlan,
+    /// The output columns, by position.
+    pub columns: Vec<OutputColumn>,
+    /// The tables that are read, each once, in order of their names.
+    pub tables: Vec<TableName>,
+}
+
+/// What a column of the result is: the attributes of a VOTable FIELD (VOTable 1.5, section 4.1).
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutputColumn {
+    /// Name of the column or its alias (TAP 1.1, section 3); unique in any case of letters, and
+    /// for an expression without a name a generated regular identifier.
+    pub name: String,
+    /// Type of the values.
+    pub data_type: DataType,
+    /// Unit in `VOUnits` syntax.
+    pub unit: Option<String>,
+    /// UCD1+.
+    pub ucd: Option<String>,
+    /// Data model role.
+    pub utype: Option<String>,
+    /// DALI xtype.
+    pub xtype: Option<String>,
+    /// One line for humans.
+    pub description: Option<String>,
+}
+
+/// Judges a text without any table: whether it is one query of ADQL 2.1 (or of the extensions)
+/// that uses functions of the registry, or of the `declared` names, only.
+pub fn validate(text: &str, declared: &[&str], limits: &Limits) -> Result<(), Error> {
+    check::check(&parser::parse(text, limits)?, declared)
+}
+
+/// Plans a query: parse, check, resolve, lower.
+pub fn plan(text: &str, schemas: &Arc<dyn Schemas>, limits: &Limits) -> Result<Query, Error> {
+    let mut query = parser::parse(text, limits)?;
+    check::check(&query, &[])?;
+    let resolved = resolve::resolve(&mut query, schemas.as_ref())?;
+    let plan = lower::lower(query, &resolved, schemas.as_ref())?;
+    // The analyzer unifies types; an output column has the type that comes out of it.
+    let analyzed = Analyzer::new()
+        .execute_and_check(plan.clone(), lower::options(), |_, _| {})
+        .map_err(lower::planning_error)?;
+    let types = analyzed.schema().fields().iter().map(|field| field.data_type().clone());
+    let columns = resolved.outputs.into_iter().zip(types);
+    let columns = columns.map(|(output, data_type)| {
+        let resolve::Metadata { unit, ucd, utype, xtype, description } = output.metadata;
+        OutputColumn { name: output.name, data_type, unit, ucd, utype, xtype, description }
+    });
+    Ok(Query { plan, columns: columns.collect(), tables: resolved.tables.into_keys().collect() })
+}

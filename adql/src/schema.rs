@@ -25,14 +25,14 @@ impl fmt::Display for TableName {
     }
 }
 
-/// A column with the metadata that VOTable FIELDs and TAP_SCHEMA carry (VOTable 1.5 §4.1).
+/// A column with the metadata that VOTable FIELDs and `TAP_SCHEMA` carry (VOTable 1.5 §4.1).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Column {
     /// Exact name.
     pub name: String,
     /// Type of the values that a scan delivers.
     pub data_type: DataType,
-    /// Unit in VOUnits syntax.
+    /// Unit in `VOUnits` syntax.
     pub unit: Option<String>,
     /// UCD1+.
     pub ucd: Option<String>,

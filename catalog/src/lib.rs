@@ -1,1 +1,39 @@
-//! stub
+//! Which tables exist, where they lie on the sky and on disk, and which worker owns what.
+//!
+//! A [`Location`] is opened into a [`Snapshot`]: tables found by `discover`, what their files say
+//! read by `hats` and `survey`, their tiles in a columnar [`Manifest`]. A query plans against the
+//! snapshot through [`adql::Schemas`]; its scans are [`HatsTable`]s, whose filters become
+//! coverage, coverage becomes tiles, and tiles become the files of a `DataSourceExec`.
+//! Opening a snapshot reads metadata only, planning opens nothing at all, and pruning is
+//! conservative: it may keep too much, never too little.
+
+mod discover;
+mod error;
+mod footer;
+mod hats;
+mod location;
+mod placement;
+mod provider;
+mod prune;
+mod scan;
+mod snapshot;
+mod survey;
+mod table;
+mod tile;
+
+pub mod explain;
+
+#[cfg(test)]
+mod tests;
+
+pub use discover::{Attachment, DEFAULT_SCHEMA};
+pub use error::Error;
+pub use hats::{Kind, tile_of_path};
+pub use location::Location;
+pub use placement::Placement;
+pub use provider::HatsTable;
+pub use prune::touched_tiles;
+pub use scan::{ScanOptions, TILE_STORE};
+pub use snapshot::Snapshot;
+pub use table::{SPATIAL_INDEX, TiledTable};
+pub use tile::{Manifest, Tile, TileFile};

@@ -1,1 +1,18 @@
-//! stub
+//! The coordinator: takes ADQL over TAP, plans, fans out over workers, streams the answer back.
+//!
+//! [`engine`] is the way through for one query, [`plan`] the physical passes and
+//! [`distributed`] the only module here that knows `datafusion-distributed`.
+//! [`tap`] alone knows HTTP, [`format`](mod@format) the documents that leave.
+//! The coordinator of a cluster never opens a tile.
+
+pub mod cli;
+pub mod config;
+pub mod distributed;
+pub mod engine;
+pub mod error;
+pub mod format;
+pub mod plan;
+pub mod tap;
+
+pub use engine::{Engine, QueryOptions, QueryResult};
+pub use error::Error;

@@ -1,0 +1,247 @@
+//! Constructs of ADQL in conditions and values to those of DataFusion's SQL.
+
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, CharacterLength, DataType, Expr, Function as Call, FunctionArg,
+    FunctionArgExpr, FunctionArguments, Ident, ObjectName, Spanned, TimezoneInfo, Value,
+};
+
+use crate::Error;
+use crate::check::{call_error, function_name, has_coordinate_system};
+use crate::function::{self, Target, check_coordinate_system};
+use crate::parser::{place, tree};
+
+/// Lowers an expression in place. The tree is walked with a list of what is left to do; only
+/// chains of AND and OR are taken apart, by a call for each level of parentheses.
+pub(super) fn lower(expression: &mut Expr) -> Result<(), Error> {
+    let mut left = vec![expression];
+    while let Some(expression) = left.pop() {
+        match expression {
+            Expr::BinaryOp { op: BinaryOperator::And | BinaryOperator::Or, .. } => {
+                balance(expression)?;
+            }
+            Expr::BinaryOp { left: a, right: b, .. } => left.extend([a.as_mut(), b.as_mut()]),
+            Expr::Like { expr, pattern, .. } | Expr::ILike { expr, pattern, .. } => {
+                without_escapes(pattern);
+                left.extend([expr.as_mut(), pattern.as_mut()]);
+            }
+            Expr::Between { expr, low, high, .. } => {
+                left.extend([expr.as_mut(), low.as_mut(), high.as_mut()]);
+            }
+            Expr::InList { expr, list, .. } => {
+                left.push(expr);
+                left.extend(list);
+            }
+            Expr::Nested(inner)
+            | Expr::UnaryOp { expr: inner, .. }
+            | Expr::IsNull(inner)
+            | Expr::IsNotNull(inner) => left.push(inner),
+            Expr::Cast { .. } => left.extend(cast(expression)?),
+            Expr::Function(call) => {
+                lower_call(call)?;
+                left.extend(tree::arguments_mut(call));
+            }
+            Expr::Case { operand, conditions, else_result, .. } => {
+                left.extend(operand.as_deref_mut());
+                for when in conditions {
+                    left.push(&mut when.condition);
+                    left.push(&mut when.result);
+                }
+                left.extend(else_result.as_deref_mut());
+            }
+            Expr::InSubquery { expr, subquery, .. } => {
+                left.push(expr);
+                super::query(subquery)?;
+            }
+            Expr::Subquery(subquery) | Expr::Exists { subquery, .. } => super::query(subquery)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Makes a balanced tree of a chain of ANDs or ORs, so that a plan is as deep as the logarithm of
+/// its length.
+fn balance(expression: &mut Expr) -> Result<(), Error> {
+    let mut leaves = vec![];
+    let mut rest = std::mem::replace(expression, tree::null());
+    let Expr::BinaryOp { op: connective, .. } = &rest else { return Ok(()) };
+    let connective = connective.clone();
+    loop {
+        match rest {
+            Expr::BinaryOp { left, op, right } if op == connective => {
+                leaves.push(*right);
+                rest = *left;
+            }
+            first => {
+                leaves.push(first);
+                break;
+            }
+        }
+    }
+    leaves.reverse();
+    leaves.iter_mut().try_for_each(lower)?;
+    while leaves.len() > 1 {
+        let mut pairs = Vec::with_capacity(leaves.len().div_ceil(2));
+        let mut level = leaves.into_iter();
+        while let Some(first) = level.next() {
+            pairs.push(match level.next() {
+                Some(second) => tree::binary(first, connective.clone(), second),
+                None => first,
+            });
+        }
+        leaves = pairs;
+    }
+    if let Some(balanced) = leaves.pop() {
+        *expression = balanced;
+    }
+    Ok(())
+}
+
+/// `\` means itself in a pattern of ADQL, and quotes the next character in one of DataFusion.
+fn without_escapes(pattern: &mut Expr) {
+    if let Expr::Value(value) = pattern
+        && let Value::SingleQuotedString(text) = &mut value.value
+    {
+        *text = text.replace('\\', "\\\\");
+        return;
+    }
+    let inner = std::mem::replace(pattern, tree::null());
+    *pattern = tree::call("replace", vec![inner, tree::text("\\"), tree::text("\\\\")]);
+}
+
+/// ADQL 2.1, section 4.5.1. Hands back what is left to lower.
+fn cast(expression: &mut Expr) -> Result<Option<&mut Expr>, Error> {
+    let span = expression.span();
+    let length = match expression {
+        Expr::Cast { data_type: DataType::Custom(name, _), .. } => {
+            return Err(Error::NotEvaluable {
+                construct: format!("CAST(… AS {name})"),
+                reason: "write the geometry with numbers, as in POINT(ra, dec)".to_owned(),
+                place: place(span),
+            });
+        }
+        Expr::Cast { data_type, .. } => lower_type(data_type),
+        _ => None,
+    };
+    if let Some(length) = length {
+        let inner = std::mem::replace(expression, tree::null());
+        *expression = tree::call("substr", vec![inner, tree::number(1), tree::number(length)]);
+        let Expr::Function(call) = expression else { return Ok(None) };
+        return match tree::arguments_mut(call).into_iter().next() {
+            Some(Expr::Cast { expr, .. }) => Ok(Some(expr)),
+            _ => Ok(None),
+        };
+    }
+    match expression {
+        Expr::Cast { expr, .. } => Ok(Some(expr)),
+        _ => Ok(None),
+    }
+}
+
+/// Gives the type that the planner knows; hands back the length that a text is cut to.
+fn lower_type(data_type: &mut DataType) -> Option<u64> {
+    match data_type {
+        DataType::Char(length) | DataType::Varchar(length) => {
+            let cut = match length {
+                Some(CharacterLength::IntegerLength { length, .. }) => Some(*length),
+                _ => None,
+            };
+            *data_type = DataType::Varchar(None);
+            cut
+        }
+        DataType::Timestamp(..) => {
+            // Nanoseconds would end in the year 2262.
+            *data_type = DataType::Timestamp(Some(6), TimezoneInfo::None);
+            None
+        }
+        _ => None,
+    }
+}
+
+fn rename(call: &mut Call, name: &str) {
+    call.name = ObjectName::from(vec![Ident::new(name)]);
+}
+
+/// The function of a session that evaluates a function of ADQL.
+fn lower_call(call: &mut Call) -> Result<(), Error> {
+    let name = function_name(call)?;
+    let Some(function) = function::lookup(&name) else {
+        return lower_unregistered(call, name);
+    };
+    drop_coordinate_system(function, call)?;
+    if function.name == "DISTANCE" {
+        spread_points(call)?;
+    }
+    let count = tree::arguments(call).len().max(*function.arguments.start());
+    match function.lowering(count).map_err(|error| call_error(error, call))? {
+        Target::Ours(name) | Target::Builtin(name) | Target::Aggregate(name) => rename(call, name),
+        Target::Syntax => {}
+    }
+    Ok(())
+}
+
+/// Functions that only the lowering itself writes pass; the others are ADQL that is not
+/// evaluated here.
+fn lower_unregistered(call: &Call, name: String) -> Result<(), Error> {
+    if matches!(name.as_str(), "replace" | "substr") {
+        return Ok(());
+    }
+    let reason = match name.to_ascii_uppercase().as_str() {
+        "REGION" => "write POINT, CIRCLE, BOX or POLYGON",
+        "COORDSYS" => "all positions are ICRS",
+        "IN_UNIT" => "write the factor, as in x * 3600",
+        _ => "the function is declared, but not evaluated here",
+    };
+    let place = place(call.name.span());
+    Err(Error::NotEvaluable { construct: name, reason: reason.to_owned(), place })
+}
+
+/// Drops the deprecated first argument of a geometry (ADQL 2.1, section 4.2.5).
+fn drop_coordinate_system(function: &function::Function, call: &mut Call) -> Result<(), Error> {
+    let arguments = tree::arguments(call);
+    if !has_coordinate_system(function, &arguments) {
+        return Ok(());
+    }
+    if let Some(Expr::Value(value)) = arguments.first()
+        && let Value::SingleQuotedString(text) = &value.value
+    {
+        check_coordinate_system(text).map_err(|error| call_error(error, call))?;
+    }
+    if let FunctionArguments::List(list) = &mut call.args {
+        list.args.remove(0);
+    }
+    Ok(())
+}
+
+/// `DISTANCE(POINT(a, b), POINT(c, d))` is `DISTANCE(a, b, c, d)`: no points are made.
+fn spread_points(call: &mut Call) -> Result<(), Error> {
+    let FunctionArguments::List(list) = &mut call.args else { return Ok(()) };
+    let is_point = |argument: &FunctionArg| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => match tree::bare(expression) {
+            Expr::Function(point) => point.name.to_string().eq_ignore_ascii_case("POINT"),
+            _ => false,
+        },
+        _ => false,
+    };
+    if list.args.len() != 2 || !list.args.iter().all(is_point) {
+        return Ok(());
+    }
+    let mut coordinates = vec![];
+    for argument in std::mem::take(&mut list.args) {
+        let FunctionArg::Unnamed(FunctionArgExpr::Expr(mut expression)) = argument else {
+            continue;
+        };
+        while let Expr::Nested(inner) = expression {
+            expression = *inner;
+        }
+        let Expr::Function(mut point) = expression else { continue };
+        if let Some(function) = function::lookup("POINT") {
+            drop_coordinate_system(function, &mut point)?;
+        }
+        if let FunctionArguments::List(inner) = point.args {
+            coordinates.extend(inner.args);
+        }
+    }
+    list.args = coordinates;
+    Ok(())
+}

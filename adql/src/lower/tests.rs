@@ -1,0 +1,417 @@
+//! Queries from text to rows, on tables of a few rows.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{
+    ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, RecordBatch,
+    StringArray, TimestampMicrosecondArray,
+};
+use datafusion::arrow::util::display::array_value_to_string;
+use datafusion::dataframe::DataFrame;
+use datafusion::datasource::{MemTable, provider_as_source};
+use datafusion::execution::SessionStateBuilder;
+use datafusion::logical_expr::TableSource;
+
+use crate::rewrite::optimizer_rules;
+use crate::{Column, Error, Limits, Positions, Schemas, Table, TableName, plan};
+
+mod soup;
+
+/// Tables in memory.
+#[derive(Debug)]
+pub(crate) struct Sample {
+    tables: Vec<(Arc<Table>, RecordBatch)>,
+}
+
+fn columns_of(batch: &RecordBatch) -> Vec<Column> {
+    let fields = batch.schema();
+    let column = |field: &Arc<datafusion::arrow::datatypes::Field>| {
+        let mut column = Column::new(field.name(), field.data_type().clone());
+        column.hidden = field.name().starts_with('_');
+        match field.name().as_str() {
+            "ra" | "dec" => {
+                column.unit = Some("deg".to_owned());
+                column.ucd = Some(format!("pos.eq.{};meta.main", field.name()));
+            }
+            "mag" => {
+                column.unit = Some("mag".to_owned());
+                column.description = Some("brightness".to_owned());
+            }
+            _ => {}
+        }
+        column
+    };
+    fields.fields().iter().map(column).collect()
+}
+
+fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+    let columns = columns.into_iter().map(|(name, array)| (name, array, true));
+    RecordBatch::try_from_iter_with_nullable(columns).unwrap()
+}
+
+fn stars() -> RecordBatch {
+    let (ra, dec) = ([10.0, 10.5, 200.0, 359.9, 0.1], [20.0, 20.0, -30.0, 0.0, 0.0]);
+    let index = ra.iter().zip(dec).map(|(&ra, dec)| crate::sky::spatial_index(ra, dec));
+    batch(vec![
+        ("id", Arc::new(Int64Array::from(vec![1, 2, 3, 4, 5]))),
+        ("ra", Arc::new(Float64Array::from(ra.to_vec()))),
+        ("dec", Arc::new(Float64Array::from(dec.to_vec()))),
+        (
+            "mag",
+            Arc::new(Float64Array::from(vec![
+                Some(5.0),
+                Some(f64::NAN),
+                Some(7.5),
+                None,
+                Some(1.0),
+            ])),
+        ),
+        ("name", Arc::new(StringArray::from(vec!["Alpha", "beta", "A_b", "a\\b", "100%"]))),
+        (
+            "flag",
+            Arc::new(BooleanArray::from(vec![
+                Some(true),
+                Some(false),
+                None,
+                Some(true),
+                Some(false),
+            ])),
+        ),
+        ("Odd Name", Arc::new(Int32Array::from(vec![10, 20, 30, 40, 50]))),
+        ("_healpix_29", Arc::new(index.collect::<Int64Array>())),
+    ])
+}
+
+fn observations() -> RecordBatch {
+    let taken = vec![0, 86_400_000_000, 2 * 86_400_000_000, 3 * 86_400_000_000];
+    batch(vec![
+        ("obs_id", Arc::new(Int64Array::from(vec![11, 12, 13, 14]))),
+        ("id", Arc::new(Int64Array::from(vec![1, 1, 3, 9]))),
+        (
+            "flux",
+            Arc::new(Float32Array::from(vec![Some(1.5), Some(2.5), Some(f32::NAN), Some(4.0)])),
+        ),
+        ("band", Arc::new(StringArray::from(vec!["g", "r", "g", "g"]))),
+        ("taken", Arc::new(TimestampMicrosecondArray::from(taken))),
+    ])
+}
+
+fn numbers(values: Vec<i64>) -> RecordBatch {
+    batch(vec![("n", Arc::new(Int64Array::from(values)))])
+}
+
+impl Sample {
+    pub(crate) fn new() -> Self {
+        let table = |schema: &str, name: &str, batch: RecordBatch| {
+            let columns = columns_of(&batch);
+            let positions = columns.iter().any(|c| c.hidden).then(|| Positions {
+                ra: "ra".to_owned(),
+                dec: "dec".to_owned(),
+                spatial_index: "_healpix_29".to_owned(),
+                slack_deg: 0.0,
+            });
+            let name = TableName { schema: schema.to_owned(), table: name.to_owned() };
+            (Arc::new(Table { name, description: None, columns, positions }), batch)
+        };
+        Self {
+            tables: vec![
+                table("public", "Stars", stars()),
+                table("public", "obs", observations()),
+                table("a", "dup", numbers(vec![1, 2, 2, 3])),
+                table("b", "dup", numbers(vec![2, 3, 3, 4])),
+                table("tap_schema", "tables", numbers(vec![7])),
+            ],
+        }
+    }
+}
+
+impl Schemas for Sample {
+    fn tables(&self) -> Vec<Arc<Table>> {
+        self.tables.iter().map(|(table, _)| Arc::clone(table)).collect()
+    }
+
+    fn table(&self, name: &TableName) -> Option<Arc<Table>> {
+        self.tables().into_iter().find(|table| table.name == *name)
+    }
+
+    fn source(&self, name: &TableName, columns: &[usize]) -> Result<Arc<dyn TableSource>, Error> {
+        let (_, batch) = self.tables.iter().find(|(table, _)| table.name == *name).unwrap();
+        let batch = batch.project(columns).unwrap();
+        let table = MemTable::try_new(batch.schema(), vec![vec![batch]])?;
+        Ok(provider_as_source(Arc::new(table)))
+    }
+}
+
+/// Plans and evaluates; rows as `a|b`, in their order.
+fn rows(text: &str) -> Result<Vec<String>, String> {
+    let schemas: Arc<dyn Schemas> = Arc::new(Sample::new());
+    let query = plan(text, &schemas, &Limits::default()).map_err(|error| error.to_string())?;
+    let state = SessionStateBuilder::new()
+        .with_default_features()
+        .with_optimizer_rules(optimizer_rules(schemas))
+        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let batches = runtime
+        .block_on(DataFrame::new(state, query.plan).collect())
+        .map_err(|error| error.to_string())?;
+    let mut rows = vec![];
+    for batch in &batches {
+        for (field, column) in batch.schema().fields().iter().zip(&query.columns) {
+            assert_eq!(*field.data_type(), column.data_type, "type of {}", column.name);
+            assert_eq!(*field.name(), column.name);
+        }
+        for row in 0..batch.num_rows() {
+            let cells = batch.columns().iter().map(|c| array_value_to_string(c, row).unwrap());
+            rows.push(cells.collect::<Vec<_>>().join("|"));
+        }
+    }
+    Ok(rows)
+}
+
+/// The rows, or the error.
+fn check(text: &str, expect: &str) {
+    let answer = rows(text).map_or_else(|error| error, |rows| rows.join("; "));
+    assert_eq!(answer, expect, "for {text}");
+}
+
+/// The rows in any order.
+fn check_set(text: &str, expect: &str) {
+    let answer = rows(text).map(|mut rows| {
+        rows.sort();
+        rows.join("; ")
+    });
+    assert_eq!(answer.unwrap_or_else(|error| error), expect, "for {text}");
+}
+
+#[test]
+fn select_and_order() {
+    check("SELECT id FROM stars ORDER BY id", "1; 2; 3; 4; 5");
+    check("SELECT TOP 2 id FROM stars ORDER BY id DESC", "5; 4");
+    check("SELECT TOP 2 id FROM stars ORDER BY id OFFSET 3", "4; 5");
+    check("SELECT TOP 0 id FROM stars", "");
+    check("SELECT id FROM stars ORDER BY 1 OFFSET 4", "5");
+    check("SELECT id AS x FROM stars ORDER BY x DESC", "5; 4; 3; 2; 1");
+    check("SELECT -id AS id FROM stars ORDER BY id", "-5; -4; -3; -2; -1");
+    check("SELECT id FROM stars ORDER BY dec, -ra", "3; 4; 5; 2; 1");
+    check("SELECT id FROM stars ORDER BY ABS(id - 3), id", "3; 2; 4; 1; 5");
+    check("SELECT id, ABS(id - 3) AS d FROM stars ORDER BY d * 10, id", "3|0; 2|1; 4|1; 1|2; 5|2");
+    check("SELECT DISTINCT band FROM obs ORDER BY band", "g; r");
+    check("SELECT DISTINCT TOP 1 o.band FROM obs AS o ORDER BY o.band DESC", "r");
+    check(
+        "SELECT DISTINCT band FROM obs ORDER BY id",
+        "with SELECT DISTINCT, ORDER BY takes selected columns only at line 1, column 39",
+    );
+    check(
+        "SELECT id FROM stars ORDER BY 2",
+        "ORDER BY 2 names no column: there are 1 at line 1, column 31",
+    );
+    check("SELECT mag FROM stars ORDER BY mag", "1.0; 5.0; 7.5; ; ");
+    check("SELECT mag FROM stars ORDER BY mag DESC", "; ; 7.5; 5.0; 1.0");
+}
+
+#[test]
+fn conditions() {
+    let ids = |condition: &str| format!("SELECT id FROM stars WHERE {condition} ORDER BY id");
+    check(&ids("mag > 0"), "1; 3; 5");
+    check(&ids("NOT mag > 2"), "5");
+    check(&ids("mag IS NULL"), "2; 4");
+    check(&ids("mag BETWEEN 1 AND 5"), "1; 5");
+    check(&ids("id IN (1, 3, 7)"), "1; 3");
+    check(&ids("id NOT IN (1, 3)"), "2; 4; 5");
+    check(&ids("name LIKE 'A%'"), "1; 3");
+    check(&ids("name ILIKE 'a%'"), "1; 3; 4");
+    check(&ids("name LIKE 'a\\b'"), "4");
+    check(&ids("name LIKE '%' || '\\' || '%'"), "4");
+    check(&ids("name LIKE 'A_b'"), "3");
+    check(&ids("name = 'Beta'"), "");
+    check(&ids("flag = 1"), "1; 4");
+    check(&ids("0 = flag"), "2; 5");
+    check(&ids("flag <> TRUE"), "2; 5");
+    check(&ids("id = 1 OR id = 2 AND id = 3 OR id = 5"), "1; 5");
+    check(&ids("id = 1 OR id = 2 OR id = 3 OR id = 4 AND mag > 0"), "1; 2; 3");
+    check(&ids("1 = CONTAINS(POINT(ra, dec), CIRCLE(10, 20, 1))"), "1; 2");
+    check(&ids("CONTAINS(POINT('ICRS', ra, dec), CIRCLE('', 0, 0, 1)) = 1"), "4; 5");
+    check(&ids("0 = CONTAINS(POINT(ra, dec), CIRCLE(0, 0, 1))"), "1; 2; 3");
+    check(&ids("DISTANCE(ra, dec, 10, 20) < 0.1"), "1");
+    check(&ids("DISTANCE(POINT(ra, dec), POINT('ICRS', 0, 0)) <= 0.2"), "4; 5");
+    check(&ids("1 = INTERSECTS(POINT(ra, dec), BOX(10, 20, 0.5, 0.5))"), "1");
+    check(&ids("EXISTS (SELECT * FROM obs WHERE obs.id = stars.id)"), "1; 3");
+    check(
+        &ids("NOT EXISTS (SELECT * FROM obs AS stars2 WHERE stars2.id = stars.id AND band = 'g')"),
+        "2; 4; 5",
+    );
+    check(&ids("id IN (SELECT id FROM obs WHERE band = 'g')"), "1; 3");
+    check(&ids("id NOT IN (SELECT id FROM obs)"), "2; 4; 5");
+    check(&ids("id = (SELECT MAX(id) FROM obs WHERE id < 9)"), "3");
+    check(&ids("\"_healpix_29\" >= 0"), "1; 2; 3; 4; 5");
+    check(&ids("\"Odd Name\" = 20"), "2");
+}
+
+#[test]
+fn values() {
+    let value = |expression: &str| format!("SELECT TOP 1 {expression} FROM tap_schema.tables");
+    check(&value("1/2, -7/2, 1.0/2, .5, 12., 1e3, 1.E-1"), "0|-3|0.5|0.5|12.0|1000.0|0.1");
+    check(&value("0.0/0.0, 1/0.0"), "|inf");
+    check(&value("- - 3, +4, 2 - -1, 2 * 3 + 4"), "3|4|3|10");
+    check(&value("'it''s' || ' ' || 5"), "it's 5");
+    check(
+        &value("MOD(-7, 3), SQRT(-1), LOG(1), TRUNCATE(2.567, 2), ROUND(-25, -1)"),
+        "-1||0.0|2.56|-30",
+    );
+    check(&value("COALESCE(NULL, 3), LOWER('ABC'), UPPER('abc')"), "3|abc|ABC");
+    check(
+        &value("CASE WHEN n = 7 THEN 'seven' ELSE 'other' END, CASE n WHEN 1 THEN 1 END"),
+        "seven|",
+    );
+    check(
+        &value("CAST(2.7 AS INTEGER), CAST('12' AS BIGINT), CAST(1 AS REAL), CAST(n AS VARCHAR)"),
+        "2|12|1.0|7",
+    );
+    check(
+        &value("CAST('abcdef' AS VARCHAR(3)), CAST('abc' AS CHAR(5)), CAST('abc' AS CHAR)"),
+        "abc|abc|abc",
+    );
+    check(&value("CAST('2021-01-14T11:25:00' AS TIMESTAMP)"), "2021-01-14T11:25:00");
+    check(&value("CAST('9000-01-01' AS TIMESTAMP)"), "9000-01-01T00:00:00");
+    check(&value("DISTANCE(10, 20, 10, 21), DISTANCE(POINT(10, 20), POINT(10, 21))"), "1.0|1.0");
+    check(&value("COORD1(POINT(10, 20)), AREA(POINT(1, 2))"), "10.0|0.0");
+    check("SELECT obs_id FROM obs WHERE taken > '1970-01-02' ORDER BY obs_id", "13; 14");
+    check("SELECT obs_id FROM obs WHERE taken = CAST('1970-01-02T00:00:00Z' AS TIMESTAMP)", "12");
+    check("SELECT (SELECT MAX(n) FROM a.dup) AS m FROM tap_schema.tables", "3");
+}
+
+#[test]
+fn groups() {
+    check(
+        "SELECT COUNT(*), COUNT(mag), MIN(mag), MAX(mag), AVG(id), SUM(id) FROM stars",
+        "5|3|1.0|7.5|3.0|15",
+    );
+    check("SELECT band, COUNT(*) AS n FROM obs GROUP BY band ORDER BY n", "r|1; g|3");
+    check("SELECT band, COUNT(*) FROM obs GROUP BY band HAVING COUNT(*) > 1", "g|3");
+    check("SELECT band AS b, COUNT(*) AS n FROM obs GROUP BY b HAVING n > 1 ORDER BY b", "g|3");
+    check("SELECT band FROM obs GROUP BY 1 ORDER BY COUNT(*)", "r; g");
+    check("SELECT id/2 AS half, COUNT(*) FROM stars GROUP BY id/2 ORDER BY 1", "0|1; 1|2; 2|2");
+    check("SELECT COUNT(DISTINCT band), COUNT(ALL band) FROM obs", "2|4");
+    check("SELECT COUNT(*) FROM stars WHERE id > 99", "0");
+    check("SELECT band FROM obs WHERE id > 99 GROUP BY band", "");
+    check("SELECT SUM(flux) FROM obs", "8.0");
+    check("SELECT COUNT(*) FROM a.dup", "4");
+    check("SELECT mag/0.0 AS x, COUNT(*) FROM stars GROUP BY mag/0.0 ORDER BY 2", "|2; inf|3");
+}
+
+#[test]
+fn joins() {
+    check_set(
+        "SELECT s.id, o.obs_id FROM stars AS s JOIN obs AS o ON s.id = o.id",
+        "1|11; 1|12; 3|13",
+    );
+    check_set("SELECT id, obs_id FROM stars JOIN obs USING (id)", "1|11; 1|12; 3|13");
+    check_set("SELECT id, obs_id FROM stars NATURAL JOIN obs", "1|11; 1|12; 3|13");
+    check_set("SELECT id, obs_id FROM stars NATURAL LEFT JOIN obs WHERE id < 3", "1|11; 1|12; 2|");
+    check_set(
+        "SELECT id, name FROM stars RIGHT OUTER JOIN obs USING (id) WHERE band = 'g'",
+        "1|Alpha; 3|A_b; 9|",
+    );
+    check_set(
+        "SELECT id, name, obs_id FROM stars FULL JOIN obs USING (id) WHERE id > 2",
+        "3|A_b|13; 4|a\\b|; 5|100%|; 9||14",
+    );
+    check_set(
+        "SELECT stars.id, obs.id FROM stars FULL JOIN obs USING (id) WHERE obs_id = 14",
+        "|9",
+    );
+    check_set(
+        "SELECT a.n, b.n FROM a.dup AS a, b.dup AS b WHERE a.n = b.n AND a.n = 3",
+        "3|3; 3|3",
+    );
+    check_set("SELECT COUNT(*) FROM a.dup AS a CROSS JOIN b.dup AS b", "16");
+    check_set("SELECT a.dup.n FROM a.dup, b.dup WHERE a.dup.n = b.dup.n AND b.dup.n = 2", "2; 2");
+    check_set("SELECT x.n FROM a.dup AS x JOIN a.dup AS y ON x.n < y.n", "1; 1; 1; 2; 2");
+    check_set(
+        "SELECT q.id FROM (SELECT id, mag FROM stars WHERE mag > 1) AS q JOIN (obs JOIN tap_schema.tables ON n = 7) ON q.id = obs.id",
+        "1; 1; 3",
+    );
+    check_set(
+        "SELECT o.obs_id FROM stars AS s LEFT JOIN obs AS o ON s.id = o.id AND o.band = 'r' WHERE s.id < 3",
+        "; 12",
+    );
+    check_set("SELECT * FROM a.dup AS x NATURAL JOIN b.dup AS y", "2; 2; 3; 3");
+}
+
+#[test]
+fn sets_and_with() {
+    check_set("SELECT n FROM a.dup UNION SELECT n FROM b.dup", "1; 2; 3; 4");
+    check_set("SELECT n FROM a.dup UNION ALL SELECT n FROM b.dup", "1; 2; 2; 2; 3; 3; 3; 4");
+    check_set("SELECT n FROM a.dup EXCEPT SELECT n FROM b.dup", "1");
+    check_set("SELECT n FROM a.dup INTERSECT SELECT n FROM b.dup", "2; 3");
+    check_set(
+        "SELECT 1 FROM a.dup UNION SELECT n FROM a.dup INTERSECT SELECT n FROM b.dup",
+        "1; 2; 3",
+    );
+    check("SELECT n FROM a.dup UNION SELECT n FROM b.dup ORDER BY n DESC OFFSET 1", "3; 2; 1");
+    check(
+        "SELECT n AS m FROM a.dup UNION SELECT n FROM b.dup ORDER BY ABS(m - 3), m",
+        "3; 2; 4; 1",
+    );
+    check_set("SELECT TOP 1 n FROM a.dup UNION ALL SELECT TOP 2 n FROM tap_schema.tables", "1; 7");
+    check_set(
+        "(SELECT TOP 1 n FROM a.dup ORDER BY n) UNION (SELECT TOP 1 n FROM b.dup ORDER BY n DESC)",
+        "1; 4",
+    );
+    check_set(
+        "WITH q AS (SELECT n FROM a.dup WHERE n > 1), r AS (SELECT n FROM q WHERE n > 2) SELECT q.n FROM q, r",
+        "2; 2; 3",
+    );
+    check_set(
+        "WITH dup AS (SELECT 5 AS n FROM tap_schema.tables) SELECT n FROM DUP UNION SELECT n FROM dup",
+        "5",
+    );
+    check(
+        "SELECT n FROM a.dup UNION SELECT id, ra FROM stars",
+        "the operands of UNION have 1 and 2 columns: they need the same number at line 1, column 27",
+    );
+    check(
+        "SELECT n FROM a.dup EXCEPT ALL SELECT n FROM b.dup",
+        "cannot evaluate EXCEPT ALL at line 1, column 32: rows are not counted there: write EXCEPT",
+    );
+}
+
+#[test]
+fn what_is_not_evaluated() {
+    check(
+        "SELECT REGION('circle 1 2 3') FROM stars",
+        "cannot evaluate REGION at line 1, column 8: write POINT, CIRCLE, BOX or POLYGON",
+    );
+    check(
+        "SELECT POINT('GALACTIC', ra, dec) FROM stars",
+        "cannot evaluate coordinate system 'GALACTIC' at line 1, column 8: positions are ICRS; leave the coordinate system out or write 'ICRS'",
+    );
+    check(
+        "SELECT CAST(name AS POINT) FROM stars",
+        "cannot evaluate CAST(… AS POINT) at line 1, column 8: write the geometry with numbers, as in POINT(ra, dec)",
+    );
+}
+
+/// The longest chains and deepest trees that the limits allow are planned on a small stack.
+#[test]
+fn the_limits_protect_the_stack() {
+    let schemas: Arc<dyn Schemas> = Arc::new(Sample::new());
+    let plans = |text: String| {
+        let query = plan(&text, &schemas, &Limits::default());
+        assert!(query.is_ok(), "{:.200}: {:.300}", text, query.unwrap_err().to_string());
+    };
+    plans(format!("SELECT id FROM stars WHERE id = 0{}", " OR id = 1".repeat(999)));
+    plans(format!("SELECT id{} FROM stars", " + id".repeat(1999)));
+    plans(format!("SELECT id FROM stars WHERE {}id = 1{}", "(".repeat(64), ")".repeat(64)));
+    plans(format!("SELECT {}id{} FROM stars", "ABS(".repeat(64), ")".repeat(64)));
+    plans(format!("SELECT id FROM stars WHERE {} id = 1", "NOT ".repeat(64)));
+    let derived = format!("{}stars{}", "(SELECT id FROM ".repeat(50), ") AS q".repeat(50));
+    plans(format!("SELECT id FROM {derived}"));
+    let nested = format!(
+        "{}SELECT 1 FROM obs{}",
+        "SELECT id FROM stars WHERE id IN (".repeat(40),
+        ")".repeat(40)
+    );
+    plans(nested);
+    plans(format!("SELECT n FROM a.dup{}", " UNION ALL SELECT n FROM b.dup".repeat(100)));
+}

@@ -1,0 +1,278 @@
+//! Text to syntax tree, by `sqlparser` with a dialect of our own.
+//!
+//! This is the only module that knows how `sqlparser` reads: the tokens are bounded
+//! ([`Limits`]) and reduced to those of ADQL ([`tokens`]) before it sees them, so that most of
+//! what other SQLs allow cannot be written; the module [`check`](crate::check) judges the rest.
+
+mod tokens;
+pub(crate) mod tree;
+pub(crate) mod words;
+
+use std::cell::Cell;
+
+use datafusion::sql::sqlparser::ast::Query;
+use datafusion::sql::sqlparser::dialect::Dialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use datafusion::sql::sqlparser::tokenizer::{
+    Location, Span, Token, TokenWithSpan, Tokenizer, TokenizerError,
+};
+
+use crate::{Error, Limits, Place};
+
+/// Parses exactly one query (ADQL 2.1, grammar, `<query_specification>`); a `;` may follow it.
+pub(crate) fn parse(text: &str, limits: &Limits) -> Result<Query, Error> {
+    limits.check_text(text)?;
+    let mut dialect = Adql::default();
+    let tokens =
+        Tokenizer::new(&dialect, text).tokenize_with_location().map_err(|e| unreadable(&e))?;
+    let tokens = tokens::significant(tokens)?;
+    limits.check_tokens(&tokens)?;
+    let tokens = tokens::reduce(tokens)?;
+    let end = tokens.last().map_or(Location { line: 1, column: 1 }, |token| token.span.end);
+
+    dialect.work = Cell::new(WORK_PER_TOKEN * (tokens.len() + 16));
+    let mut parser = Parser::new(&dialect)
+        .with_recursion_limit(LEVELS_PER_NESTING * (limits.nesting + 1))
+        .with_tokens_with_locations(tokens);
+    let parsed = parser.parse_query().and_then(|query| {
+        let rest = parser.peek_token();
+        if rest.token == Token::EOF { Ok(query) } else { trailing(&rest) }
+    });
+    match parsed {
+        Ok(query) => Ok(*query),
+        Err(ParserError::RecursionLimitExceeded) => Err(too_complex(&dialect, limits)),
+        Err(ParserError::ParserError(message) | ParserError::TokenizerError(message)) => {
+            Err(syntax(&message, end))
+        }
+    }
+}
+
+/// The place where a span begins, if the parser knew it.
+pub(crate) fn place(span: Span) -> Option<Place> {
+    let Location { line, column } = span.start;
+    (line > 0).then_some(Place { line, column })
+}
+
+fn trailing<T>(token: &TokenWithSpan) -> Result<T, ParserError> {
+    let Location { line, column } = token.span.start;
+    Err(ParserError::ParserError(format!(
+        "Expected: the end of the query, found: {} at Line: {line}, Column: {column}",
+        token.token
+    )))
+}
+
+/// How often an expression may be begun per token. Without failures it is less than four times.
+const WORK_PER_TOKEN: usize = 64;
+
+/// How many of its calls sqlparser counts for one level of nesting, at most.
+const LEVELS_PER_NESTING: usize = 12;
+
+/// The dialect: everything beyond standard SQL is off.
+#[derive(Debug, Default)]
+struct Adql {
+    /// How many more expressions may be begun. sqlparser tries some constructs in two ways, and
+    /// does so again on each level; the count ends what would take exponential time.
+    work: Cell<usize>,
+}
+
+impl Dialect for Adql {
+    /// Letters of any script and `_` are read as words, so that [`tokens`] can name the word that
+    /// is no identifier of ADQL.
+    fn is_identifier_start(&self, ch: char) -> bool {
+        ch.is_alphabetic() || ch == '_'
+    }
+
+    fn is_identifier_part(&self, ch: char) -> bool {
+        ch.is_alphanumeric() || ch == '_'
+    }
+
+    fn is_delimited_identifier_start(&self, ch: char) -> bool {
+        ch == '"'
+    }
+
+    /// What fails as syntax is not tried again as a name.
+    fn is_reserved_for_identifier(&self, keyword: Keyword) -> bool {
+        keyword != Keyword::NoKeyword
+    }
+
+    fn parse_prefix(
+        &self,
+        _parser: &mut Parser<'_>,
+    ) -> Option<Result<datafusion::sql::sqlparser::ast::Expr, ParserError>> {
+        match self.work.get().checked_sub(1) {
+            Some(left) => {
+                self.work.set(left);
+                None
+            }
+            // The one error that sqlparser does not take as a reason to try the other way.
+            None => Some(Err(ParserError::RecursionLimitExceeded)),
+        }
+    }
+}
+
+fn too_complex(dialect: &Adql, limits: &Limits) -> Error {
+    if dialect.work.get() == 0 {
+        let message = "the parentheses are too ambiguous to be parsed: remove superfluous ones";
+        return Error::NotAllowed { message: message.to_owned(), place: None };
+    }
+    Error::TooLarge {
+        unit: "levels of nesting",
+        limit: limits.nesting,
+        actual: limits.nesting.saturating_add(1),
+    }
+}
+
+fn unreadable(error: &TokenizerError) -> Error {
+    let Location { line, column } = error.location;
+    let what = error.message.to_lowercase();
+    let message = if what.contains("close delimiter") {
+        "the name in double quotes is not closed".to_owned()
+    } else if what.contains("string literal") {
+        "the string is not closed (a quote inside a string is written twice: '')".to_owned()
+    } else if what.contains("comment") {
+        "the comment is not closed, and comments of ADQL begin with --".to_owned()
+    } else {
+        what
+    };
+    Error::Syntax { message, place: Place { line, column } }
+}
+
+/// Rewords a message as `Expected: x, found: y at Line: 1, Column: 2`; without a location it is
+/// about the end of the text.
+fn syntax(message: &str, end: Location) -> Error {
+    let (text, location) = match message.rsplit_once(" at Line: ") {
+        Some((text, location)) => (text, parse_location(location)),
+        None => (message, None),
+    };
+    let Location { line, column } = location.unwrap_or(end);
+    let message = match text.strip_prefix("Expected: ").and_then(|m| m.split_once(", found: ")) {
+        Some((expected, "EOF")) => format!("expected {expected}, found the end of the query"),
+        Some((expected, found)) => format!("expected {expected}, found {found}"),
+        None => text.to_lowercase(),
+    };
+    Error::Syntax { message, place: Place { line, column } }
+}
+
+fn parse_location(text: &str) -> Option<Location> {
+    let (line, column) = text.split_once(", Column: ")?;
+    Some(Location { line: line.parse().ok()?, column: column.trim().parse().ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expect: &str) {
+        let answer = match parse(text, &Limits::default()) {
+            Ok(query) => query.to_string(),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(answer, expect, "for {text}");
+    }
+
+    #[test]
+    fn queries() {
+        check("select a from t", "SELECT a FROM t");
+        check("SELECT a FROM t;", "SELECT a FROM t");
+        check("SELECT\"a\"FROM t -- remark", "SELECT \"a\" FROM t");
+        check("select distinct top\n 4*from t", "SELECT DISTINCT TOP 4 * FROM t");
+        check("SELECT ALL a FROM t OFFSET 3", "SELECT ALL a FROM t OFFSET 3");
+        check("SELECT .5, 12., 1e3, 1.E-3 FROM t", "SELECT .5, 12., 1e3, 1.E-3 FROM t");
+        check(
+            "SELECT POINT(1, 2), truncate(x,-2)as b FROM t",
+            "SELECT POINT(1, 2), truncate(x, -2) AS b FROM t",
+        );
+        check("SELECT limit, over, window FROM qualify", "SELECT limit, over, window FROM qualify");
+        check(
+            "SELECT CAST(a AS DOUBLE PRECISION), CAST(b AS VARCHAR(3)), CAST(c AS POINT) FROM t",
+            "SELECT CAST(a AS DOUBLE PRECISION), CAST(b AS VARCHAR(3)), CAST(c AS POINT) FROM t",
+        );
+    }
+
+    #[test]
+    fn errors_have_a_place() {
+        check("", "the query is empty at line 1, column 1");
+        check("SELECT A", "FROM is missing at line 1, column 9");
+        check(
+            "SELECT a\n  FROM",
+            "expected identifier, found the end of the query at line 2, column 7",
+        );
+        check(
+            "SELECT a FROM t WHERE",
+            "expected an expression, found the end of the query at line 1, column 22",
+        );
+        check("SELECT FROM t", "expected an expression, found FROM at line 1, column 8");
+        check("SELECT a FROM t u v", "expected the end of the query, found v at line 1, column 19");
+        check("SELECT a, FROM t", "expected an expression, found FROM at line 1, column 11");
+        check(
+            "SELECT a FROM t WHERE x IN (1,)",
+            "expected an expression, found ) at line 1, column 31",
+        );
+        check(
+            "SELECT 'a FROM t",
+            "the string is not closed (a quote inside a string is written twice: '') at line 1, column 8",
+        );
+        check("SELECT \"a FROM t", "the name in double quotes is not closed at line 1, column 8");
+    }
+
+    #[test]
+    fn what_is_not_adql_is_refused_with_advice() {
+        check(
+            "DROP TABLE t",
+            "expected SELECT or WITH, found DROP: only queries are evaluated at line 1, column 1",
+        );
+        check(
+            "SELECT a FROM t; SELECT b FROM t",
+            "expected the end of the query after ;, found SELECT: only one query is evaluated at line 1, column 18",
+        );
+        check(
+            "SELECT a FROM t LIMIT 10",
+            "LIMIT is not part of ADQL: write SELECT TOP 10 … at line 1, column 17",
+        );
+        check(
+            "SELECT TOP -1 a FROM t",
+            "TOP needs an unsigned whole number, found - at line 1, column 12",
+        );
+        check(
+            "SELECT a FROM t OFFSET 1.5",
+            "OFFSET needs an unsigned whole number, found 1.5 at line 1, column 24",
+        );
+        check(
+            "SELECT a FROM t ORDER BY a NULLS FIRST",
+            "NULLS FIRST is not part of ADQL: NULLs come last, and first with DESC at line 1, column 28",
+        );
+        check(
+            "SELECT size FROM t",
+            "size is a reserved word of ADQL: a column or table of that name is written \"size\" at line 1, column 8",
+        );
+        check(
+            "SELECT _a FROM t",
+            "_a is not a regular identifier (a Latin letter, then letters, digits and _): write \"_a\" at line 1, column 8",
+        );
+        check("SELECT a % 2 FROM t", "unexpected %: write MOD(x, y) at line 1, column 10");
+        check(
+            "SELECT `a` FROM t",
+            "unexpected `: names with special characters are written \"…\" at line 1, column 8",
+        );
+        check("SELECT a::int FROM t", "unexpected ::: write CAST(x AS type) at line 1, column 9");
+        check("SELECT a FROM t WHERE a == 1", "unexpected ==: write = at line 1, column 25");
+        check(
+            "SELECT a /* b */ FROM t",
+            "unexpected /*: comments begin with -- and end with the line at line 1, column 10",
+        );
+        check(
+            "SELECT SUM(a) OVER (ORDER BY b) FROM t",
+            "OVER is not part of ADQL: there are no window functions at line 1, column 15",
+        );
+        check(
+            "SELECT a FROM t FETCH FIRST 3 ROWS ONLY",
+            "FETCH is not part of ADQL: write SELECT TOP n … at line 1, column 17",
+        );
+        check(
+            "SELECT CAST(a AS FLOAT) FROM t",
+            "unknown type FLOAT: write one of SMALLINT, INTEGER, BIGINT, REAL, DOUBLE PRECISION, CHAR, VARCHAR, TIMESTAMP at line 1, column 18",
+        );
+        check("SELECT \"\" FROM t", "the name in double quotes is empty at line 1, column 8");
+    }
+}

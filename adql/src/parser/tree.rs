@@ -1,0 +1,92 @@
+//! Makes nodes of the syntax tree.
+
+use std::fmt::Display;
+
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, ObjectName, Value,
+};
+
+/// An exact name.
+pub(crate) fn exact(name: impl Into<String>) -> Ident {
+    Ident::with_quote('"', name)
+}
+
+/// A column of a relation, both by their exact names.
+pub(crate) fn column(relation: &str, name: &str) -> Expr {
+    Expr::CompoundIdentifier(vec![exact(relation), exact(name)])
+}
+
+/// A number without sign.
+pub(crate) fn number(value: impl Display) -> Expr {
+    Expr::value(Value::Number(format!("{value}"), false))
+}
+
+/// A text.
+pub(crate) fn text(value: impl Into<String>) -> Expr {
+    Expr::value(Value::SingleQuotedString(value.into()))
+}
+
+/// `a AND b`, or another operator.
+pub(crate) fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
+    Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
+}
+
+/// Nothing of interest, to take an expression out of its place.
+pub(crate) fn null() -> Expr {
+    Expr::value(Value::Null)
+}
+
+/// A call of a function.
+pub(crate) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
+    let args = arguments
+        .into_iter()
+        .map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument)))
+        .collect();
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args,
+            clauses: vec![],
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: vec![],
+    })
+}
+
+/// The arguments of a call that are expressions.
+pub(crate) fn arguments_mut(call: &mut Function) -> Vec<&mut Expr> {
+    let FunctionArguments::List(list) = &mut call.args else { return vec![] };
+    list.args
+        .iter_mut()
+        .filter_map(|argument| match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => Some(expression),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The arguments of a call that are expressions.
+pub(crate) fn arguments(call: &Function) -> Vec<&Expr> {
+    let FunctionArguments::List(list) = &call.args else { return vec![] };
+    list.args
+        .iter()
+        .filter_map(|argument| match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => Some(expression),
+            _ => None,
+        })
+        .collect()
+}
+
+/// An expression without the parentheses around it.
+pub(crate) fn bare(mut expression: &Expr) -> &Expr {
+    while let Expr::Nested(inner) = expression {
+        expression = inner;
+    }
+    expression
+}

@@ -1,0 +1,201 @@
+//! Names in conditions and values.
+
+use datafusion::sql::sqlparser::ast::{Expr, Ident, Query, Select, SelectItem, SetExpr, Spanned};
+
+use super::scope::{Columns, Env, Found, Scope, Visible, fits};
+use super::{Resolver, nearest, written};
+use crate::Error;
+use crate::parser::{place, tree};
+
+impl Resolver<'_> {
+    /// Resolves all names of an expression in place. The tree is walked with a list of what is
+    /// left to do, so that its depth costs no stack.
+    pub(super) fn expression(&mut self, expression: &mut Expr, env: &Env<'_>) -> Result<(), Error> {
+        let mut left = vec![expression];
+        while let Some(expression) = left.pop() {
+            let first = left.len();
+            match expression {
+                Expr::Identifier(name) => {
+                    *expression = self.column(std::slice::from_ref(name), env)?;
+                }
+                Expr::CompoundIdentifier(parts) => *expression = self.column(parts, env)?,
+                Expr::InSubquery { expr, subquery, .. } => {
+                    left.push(expr);
+                    self.one_column(subquery, env)?;
+                }
+                Expr::Subquery(subquery) => self.one_column(subquery, env)?,
+                Expr::Exists { subquery, .. } => {
+                    without_star(subquery);
+                    self.query(subquery, Some(env))?;
+                }
+                other => children(other, &mut left),
+            }
+            left[first..].reverse();
+        }
+        Ok(())
+    }
+
+    /// A sub-query that is a value or a list of values.
+    fn one_column(&mut self, subquery: &mut Query, env: &Env<'_>) -> Result<(), Error> {
+        let here = place(subquery.span());
+        match self.query(subquery, Some(env))?.len() {
+            1 => Ok(()),
+            count => Err(Error::NotAllowed {
+                message: format!("a sub-query that is compared has one column, not {count}"),
+                place: here,
+            }),
+        }
+    }
+
+    /// A column by its name with up to four parts, as an expression of the plan.
+    fn column(&mut self, parts: &[Ident], env: &Env<'_>) -> Result<Expr, Error> {
+        for place in env.chain() {
+            let found = match parts {
+                [name] => self.unqualified(name, &place)?,
+                [qualifier @ .., name] => self.qualified(qualifier, name, &place)?,
+                [] => None,
+            };
+            if let Some(expression) = found {
+                return Ok(expression);
+            }
+        }
+        Err(unknown(parts, env))
+    }
+
+    fn unqualified(&mut self, name: &Ident, env: &Env<'_>) -> Result<Option<Expr>, Error> {
+        match env.scope.find(name) {
+            Found::One(index) => {
+                let visible = &env.scope.visible[index];
+                self.touch_visible(env.scope, visible);
+                return Ok(Some(env.scope.visible_expression(visible)));
+            }
+            Found::Many(candidates) => return Err(ambiguous("column", &[name], candidates)),
+            Found::None => {}
+        }
+        let mut named = env.named.iter().filter(|named| fits(name, &named.name));
+        let Some(first) = named.next() else { return Ok(None) };
+        if named.any(|other| other.expression != first.expression) {
+            let candidates = vec![format!("another name after AS for each {}", name.value)];
+            return Err(ambiguous("output column", &[name], candidates));
+        }
+        Ok(Some(Expr::Nested(Box::new(first.expression.clone()))))
+    }
+
+    fn qualified(
+        &mut self,
+        qualifier: &[Ident],
+        name: &Ident,
+        env: &Env<'_>,
+    ) -> Result<Option<Expr>, Error> {
+        let relation = match env.scope.find_relation(qualifier) {
+            Found::None => return Ok(None),
+            Found::One(relation) => relation,
+            Found::Many(candidates) => {
+                let parts: Vec<&Ident> = qualifier.iter().collect();
+                return Err(ambiguous("table", &parts, candidates));
+            }
+        };
+        let parts: Vec<&Ident> = qualifier.iter().chain([name]).collect();
+        match env.scope.find_in(relation, name) {
+            Found::One(column) => {
+                self.touch_visible(env.scope, &Visible::Column { relation, column });
+                Ok(Some(env.scope.relations[relation].expression(column)))
+            }
+            Found::Many(candidates) => Err(ambiguous("column", &parts, candidates)),
+            Found::None => {
+                let columns = &env.scope.relations[relation].columns;
+                let names = (0..columns.len()).map(|index| columns.name(index).to_owned());
+                Err(Error::Unknown {
+                    kind: "column",
+                    name: written(&parts),
+                    place: place(qualifier[0].span.union(&name.span)),
+                    near: nearest(&name.value, names),
+                })
+            }
+        }
+    }
+
+    /// Notes that a visible column is needed; the parts of a merged one were noted at the join.
+    pub(super) fn touch_visible(&mut self, scope: &Scope, visible: &Visible) {
+        if let Visible::Column { relation, column } = visible
+            && let Columns::Table(table) = &scope.relations[*relation].columns
+        {
+            self.touch(&table.name, *column);
+        }
+    }
+}
+
+fn ambiguous(kind: &'static str, parts: &[&Ident], candidates: Vec<String>) -> Error {
+    let here = parts.first().and_then(|part| place(part.span));
+    Error::Ambiguous { kind, name: written(parts), place: here, candidates }
+}
+
+fn unknown(parts: &[Ident], env: &Env<'_>) -> Error {
+    let all: Vec<&Ident> = parts.iter().collect();
+    let here = parts.first().and_then(|part| place(part.span));
+    let [qualifier @ .., name] = parts else {
+        return Error::Unknown { kind: "column", name: String::new(), place: None, near: vec![] };
+    };
+    if let Some(last) = qualifier.last() {
+        let relations = env.chain().flat_map(|env| &env.scope.relations);
+        let near = nearest(&last.value, relations.map(|relation| relation.name.clone()));
+        let name = written(&all[..all.len() - 1]);
+        return Error::Unknown { kind: "table", name, place: here, near };
+    }
+    let names = env.chain().flat_map(|env| {
+        let scope = env.scope;
+        scope
+            .visible
+            .iter()
+            .filter(move |visible| !scope.is_hidden(visible))
+            .map(move |visible| scope.visible_name(visible))
+            .chain(env.named.iter().map(|named| named.name.clone()))
+    });
+    let near = nearest(&name.value, names);
+    Error::Unknown { kind: "column", name: written(&all), place: here, near }
+}
+
+/// Pushes the expressions directly below one that is no name and no sub-query.
+fn children<'a>(expression: &'a mut Expr, left: &mut Vec<&'a mut Expr>) {
+    match expression {
+        Expr::BinaryOp { left: a, right: b, .. }
+        | Expr::Like { expr: a, pattern: b, .. }
+        | Expr::ILike { expr: a, pattern: b, .. } => {
+            left.push(a);
+            left.push(b);
+        }
+        Expr::Between { expr, low, high, .. } => {
+            left.push(expr);
+            left.push(low);
+            left.push(high);
+        }
+        Expr::InList { expr, list, .. } => {
+            left.push(expr);
+            left.extend(list);
+        }
+        Expr::Nested(inner)
+        | Expr::UnaryOp { expr: inner, .. }
+        | Expr::IsNull(inner)
+        | Expr::IsNotNull(inner)
+        | Expr::Cast { expr: inner, .. } => left.push(inner),
+        Expr::Function(call) => left.extend(tree::arguments_mut(call)),
+        Expr::Case { operand, conditions, else_result, .. } => {
+            left.extend(operand.as_deref_mut());
+            for when in conditions {
+                left.push(&mut when.condition);
+                left.push(&mut when.result);
+            }
+            left.extend(else_result.as_deref_mut());
+        }
+        _ => {}
+    }
+}
+
+/// `EXISTS (SELECT * …)` needs no column: a wide table is not read for it.
+fn without_star(subquery: &mut Query) {
+    let SetExpr::Select(select) = subquery.body.as_mut() else { return };
+    let Select { projection, distinct: None, .. } = select.as_mut() else { return };
+    if let [SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)] = projection.as_slice() {
+        *projection = vec![SelectItem::UnnamedExpr(tree::number(1))];
+    }
+}

@@ -1,0 +1,130 @@
+//! What output columns mean: unit, UCD and the like follow a value through a query.
+
+use datafusion::sql::sqlparser::ast::{DataType, Expr, Function};
+
+use super::scope::{Columns, Env, Visible};
+use crate::Column;
+use crate::parser::tree;
+
+/// The attributes of a VOTable FIELD that do not follow from the type (VOTable 1.5, section 4.1).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Metadata {
+    pub(crate) unit: Option<String>,
+    pub(crate) ucd: Option<String>,
+    pub(crate) utype: Option<String>,
+    pub(crate) xtype: Option<String>,
+    pub(crate) description: Option<String>,
+}
+
+impl Metadata {
+    pub(super) fn of_column(column: &Column) -> Self {
+        Self {
+            unit: column.unit.clone(),
+            ucd: column.ucd.clone(),
+            utype: column.utype.clone(),
+            xtype: column.xtype.clone(),
+            description: column.description.clone(),
+        }
+    }
+
+    fn with_unit(unit: &str) -> Self {
+        Self { unit: Some(unit.to_owned()), ..Self::default() }
+    }
+
+    fn geometry(xtype: &str) -> Self {
+        Self { xtype: Some(xtype.to_owned()), ..Self::with_unit("deg") }
+    }
+
+    /// The metadata of a value whose names are resolved. Columns, and what hands a value of one
+    /// through (MIN, MAX, COALESCE, parentheses), keep all; what changes a value but not its unit
+    /// (AVG, SUM, ABS, …) keeps the unit; the rest has what its function gives.
+    pub(super) fn of(expression: &Expr, env: &Env<'_>) -> Self {
+        match expression {
+            Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+                [relation, column] => of_name(&relation.value, &column.value, env),
+                _ => Self::default(),
+            },
+            Expr::Nested(inner) => Self::of(inner, env),
+            Expr::UnaryOp { expr, .. } => Self::unit_of(expr, env),
+            Expr::Cast { expr, data_type, .. } => {
+                let metadata = Self::of(expr, env);
+                let xtype = match data_type {
+                    DataType::Timestamp(..) => Some("timestamp".to_owned()),
+                    DataType::Custom(name, _) => Some(name.to_string().to_ascii_lowercase()),
+                    _ => None,
+                };
+                Self { xtype, ..metadata }
+            }
+            Expr::Function(call) => Self::of_call(expression, call, env),
+            Expr::Case { conditions, else_result, .. } => {
+                let results = conditions.iter().map(|when| &when.result);
+                common(results.chain(else_result.as_deref()), env)
+            }
+            _ => Self::default(),
+        }
+    }
+
+    fn unit_of(expression: &Expr, env: &Env<'_>) -> Self {
+        Self { unit: Self::of(expression, env).unit, ..Self::default() }
+    }
+
+    fn of_call(expression: &Expr, call: &Function, env: &Env<'_>) -> Self {
+        // A column that a FULL JOIN … USING has made of two.
+        let merged = env.chain().find_map(|env| {
+            env.scope.visible.iter().find_map(|visible| match visible {
+                Visible::Merged { expression: e, metadata, .. } if **e == *expression => {
+                    Some(metadata.as_ref().clone())
+                }
+                _ => None,
+            })
+        });
+        if let Some(metadata) = merged {
+            return metadata;
+        }
+        let arguments = tree::arguments(call);
+        let first = arguments.first();
+        match call.name.to_string().to_ascii_uppercase().as_str() {
+            "MIN" | "MAX" => first.map_or_else(Self::default, |e| Self::of(e, env)),
+            "COALESCE" => first.map_or_else(Self::default, |e| Self::of(e, env)),
+            "AVG" | "SUM" | "ABS" | "ROUND" | "TRUNCATE" | "FLOOR" | "CEILING" => {
+                first.map_or_else(Self::default, |e| Self::unit_of(e, env))
+            }
+            "DISTANCE" | "COORD1" | "COORD2" | "DEGREES" => Self::with_unit("deg"),
+            "RADIANS" | "ACOS" | "ASIN" | "ATAN" | "ATAN2" => Self::with_unit("rad"),
+            "AREA" => Self::with_unit("deg**2"),
+            "POINT" | "CENTROID" => Self::geometry("point"),
+            "CIRCLE" => Self::geometry("circle"),
+            "POLYGON" | "BOX" => Self::geometry("polygon"),
+            _ => Self::default(),
+        }
+    }
+}
+
+/// What all branches of a CASE have in common; a branch that is a literal has no say.
+fn common<'a>(results: impl Iterator<Item = &'a Expr>, env: &Env<'_>) -> Metadata {
+    let mut all = results.filter(|e| !matches!(tree::bare(e), Expr::Value(_)));
+    let Some(first) = all.next() else { return Metadata::default() };
+    let first = Metadata::of(first, env);
+    all.fold(first, |common, branch| {
+        let branch = Metadata::of(branch, env);
+        let same = |a: Option<String>, b: Option<String>| if a == b { a } else { None };
+        Metadata {
+            unit: same(common.unit, branch.unit),
+            ucd: same(common.ucd, branch.ucd),
+            utype: same(common.utype, branch.utype),
+            xtype: same(common.xtype, branch.xtype),
+            description: same(common.description, branch.description),
+        }
+    })
+}
+
+fn of_name(relation: &str, column: &str, env: &Env<'_>) -> Metadata {
+    let relation =
+        env.chain().find_map(|env| env.scope.relations.iter().find(|r| r.plan_name == relation));
+    let Some(relation) = relation else { return Metadata::default() };
+    let index = match &relation.columns {
+        Columns::Table(table) => table.column_index(column),
+        Columns::Query(outputs) => outputs.iter().position(|output| output.name == column),
+    };
+    index.map_or_else(Metadata::default, |index| relation.columns.metadata(index))
+}

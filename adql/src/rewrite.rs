@@ -1,0 +1,61 @@
+//! Rewrites that let a query read less of the sky, and one that makes NaN a missing value.
+//!
+//! One rule per file. A rewrite adds conservative predicates or replaces a predicate by an equal
+//! one; the exact predicate always runs at the scan, so that pruning keeps too much, never too
+//! little.
+//! [`nan_guard`] acts when a table is named; [`region_cover`] is an optimizer rule; what a scan
+//! does with the result is in [`coverage`] (which sky) and [`statistics`] (which row groups and
+//! pages); [`spatial_join`] refuses what would compare every row with every other.
+
+use std::sync::Arc;
+
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::Expr;
+use datafusion::optimizer::{Optimizer, OptimizerRule};
+
+use crate::function::in_region;
+use crate::schema::Schemas;
+
+mod constant;
+pub mod coverage;
+pub mod nan_guard;
+mod position_columns;
+pub mod region_cover;
+mod sky_predicate;
+pub mod spatial_join;
+pub mod statistics;
+
+#[cfg(test)]
+mod tests;
+
+pub use coverage::coverage_of;
+pub use nan_guard::guarded_source;
+pub use region_cover::RegionCover;
+pub use spatial_join::refuse_spatial_join;
+pub use statistics::prune_only;
+
+/// DataFusion's rules in their order, ours right after the one that brings filters to scans.
+pub fn optimizer_rules(schemas: Arc<dyn Schemas>) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let mut rules = Optimizer::new().rules;
+    let after = rules.iter().position(|rule| rule.name() == "push_down_filter");
+    rules.insert(after.map_or(rules.len(), |at| at + 1), Arc::new(RegionCover::new(schemas)));
+    rules
+}
+
+/// The regions that filters ask for, as ADQL text for humans.
+pub fn describe(filters: &[Expr]) -> Vec<String> {
+    let mut regions = Vec::new();
+    for filter in filters {
+        let walk = filter.apply(|expr| {
+            if let Some(test) = in_region::test_of(expr) {
+                let text = test.region().to_string();
+                if !regions.contains(&text) {
+                    regions.push(text);
+                }
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
+        debug_assert!(walk.is_ok(), "the walk above returns no error");
+    }
+    regions
+}

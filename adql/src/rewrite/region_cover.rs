@@ -1,0 +1,216 @@
+//! Predicates over the place of a row become `in_region`, whose literal carries the cover.
+//!
+//! ```text
+//! Filter: CONTAINS(POINT(ra, dec), CIRCLE(…)) = 1     Filter: in_region(_healpix_29, ra, dec, …)
+//!   TableScan: s.t, filters=[the same]            -->   TableScan: s.t, filters=[the same]
+//! ```
+//! It stands for the predicate itself, not for a superset, and stays in the filter: the scan reads
+//! the literal to choose tiles ([`super::coverage_of`]). A table is covered only where the place
+//! is made of its declared position columns, widened by its slack. Runs right after DataFusion's
+//! `push_down_filter`, so that predicates over joins, sub-queries and views have reached the scan.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, DataFusionError, Result, TableReference};
+use datafusion::logical_expr::expr::Between;
+use datafusion::logical_expr::logical_plan::TableScanBuilder;
+use datafusion::logical_expr::{
+    Cast, Expr, Filter, LogicalPlan, LogicalPlanBuilder, TableScan, TableSource, and, or,
+};
+use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+
+use super::sky_predicate::{is_distance, is_spatial_call, sky_predicate};
+use crate::function::in_region;
+use crate::schema::{Positions, Schemas, Table, TableName};
+use crate::sky::{Angle, RegionTest};
+
+/// The rule.
+#[derive(Debug)]
+pub struct RegionCover {
+    schemas: Arc<dyn Schemas>,
+}
+
+impl RegionCover {
+    /// The rule for queries over these tables.
+    pub fn new(schemas: Arc<dyn Schemas>) -> Self {
+        Self { schemas }
+    }
+
+    fn table(&self, name: &TableReference) -> Option<Arc<Table>> {
+        let schema = name.schema()?.to_owned();
+        self.schemas.table(&TableName { schema, table: name.table().to_owned() })
+    }
+
+    /// The scan with filters rewritten, and the filter above it; nothing where neither asks for a
+    /// region.
+    fn cover(&self, scan: &TableScan, filter: Option<&Expr>) -> Result<Option<LogicalPlan>> {
+        if !scan.filters.iter().chain(filter).any(asks_for_place) {
+            return Ok(None);
+        }
+        let Some(table) = self.table(&scan.table_name) else { return Ok(None) };
+        let Some(positions) = &table.positions else { return Ok(None) };
+        let Some(wide) = self.with_spatial_index(scan, &table, positions, filter.is_some())? else {
+            return Ok(None);
+        };
+        let mut covering = Covering::new(&wide, positions)?;
+        let filters = wide.filters.clone();
+        let filters = filters.into_iter().map(|f| covering.rewrite(f)).collect::<Result<_>>()?;
+        let predicate = filter.map(|f| covering.rewrite(f.clone())).transpose()?;
+        if covering.done.is_empty() {
+            return Ok(None);
+        }
+        let covered = LogicalPlan::TableScan(TableScan { filters, ..wide });
+        let Some(predicate) = predicate else { return Ok(Some(covered)) };
+        let covered = LogicalPlan::Filter(Filter::try_new(predicate, Arc::new(covered))?);
+        if covered.schema() == &scan.projected_schema {
+            return Ok(Some(covered));
+        }
+        let columns = scan.projected_schema.columns().into_iter().map(Expr::Column);
+        LogicalPlanBuilder::from(covered).project(columns)?.build().map(Some)
+    }
+
+    /// The same scan of a source that offers the spatial index, which a filter above it needs in
+    /// the output too.
+    fn with_spatial_index(
+        &self,
+        scan: &TableScan,
+        table: &Table,
+        positions: &Positions,
+        in_output: bool,
+    ) -> Result<Option<TableScan>> {
+        let offers_index = scan.source.schema().index_of(&positions.spatial_index).is_ok();
+        if offers_index && (scan.projection.is_none() || !in_output) {
+            return Ok(Some(scan.clone()));
+        }
+        let source = if offers_index {
+            Arc::clone(&scan.source)
+        } else {
+            let Some(wider) = self.wider_source(scan, table, positions)? else { return Ok(None) };
+            wider
+        };
+        let schema = source.schema();
+        let mut projection = scan
+            .projected_schema
+            .fields()
+            .iter()
+            .map(|field| Ok(schema.index_of(field.name())?))
+            .collect::<Result<Vec<_>>>()?;
+        let index = schema.index_of(&positions.spatial_index)?;
+        if in_output && !projection.contains(&index) {
+            projection.push(index);
+        }
+        TableScanBuilder::new(scan.table_name.clone(), source)
+            .with_projection(Some(projection))
+            .with_filters(scan.filters.clone())
+            .with_fetch(scan.fetch)
+            .with_statistics_requests(scan.statistics_requests.clone())
+            .build()
+            .map(Some)
+    }
+
+    /// A source with the columns of the scan's and the spatial index.
+    fn wider_source(
+        &self,
+        scan: &TableScan,
+        table: &Table,
+        positions: &Positions,
+    ) -> Result<Option<Arc<dyn TableSource>>> {
+        let held = scan.source.schema();
+        let names = held.fields().iter().map(|field| field.name().as_str());
+        let wanted = names.chain([positions.spatial_index.as_str()]);
+        let columns = wanted.map(|name| table.column_index(name)).collect::<Option<Vec<_>>>();
+        let Some(mut columns) = columns else { return Ok(None) };
+        columns.sort_unstable();
+        let source = self.schemas.source(&table.name, &columns);
+        source.map(Some).map_err(|error| DataFusionError::External(Box::new(error)))
+    }
+}
+
+impl OptimizerRule for RegionCover {
+    fn name(&self) -> &'static str {
+        "region_cover"
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        Some(ApplyOrder::TopDown)
+    }
+
+    fn rewrite(
+        &self,
+        plan: LogicalPlan,
+        _: &dyn OptimizerConfig,
+    ) -> Result<Transformed<LogicalPlan>> {
+        let covered = match &plan {
+            LogicalPlan::Filter(filter) => match filter.input.as_ref() {
+                LogicalPlan::TableScan(scan) => self.cover(scan, Some(&filter.predicate))?,
+                _ => None,
+            },
+            LogicalPlan::TableScan(scan) => self.cover(scan, None)?,
+            _ => None,
+        };
+        Ok(covered.map_or_else(|| Transformed::no(plan), Transformed::yes))
+    }
+}
+
+fn asks_for_place(expr: &Expr) -> bool {
+    expr.exists(|node| Ok(is_spatial_call(node))).unwrap_or(false)
+}
+
+/// The rewriting of the expressions of one scan. What is in the filter is in the scan's filters
+/// too, and a cover is made once.
+struct Covering<'a> {
+    positions: &'a Positions,
+    index: Expr,
+    done: Vec<(Expr, Expr)>,
+}
+
+impl<'a> Covering<'a> {
+    fn new(scan: &TableScan, positions: &'a Positions) -> Result<Self> {
+        let name = positions.spatial_index.clone();
+        let schema = scan.source.schema();
+        let data_type = schema.field_with_name(&name)?.data_type();
+        let column = Expr::Column(Column::new(Some(scan.table_name.clone()), name));
+        let index = match data_type {
+            DataType::Int64 => column,
+            _ => Expr::Cast(Cast::new(Box::new(column), DataType::Int64)),
+        };
+        Ok(Self { positions, index, done: Vec::new() })
+    }
+
+    fn rewrite(&mut self, expr: Expr) -> Result<Expr> {
+        expr.transform_down(|node| match &node {
+            Expr::BinaryExpr(comparison) if comparison.op.supports_propagation() => {
+                if let Some((_, test)) = self.done.iter().find(|(known, _)| *known == node) {
+                    return Ok(Transformed::yes(test.clone()));
+                }
+                let Some(found) = sky_predicate(comparison, self.positions)? else {
+                    return Ok(Transformed::no(node));
+                };
+                let slack = Angle::from_degrees(self.positions.slack_deg);
+                let test = RegionTest::new(found.region, slack);
+                let place = found.place;
+                let test = in_region::call(self.index.clone(), place.ra, place.dec, &test);
+                let test = if found.negated { Expr::Not(Box::new(test)) } else { test };
+                self.done.push((node, test.clone()));
+                Ok(Transformed::yes(test))
+            }
+            Expr::Between(between) if is_distance(&between.expr) => {
+                Ok(Transformed::yes(two_comparisons(between)))
+            }
+            _ => Ok(Transformed::no(node)),
+        })
+        .map(|rewritten| rewritten.data)
+    }
+}
+
+/// `x BETWEEN low AND high` as it is defined (ADQL 2.1 §2.2.3).
+fn two_comparisons(between: &Between) -> Expr {
+    let [x, low, high] = [&between.expr, &between.low, &between.high].map(|e| e.as_ref().clone());
+    if between.negated {
+        or(x.clone().lt(low), x.gt(high))
+    } else {
+        and(x.clone().gt_eq(low), x.lt_eq(high))
+    }
+}

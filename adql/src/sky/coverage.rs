@@ -1,0 +1,134 @@
+//! A set of order-29 pixels as sorted ranges: what a MOC is (MOC 2.0), in memory.
+
+use std::ops::Range;
+
+use super::pixel::Order;
+
+/// A set of spatial indices: sorted, disjoint ranges that do not touch.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Coverage {
+    ranges: Vec<Range<u64>>,
+}
+
+/// Sorts ranges and joins those that overlap or touch.
+pub(super) fn merge(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    ranges.retain(|range| range.start < range.end);
+    ranges.sort_unstable_by_key(|range| range.start);
+    let mut merged: Vec<Range<u64>> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match merged.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            Some(_) | None => merged.push(range),
+        }
+    }
+    merged
+}
+
+/// The range that holds an index: sorted, disjoint ranges given.
+pub(super) fn find(ranges: &[Range<u64>], index: u64) -> Option<&Range<u64>> {
+    let after = ranges.partition_point(|range| range.start <= index);
+    ranges[..after].last().filter(|range| index < range.end)
+}
+
+impl Coverage {
+    /// No sky.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// All sky.
+    pub fn all() -> Self {
+        Self { ranges: std::iter::once(0..Order::MAX.pixels()).collect() }
+    }
+
+    /// The union of ranges in any order; what exceeds the sky is cut.
+    pub fn from_ranges(ranges: impl IntoIterator<Item = Range<u64>>) -> Self {
+        let end = Order::MAX.pixels();
+        let cut = |range: Range<u64>| range.start.min(end)..range.end.min(end);
+        Self { ranges: merge(ranges.into_iter().map(cut).collect()) }
+    }
+
+    /// Its ranges, ascending.
+    pub fn ranges(&self) -> &[Range<u64>] {
+        &self.ranges
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// From its first to its last index.
+    pub fn hull(&self) -> Option<Range<u64>> {
+        Some(self.ranges.first()?.start..self.ranges.last()?.end)
+    }
+
+    /// Whether it holds an index.
+    pub fn contains(&self, index: u64) -> bool {
+        find(&self.ranges, index).is_some()
+    }
+
+    /// Whether it holds any index of a range.
+    pub fn overlaps(&self, range: &Range<u64>) -> bool {
+        let after = self.ranges.partition_point(|r| r.start < range.end);
+        range.start < range.end && self.ranges[..after].last().is_some_and(|r| range.start < r.end)
+    }
+
+    /// What either holds.
+    pub fn union(&self, other: &Self) -> Self {
+        Self { ranges: merge([self.ranges.as_slice(), &other.ranges].concat()) }
+    }
+
+    /// What both hold.
+    pub fn intersection(&self, other: &Self) -> Self {
+        let (mut left, mut right) = (self.ranges.iter().peekable(), other.ranges.iter().peekable());
+        let mut ranges = Vec::new();
+        while let (Some(a), Some(b)) = (left.peek(), right.peek()) {
+            let both = a.start.max(b.start)..a.end.min(b.end);
+            let left_ends_first = a.end < b.end;
+            if both.start < both.end {
+                ranges.push(both);
+            }
+            if left_ends_first {
+                left.next()
+            } else {
+                right.next()
+            };
+        }
+        Self { ranges }
+    }
+
+    /// What it does not hold.
+    pub fn complement(&self) -> Self {
+        let mut ranges = Vec::with_capacity(self.ranges.len() + 1);
+        let mut start = 0;
+        for range in &self.ranges {
+            ranges.push(start..range.start);
+            start = range.end;
+        }
+        ranges.push(start..Order::MAX.pixels());
+        ranges.retain(|range| range.start < range.end);
+        Self { ranges }
+    }
+
+    /// A superset of at most `max_ranges` ranges (at least one), with the smallest gaps closed.
+    pub fn coarsen(&self, max_ranges: usize) -> Self {
+        let excess = self.ranges.len().saturating_sub(max_ranges.max(1));
+        if excess == 0 {
+            return self.clone();
+        }
+        let gap = |k: usize| self.ranges[k + 1].start - self.ranges[k].end;
+        let mut gaps: Vec<usize> = (0..self.ranges.len() - 1).collect();
+        gaps.sort_by_key(|k| gap(*k));
+        let closed = gaps[..excess].iter().map(|k| self.ranges[*k].end..self.ranges[k + 1].start);
+        Self { ranges: merge(self.ranges.iter().cloned().chain(closed).collect()) }
+    }
+
+    /// How much of the sky it holds, 0 to 1.
+    pub fn sky_fraction(&self) -> f64 {
+        let pixels: u64 = self.ranges.iter().map(|range| range.end - range.start).sum();
+        #[expect(clippy::cast_precision_loss, reason = "a fraction needs no more than 53 bits")]
+        let fraction = pixels as f64 / Order::MAX.pixels() as f64;
+        fraction
+    }
+}

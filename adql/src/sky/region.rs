@@ -1,0 +1,106 @@
+//! A region: what an ADQL geometry value or a range of coordinates is on the sphere.
+
+use std::f64::consts::PI;
+use std::fmt;
+
+use super::angle::Angle;
+use super::circle::Circle;
+use super::polygon::Polygon;
+use super::position::Position;
+use super::range::Range;
+use super::vector::{Vector, angle};
+
+/// A set of places on the sphere. Its boundary belongs to it, but for an open [`Circle`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Region {
+    /// `CIRCLE` (ADQL 2.1 §4.2.10), or a condition on `DISTANCE` (§4.2.15).
+    Circle(Circle),
+    /// `POLYGON` (ADQL 2.1 §4.2.19) or `BOX` (§4.2.9).
+    Polygon(Polygon),
+    /// Conditions on longitude and latitude.
+    Range(Range),
+    /// `POINT` (ADQL 2.1 §4.2.18).
+    Point(Position),
+}
+
+impl Region {
+    /// Whether it holds a place, boundary included (ADQL 2.1 §4.2.11).
+    pub fn contains(&self, position: &Position) -> bool {
+        match self {
+            Self::Circle(circle) => circle.contains(position),
+            Self::Polygon(polygon) => polygon.contains(position),
+            Self::Range(range) => range.contains(position),
+            Self::Point(point) => point.distance(position) == Angle::ZERO,
+        }
+    }
+
+    /// The distance from a place, inside or outside, to the boundary; infinite if there is none.
+    pub fn boundary_distance(&self, position: &Position) -> Angle {
+        Angle::from_radians(self.boundary_distance_radians(position.vector()))
+    }
+
+    pub(super) fn boundary_distance_radians(&self, p: Vector) -> f64 {
+        match self {
+            Self::Circle(circle) => circle.depth(p).abs(),
+            Self::Polygon(polygon) => polygon.boundary_distance(p),
+            Self::Range(range) => range.boundary_distance(p),
+            Self::Point(point) => angle(point.vector(), p),
+        }
+    }
+
+    /// Whether a place that is not near the boundary is inside.
+    pub(super) fn holds_off_boundary(&self, p: Vector) -> bool {
+        match self {
+            Self::Circle(circle) => circle.depth(p) > 0.0,
+            Self::Polygon(polygon) => polygon.holds_off_boundary(p),
+            Self::Range(range) => range.contains(&Position::from_vector(p)),
+            Self::Point(_) => false,
+        }
+    }
+
+    /// Its area in square degrees (ADQL 2.1 §4.2.7); 0 for a point.
+    pub fn area_sq_deg(&self) -> f64 {
+        let steradians = match self {
+            Self::Circle(circle) => circle.area(),
+            Self::Polygon(polygon) => polygon.area(),
+            Self::Range(range) => range.area(),
+            Self::Point(_) => 0.0,
+        };
+        steradians * (180.0 / PI) * (180.0 / PI)
+    }
+}
+
+impl From<Position> for Region {
+    fn from(point: Position) -> Self {
+        Self::Point(point)
+    }
+}
+
+impl From<Circle> for Region {
+    fn from(circle: Circle) -> Self {
+        Self::Circle(circle)
+    }
+}
+
+impl From<Polygon> for Region {
+    fn from(polygon: Polygon) -> Self {
+        Self::Polygon(polygon)
+    }
+}
+
+impl From<Range> for Region {
+    fn from(range: Range) -> Self {
+        Self::Range(range)
+    }
+}
+
+impl fmt::Display for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Circle(circle) => circle.fmt(f),
+            Self::Polygon(polygon) => polygon.fmt(f),
+            Self::Range(range) => range.fmt(f),
+            Self::Point(point) => point.fmt(f),
+        }
+    }
+}

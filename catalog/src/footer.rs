@@ -1,0 +1,53 @@
+//! Footers of Parquet files, read without the statistics that only a scan needs.
+
+use std::sync::Arc;
+
+use datafusion::parquet::DecodeResult;
+use datafusion::parquet::errors::ParquetError;
+use datafusion::parquet::file::metadata::{
+    PageIndexPolicy, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataPushDecoder,
+    ParquetStatisticsPolicy,
+};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+
+use crate::Error;
+
+/// How much of a file's end is read at first: the footers of most tables fit.
+const TAIL_BYTES: u64 = 64 << 10;
+
+/// Options under which rows, row groups and schema are read, but no statistics.
+pub(crate) fn without_statistics() -> ParquetMetaDataOptions {
+    ParquetMetaDataOptions::new()
+        .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
+}
+
+/// Reads the footer of the file at `path`, which has this size.
+pub(crate) async fn read(
+    store: &dyn ObjectStore,
+    path: &Path,
+    size: u64,
+) -> Result<ParquetMetaData, Error> {
+    let parquet = |e: ParquetError| Error::parquet(path, e);
+    let mut decoder = ParquetMetaDataPushDecoder::try_new(size)
+        .map_err(parquet)?
+        .with_page_index_policy(PageIndexPolicy::Skip)
+        .with_metadata_options(Some(Arc::new(without_statistics())));
+    let mut wanted = vec![size.saturating_sub(TAIL_BYTES)..size];
+    loop {
+        for range in wanted {
+            let bytes =
+                store.get_range(path, range.clone()).await.map_err(|e| Error::store(path, e))?;
+            decoder.push_range(range, bytes).map_err(parquet)?;
+        }
+        wanted = match decoder.try_decode().map_err(parquet)? {
+            DecodeResult::Data(metadata) => return Ok(metadata),
+            DecodeResult::NeedsData(ranges) => ranges,
+            DecodeResult::Finished => {
+                return Err(parquet(ParquetError::General("its footer is empty".to_owned())));
+            }
+        };
+    }
+}

@@ -1,0 +1,59 @@
+//! `partition_info.csv`: which pixels hold rows (HATS 1.0 §3.3).
+//!
+//! The columns `Norder` and `Npix` are found by name; others (`Dir`, row counts of old writers)
+//! are ignored.
+
+use adql::sky::Pixel;
+
+use super::path::pixel;
+use crate::Error;
+
+/// Name of the file.
+pub(crate) const FILE_NAME: &str = "partition_info.csv";
+
+/// Reads the pixels in the text of the file at `path`.
+pub(crate) fn parse(path: &str, text: &str) -> Result<Vec<Pixel>, Error> {
+    let mut lines = text.trim_start_matches('\u{feff}').lines().enumerate();
+    let header = lines.next().map(|(_, line)| line).unwrap_or_default();
+    let column = |name: &str| {
+        header.split(',').position(|c| c.trim().trim_matches('"') == name).ok_or_else(|| {
+            Error::malformed(path, format!("its first line has no column {name}: {header}"))
+        })
+    };
+    let (order, index) = (column("Norder")?, column("Npix")?);
+    lines
+        .filter(|(_, line)| !line.trim().is_empty())
+        .map(|(number, line)| {
+            parse_line(line, order, index).ok_or_else(|| {
+                let number = number + 1;
+                Error::malformed(path, format!("line {number} names no pixel: {line}"))
+            })
+        })
+        .collect()
+}
+
+fn parse_line(line: &str, order: usize, index: usize) -> Option<Pixel> {
+    let field = |at: usize| line.split(',').nth(at).map(str::trim);
+    pixel(field(order)?.parse().ok()?, field(index)?.parse().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn finds_the_columns_by_name() {
+        let pixels = parse("p", "Dir,Npix,Norder,num_rows\n0,44,1,7\r\n0,110,2,1\n\n").unwrap();
+        let printed: Vec<String> = pixels.iter().map(ToString::to_string).collect();
+        assert_eq!(printed, ["1/44", "2/110"]);
+    }
+
+    #[test]
+    fn names_the_line_that_is_wrong() {
+        let error = |text| parse("t/partition_info.csv", text).unwrap_err().to_string();
+        assert!(error("a,b\n").contains("no column Norder: a,b"));
+        assert!(error("Norder,Npix\n1,48\n").contains("line 2 names no pixel: 1,48"));
+        assert!(error("Norder,Npix\n1,1\n30,1\n").contains("line 3"));
+        assert!(error("").contains("no column Norder"));
+    }
+}

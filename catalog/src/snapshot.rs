@@ -1,0 +1,197 @@
+//! An immutable, numbered view of all tables of a location: what one query sees from end to end.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use adql::sky::Order;
+use adql::{Schemas, Table, TableName};
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::TableSource;
+use futures::{StreamExt, TryStreamExt};
+use object_store::ObjectStore;
+use tracing::info;
+
+use crate::Error;
+use crate::discover::{Discovered, discover};
+use crate::location::Location;
+use crate::placement::{Placement, placement_order};
+use crate::provider::HatsTable;
+use crate::survey::survey;
+use crate::table::TiledTable;
+use crate::tile::TileFile;
+
+/// Tables that are surveyed at the same time.
+const CONCURRENCY: usize = 4;
+
+/// All tables of a location, as they were when it was opened.
+pub struct Snapshot {
+    number: u64,
+    location: Location,
+    store: Arc<dyn ObjectStore>,
+    tables: Vec<Arc<TiledTable>>,
+    by_name: HashMap<TableName, usize>,
+}
+
+impl Snapshot {
+    /// Reads what a location holds: names, columns, tiles; no rows.
+    pub async fn open(location: &Location) -> Result<Self, Error> {
+        let Discovered { store, sites } = discover(location).await?;
+        let tables: Vec<Arc<TiledTable>> = futures::stream::iter(sites)
+            .map(|site| {
+                let store = Arc::clone(&store);
+                async move {
+                    let found = survey(store.as_ref(), location, &site).await?;
+                    TiledTable::new(site, found).map(Arc::new)
+                }
+            })
+            .buffered(CONCURRENCY)
+            .try_collect()
+            .await?;
+        let snapshot = Self::new(location.clone(), store, tables);
+        let (number, tables) = (snapshot.number, snapshot.tables.len());
+        let tiles: usize = snapshot.tables.iter().map(|t| t.manifest().len()).sum();
+        info!(snapshot = number, %location, tables, tiles, "opened");
+        Ok(snapshot)
+    }
+
+    pub(crate) fn new(
+        location: Location,
+        store: Arc<dyn ObjectStore>,
+        tables: Vec<Arc<TiledTable>>,
+    ) -> Self {
+        let by_name = tables.iter().enumerate().map(|(i, t)| (t.name().clone(), i)).collect();
+        Self { number: number(&tables), location, store, tables, by_name }
+    }
+
+    /// Its number: the same tables with the same tiles have the same on every node.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// What was opened.
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// The store of its tiles, rooted so that a tile's path is its location.
+    pub fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
+    }
+
+    /// All tables, by schema and name.
+    pub fn tiled_tables(&self) -> &[Arc<TiledTable>] {
+        &self.tables
+    }
+
+    /// The table of exactly this name.
+    pub fn tiled_table(&self, name: &TableName) -> Option<&Arc<TiledTable>> {
+        self.by_name.get(name).map(|at| &self.tables[*at])
+    }
+
+    /// The table whose tiles lie in this folder (relative to the data root), as
+    /// [`crate::tile_of_path`] names it.
+    pub fn table_of_path(&self, path: &str) -> Option<&Arc<TiledTable>> {
+        self.tables.iter().find(|t| t.path() == path)
+    }
+
+    /// The bytes of all tables in each pixel of an order, for [`Placement::new`]; a coarser tile
+    /// counts in the first pixel that it holds.
+    pub fn bytes_by_cell(&self, order: Order) -> Vec<u64> {
+        let shift = 2 * (Order::MAX.get() - order.get());
+        let mut cells = vec![0; usize::try_from(order.pixels()).unwrap_or(usize::MAX)];
+        for table in &self.tables {
+            let manifest = table.manifest();
+            for tile in 0..manifest.len() {
+                let cell = manifest.pixel(tile).range().start >> shift;
+                if let Some(bytes) = usize::try_from(cell).ok().and_then(|c| cells.get_mut(c)) {
+                    *bytes += manifest.tile_bytes(tile);
+                }
+            }
+        }
+        cells
+    }
+
+    /// The placement of this snapshot's tiles on workers, the same on every node.
+    ///
+    /// # Panics
+    /// If there is no worker.
+    pub fn place(&self, workers: &[String]) -> Placement {
+        let order = placement_order();
+        Placement::new(order, workers, &self.bytes_by_cell(order))
+    }
+
+    /// The files of the tiles that a placement gives to a worker; missing tiles are left out.
+    pub fn tiles_of(&self, placement: &Placement, worker: usize) -> Vec<TileFile> {
+        let mut files = Vec::new();
+        for table in &self.tables {
+            let manifest = table.manifest();
+            for tile in 0..manifest.len() {
+                if placement.owner(manifest.pixel(tile)) == worker {
+                    let held = manifest.files(tile).map(|file| manifest.file(file));
+                    files.extend(held.filter(|file| file.bytes > 0));
+                }
+            }
+        }
+        files
+    }
+}
+
+/// FNV-1a over what makes two snapshots answer alike: names, pixels, sizes and row counts.
+fn number(tables: &[Arc<TiledTable>]) -> u64 {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut add = |bytes: &[u8]| {
+        for byte in bytes {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    for table in tables {
+        add(table.name().to_string().as_bytes());
+        for column in &table.table().columns {
+            add(column.name.as_bytes());
+            add(column.data_type.to_string().as_bytes());
+        }
+        let manifest = table.manifest();
+        for tile in 0..manifest.len() {
+            add(&manifest.pixel(tile).range().start.to_le_bytes());
+            add(&[manifest.pixel(tile).order().get()]);
+            add(&manifest.tile_bytes(tile).to_le_bytes());
+            add(&manifest.tile_rows(tile).unwrap_or(u64::MAX).to_le_bytes());
+        }
+    }
+    hash
+}
+
+impl Schemas for Snapshot {
+    fn tables(&self) -> Vec<Arc<Table>> {
+        self.tables.iter().map(|t| Arc::clone(t.table())).collect()
+    }
+
+    fn table(&self, name: &TableName) -> Option<Arc<Table>> {
+        self.tiled_table(name).map(|t| Arc::clone(t.table()))
+    }
+
+    fn source(
+        &self,
+        name: &TableName,
+        columns: &[usize],
+    ) -> Result<Arc<dyn TableSource>, adql::Error> {
+        let table = self.tiled_table(name).ok_or_else(|| adql::Error::Unknown {
+            kind: "table",
+            name: name.to_string(),
+            place: None,
+            near: Vec::new(),
+        })?;
+        Ok(provider_as_source(Arc::new(HatsTable::new(Arc::clone(table), columns)?)))
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("number", &self.number)
+            .field("location", &self.location)
+            .field("tables", &self.tables.len())
+            .finish_non_exhaustive()
+    }
+}

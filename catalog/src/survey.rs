@@ -1,0 +1,283 @@
+//! How a table's manifest and schema come about: partition list, listing, `_metadata`, footers.
+//!
+//! Sizes come from one listing of the folder (or a request per tile where the store cannot list),
+//! rows from `_metadata` or else from the footers of few files. Rows are never guessed: what is
+//! not told stays unknown. A tile that the partition list names and the store does not have stays
+//! in the manifest, so that a query which needs it fails and no other does.
+
+use std::collections::{HashMap, HashSet};
+
+use adql::sky::Pixel;
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::parquet::arrow::parquet_to_arrow_schema;
+use datafusion::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use tracing::warn;
+
+use crate::Error;
+use crate::discover::{Site, read_text};
+use crate::footer;
+use crate::hats::{self, COMMON_METADATA, DATASET, Leaf, METADATA, partition_info};
+use crate::location::Location;
+use crate::tile::{Found, Manifest};
+
+/// A `_metadata` beyond this size is not read: it would take minutes and gigabytes.
+const METADATA_LIMIT_BYTES: u64 = 512 << 20;
+/// Footers are read for row counts only if there are at most this many files without one.
+const FOOTER_LIMIT: usize = 4_096;
+/// Requests under way at the same time.
+const CONCURRENCY: usize = 64;
+
+/// What a table's files say.
+#[derive(Debug)]
+pub(crate) struct Survey {
+    pub(crate) manifest: Manifest,
+    /// Columns as the files have them.
+    pub(crate) schema: SchemaRef,
+}
+
+/// Looks at the files of a table, without reading a row.
+pub(crate) async fn survey(
+    store: &dyn ObjectStore,
+    location: &Location,
+    site: &Site,
+) -> Result<Survey, Error> {
+    let dataset = site.path.clone().join(DATASET);
+    let metadata = metadata(store, &dataset.clone().join(METADATA)).await?;
+    let mut rows = metadata.as_ref().map(rows_by_file).unwrap_or_default();
+    let listed = partition_list(store, &site.path).await?;
+    let mut found = if location.lists() {
+        let found = list(store, &dataset).await?;
+        reconcile(found, listed, site)
+    } else {
+        let names = names(listed, &rows, site)?;
+        probe(store, &dataset, names).await?
+    };
+    for file in &mut found {
+        file.rows = rows.remove(&file.name).filter(|_| file.bytes > 0);
+        file.etag = file.etag.take().filter(|_| location.has_etags());
+    }
+    read_missing_rows(store, &dataset, &mut found).await;
+    let schema = schema(store, &dataset, metadata.as_ref(), &found).await?;
+    let manifest = Manifest::new(dataset.to_string(), site.properties.leaf.clone(), found);
+    if let (Some(counted), Some(stated)) = (manifest.rows(), site.properties.rows)
+        && counted != stated
+    {
+        warn!(table = %site.name, counted, stated, "hats_nrows is not the number of rows");
+    }
+    if !manifest.is_disjoint() {
+        warn!(table = %site.name, "tiles overlap; every tile is compared with the coverage");
+    }
+    Ok(Survey { manifest, schema })
+}
+
+/// The footers of all tiles in one file, if it is there and not too large.
+async fn metadata(store: &dyn ObjectStore, path: &Path) -> Result<Option<ParquetMetaData>, Error> {
+    let size = match store.head(path).await {
+        Ok(meta) => meta.size,
+        Err(object_store::Error::NotFound { .. }) => return Ok(None),
+        Err(e) => return Err(Error::store(path, e)),
+    };
+    if size > METADATA_LIMIT_BYTES {
+        warn!(file = %path, size, limit = METADATA_LIMIT_BYTES, "not read: too large");
+        return Ok(None);
+    }
+    let bytes = store.get(path).await.map_err(|e| Error::store(path, e))?.bytes().await;
+    let bytes = bytes.map_err(|e| Error::store(path, e))?;
+    let reader =
+        ParquetMetaDataReader::new().with_metadata_options(Some(footer::without_statistics()));
+    reader.parse_and_finish(&bytes).map(Some).map_err(|e| Error::parquet(path, e))
+}
+
+/// Rows by file name, summed over row groups.
+fn rows_by_file(metadata: &ParquetMetaData) -> HashMap<String, u64> {
+    let mut rows = HashMap::new();
+    for group in metadata.row_groups() {
+        let name = group.columns().first().and_then(|c| c.file_path());
+        if let (Some(name), Ok(count)) = (name, u64::try_from(group.num_rows())) {
+            match rows.get_mut(name) {
+                Some(sum) => *sum += count,
+                None => drop(rows.insert(name.to_owned(), count)),
+            }
+        }
+    }
+    rows
+}
+
+async fn partition_list(
+    store: &dyn ObjectStore,
+    table: &Path,
+) -> Result<Option<Vec<Pixel>>, Error> {
+    let path = table.clone().join(partition_info::FILE_NAME);
+    let text = read_text(store, &path).await?;
+    text.map(|text| partition_info::parse(path.as_ref(), &text)).transpose()
+}
+
+fn found(meta: ObjectMeta, name: String, pixel: Pixel) -> Found {
+    Found {
+        pixel,
+        name,
+        bytes: meta.size,
+        modified_ns: meta.last_modified.timestamp_nanos_opt().unwrap_or(0),
+        etag: meta.e_tag,
+        rows: None,
+    }
+}
+
+/// Every file of a tile below the `dataset` folder.
+async fn list(store: &dyn ObjectStore, dataset: &Path) -> Result<Vec<Found>, Error> {
+    let prefix = dataset.as_ref().len() + 1;
+    store
+        .list(Some(dataset))
+        .map_err(|e| Error::store(dataset, e))
+        .try_filter_map(|meta| {
+            let name = meta.location.as_ref().get(prefix..).unwrap_or_default().to_owned();
+            let pixel = hats::tile_pixel(&name).filter(|_| hats::is_data(&name));
+            std::future::ready(Ok(pixel.map(|pixel| found(meta, name, pixel))))
+        })
+        .try_collect()
+        .await
+}
+
+/// Files against the partition list: it decides which tiles there are.
+fn reconcile(found: Vec<Found>, listed: Option<Vec<Pixel>>, site: &Site) -> Vec<Found> {
+    let Some(listed) = listed else { return found };
+    let mut waiting: HashSet<Pixel> = listed.iter().copied().collect();
+    let listed: HashSet<Pixel> = waiting.clone();
+    let (mut kept, strays): (Vec<Found>, Vec<Found>) =
+        found.into_iter().partition(|file| listed.contains(&file.pixel));
+    if let Some(stray) = strays.first() {
+        let (count, example) = (strays.len(), &stray.name);
+        warn!(table = %site.name, count, example, "ignored files that the partition list lacks");
+    }
+    for file in &kept {
+        waiting.remove(&file.pixel);
+    }
+    for pixel in waiting {
+        warn!(table = %site.name, %pixel, "a tile of the partition list is missing");
+        kept.push(missing(pixel, hats::tile_name(pixel, &site.properties.leaf)));
+    }
+    kept
+}
+
+fn missing(pixel: Pixel, name: String) -> Found {
+    Found { pixel, name, bytes: 0, modified_ns: 0, etag: None, rows: None }
+}
+
+/// The names of all files where the store cannot list them.
+fn names(
+    listed: Option<Vec<Pixel>>,
+    rows: &HashMap<String, u64>,
+    site: &Site,
+) -> Result<Vec<(Pixel, String)>, Error> {
+    let known: Vec<(Pixel, String)> =
+        rows.keys().filter_map(|n| hats::tile_pixel(n).map(|p| (p, n.clone()))).collect();
+    let leaf = &site.properties.leaf;
+    match listed {
+        Some(listed) if matches!(leaf, Leaf::File(_)) => {
+            Ok(listed.into_iter().map(|p| (p, hats::tile_name(p, leaf))).collect())
+        }
+        _ if !known.is_empty() => Ok(known),
+        Some(_) | None => {
+            let needed = match leaf {
+                Leaf::File(_) => partition_info::FILE_NAME,
+                Leaf::Folder => "dataset/_metadata",
+            };
+            let missing = format!("a store that lists no folders needs {needed}");
+            Err(Error::NotHats { path: site.path.to_string(), missing })
+        }
+    }
+}
+
+/// Asks for the size of every file.
+async fn probe(
+    store: &dyn ObjectStore,
+    dataset: &Path,
+    names: Vec<(Pixel, String)>,
+) -> Result<Vec<Found>, Error> {
+    futures::stream::iter(names)
+        .map(|(pixel, name)| async move {
+            let path = below(dataset, &name);
+            match store.head(&path).await {
+                Ok(meta) => Ok(found(meta, name, pixel)),
+                Err(object_store::Error::NotFound { .. }) => {
+                    warn!(tile = %path, "a tile of the partition list is missing");
+                    Ok(missing(pixel, name))
+                }
+                Err(e) => Err(Error::store(&path, e)),
+            }
+        })
+        .buffer_unordered(CONCURRENCY)
+        .try_collect()
+        .await
+}
+
+/// The path of a name as a store listed it (encoded already).
+fn below(dataset: &Path, name: &str) -> Path {
+    let text = format!("{dataset}/{name}");
+    Path::parse(&text).unwrap_or_else(|_| Path::from(text))
+}
+
+/// Counts the rows of files that `_metadata` does not know by their footers.
+async fn read_missing_rows(store: &dyn ObjectStore, dataset: &Path, found: &mut [Found]) {
+    let unknown: Vec<(usize, Path, u64)> = found
+        .iter()
+        .enumerate()
+        .filter(|(_, file)| file.rows.is_none() && file.bytes > 0)
+        .map(|(at, file)| (at, below(dataset, &file.name), file.bytes))
+        .collect();
+    if unknown.len() > FOOTER_LIMIT {
+        warn!(%dataset, files = unknown.len(), "rows stay unknown: no _metadata counts them");
+        return;
+    }
+    let mut counts = futures::stream::iter(unknown)
+        .map(|(at, path, size)| async move { (at, footer::read(store, &path, size).await) })
+        .buffer_unordered(CONCURRENCY);
+    while let Some((at, footer)) = counts.next().await {
+        match footer {
+            Ok(footer) => {
+                found[at].rows = u64::try_from(footer.file_metadata().num_rows()).ok();
+            }
+            Err(error) => warn!(%error, "rows of a tile stay unknown"),
+        }
+    }
+}
+
+/// The columns: by `_common_metadata`, `_metadata`, or the first tile that can be read.
+async fn schema(
+    store: &dyn ObjectStore,
+    dataset: &Path,
+    metadata: Option<&ParquetMetaData>,
+    found: &[Found],
+) -> Result<SchemaRef, Error> {
+    let common = dataset.clone().join(COMMON_METADATA);
+    match store.head(&common).await {
+        Ok(meta) => return columns(&common, &footer::read(store, &common, meta.size).await?),
+        Err(object_store::Error::NotFound { .. }) => {}
+        Err(e) => return Err(Error::store(&common, e)),
+    }
+    if let Some(metadata) = metadata {
+        return columns(&dataset.clone().join(METADATA), metadata);
+    }
+    let mut last = None;
+    for file in found.iter().filter(|f| f.bytes > 0) {
+        let path = below(dataset, &file.name);
+        match footer::read(store, &path, file.bytes).await {
+            Ok(footer) => return columns(&path, &footer),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| Error::NotHats {
+        path: dataset.to_string(),
+        missing: format!("neither {COMMON_METADATA} nor any tile is there"),
+    }))
+}
+
+fn columns(path: &Path, footer: &ParquetMetaData) -> Result<SchemaRef, Error> {
+    let file = footer.file_metadata();
+    let schema: Schema = parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata())
+        .map_err(|e| Error::parquet(path, e))?;
+    Ok(schema.into())
+}

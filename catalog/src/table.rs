@@ -1,0 +1,210 @@
+//! A HATS table as the catalog knows it: its columns, its positions, its tiles.
+
+use std::sync::Arc;
+
+use adql::{Column, Positions, Table, TableName};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::datasource::file_format::parquet::transform_schema_to_view;
+use tracing::warn;
+
+use crate::Error;
+use crate::discover::{Attachment, Site};
+use crate::hats::TableProperties;
+use crate::survey::Survey;
+use crate::tile::Manifest;
+
+/// Name of the spatial index that HATS recommends, and of the one that is computed.
+pub const SPATIAL_INDEX: &str = "_healpix_29";
+
+/// How far a position in double precision may be from the one that its spatial index was computed
+/// of: a cell of order 29, since implementations round differently on its sides.
+const SLACK_DOUBLE_DEG: f64 = 2e-7;
+/// The same in single precision: right ascensions near 360° are rounded to 1.5e-5°.
+const SLACK_SINGLE_DEG: f64 = 5e-5;
+
+/// A table with its tiles.
+#[derive(Debug)]
+pub struct TiledTable {
+    table: Arc<Table>,
+    /// Folder of the table, relative to the data root.
+    path: String,
+    /// All columns, in the order of `table.columns`.
+    schema: SchemaRef,
+    /// How many of them the files have: a computed spatial index is the last, beyond those.
+    stored: usize,
+    manifest: Manifest,
+    stated_rows: Option<u64>,
+    attachments: Vec<Attachment>,
+}
+
+impl TiledTable {
+    /// Puts together what the folder and its files say.
+    pub(crate) fn new(site: Site, survey: Survey) -> Result<Self, Error> {
+        let Site { name, path, properties, attachments } = site;
+        let file_schema = served_schema(&survey.schema);
+        let mut fields: Vec<Arc<Field>> = file_schema.fields().iter().map(Arc::clone).collect();
+        let positions = positions(&name, path.as_ref(), &properties, &file_schema)?;
+        if let Some(p) = &positions {
+            match fields.iter_mut().find(|f| f.name() == &p.spatial_index) {
+                Some(field) => *field = with_type(field, DataType::Int64),
+                None => fields.push(Arc::new(Field::new(&p.spatial_index, DataType::Int64, true))),
+            }
+        }
+        let stored = file_schema.fields().len();
+        let columns = fields.iter().map(|field| column(field, positions.as_ref())).collect();
+        let table = Table { name, description: properties.description, columns, positions };
+        Ok(Self {
+            table: Arc::new(table),
+            path: path.to_string(),
+            schema: Arc::new(Schema::new(fields)),
+            stored,
+            manifest: survey.manifest,
+            stated_rows: properties.rows,
+            attachments,
+        })
+    }
+
+    /// The table as a query sees it.
+    pub fn table(&self) -> &Arc<Table> {
+        &self.table
+    }
+
+    /// Its exact name.
+    pub fn name(&self) -> &TableName {
+        &self.table.name
+    }
+
+    /// Its folder relative to the data root, as [`crate::tile_of_path`] finds it in a tile's path.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Its tiles.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Its margins and indexes.
+    pub fn attachments(&self) -> &[Attachment] {
+        &self.attachments
+    }
+
+    /// Number of rows that its properties state, which nothing proves.
+    pub fn stated_rows(&self) -> Option<u64> {
+        self.stated_rows
+    }
+
+    /// The Arrow schema of all columns, as a scan delivers them.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Whether a column is no column of the files but the spatial index, computed of the position.
+    pub(crate) fn is_computed(&self, column: usize) -> bool {
+        column >= self.stored
+    }
+
+    /// Whether the files have no usable spatial index.
+    pub(crate) fn computes_spatial_index(&self) -> bool {
+        self.schema.fields().len() > self.stored
+    }
+}
+
+/// The schema that scans deliver for files of a schema: texts as views, which the Parquet reader
+/// makes without copying; dictionaries as their values, being an encoding; every column nullable,
+/// whatever one file claims; and no metadata, since schemas travel with every task.
+fn served_schema(files: &Schema) -> Schema {
+    let plain: Vec<Field> = files
+        .fields()
+        .iter()
+        .map(|field| {
+            let data_type = match field.data_type() {
+                DataType::Dictionary(_, value) => value.as_ref().clone(),
+                other => other.clone(),
+            };
+            Field::new(field.name(), data_type, true)
+        })
+        .collect();
+    transform_schema_to_view(&Schema::new(plain))
+}
+
+fn with_type(field: &Field, data_type: DataType) -> Arc<Field> {
+    Arc::new(Field::new(field.name(), data_type, true))
+}
+
+/// The columns by which a table is tiled, as far as its properties and files have them.
+fn positions(
+    name: &TableName,
+    path: &str,
+    properties: &TableProperties,
+    schema: &Schema,
+) -> Result<Option<Positions>, Error> {
+    let (Some(ra), Some(dec)) = (&properties.ra, &properties.dec) else {
+        warn!(table = %name, "no positions: hats_col_ra and hats_col_dec are not given");
+        return Ok(None);
+    };
+    let mut slack_deg = SLACK_DOUBLE_DEG;
+    for (key, column) in [("hats_col_ra", ra), ("hats_col_dec", dec)] {
+        match schema.field_with_name(column).map(Field::data_type) {
+            Ok(DataType::Float64) => {}
+            Ok(DataType::Float32) => slack_deg = SLACK_SINGLE_DEG,
+            Ok(other) => {
+                let reason = format!("{key}={column} is a column of type {other}, not a float");
+                return Err(Error::malformed(path, reason));
+            }
+            Err(_) => {
+                let reason = format!("{key}={column} is no column of its tiles");
+                return Err(Error::malformed(path, reason));
+            }
+        }
+    }
+    let spatial_index = spatial_index(path, properties, schema)?;
+    Ok(Some(Positions { ra: ra.clone(), dec: dec.clone(), spatial_index, slack_deg }))
+}
+
+/// The column with the order-29 index: the declared one, the recommended one, or one to compute.
+fn spatial_index(
+    path: &str,
+    properties: &TableProperties,
+    schema: &Schema,
+) -> Result<String, Error> {
+    let usable = |name: &str| {
+        let data_type = schema.field_with_name(name).map(Field::data_type);
+        matches!(data_type, Ok(DataType::Int64 | DataType::UInt64))
+    };
+    let declared = properties.spatial_index.as_deref();
+    if let Some(name) = declared.filter(|n| properties.spatial_index_order == 29 && usable(n)) {
+        return Ok(name.to_owned());
+    }
+    match schema.field_with_name(SPATIAL_INDEX).map(Field::data_type) {
+        Err(_) => Ok(SPATIAL_INDEX.to_owned()),
+        Ok(_) if usable(SPATIAL_INDEX) => Ok(SPATIAL_INDEX.to_owned()),
+        Ok(other) => {
+            let reason = format!("its column {SPATIAL_INDEX} is of type {other}, not int64");
+            Err(Error::malformed(path, reason))
+        }
+    }
+}
+
+fn column(field: &Field, positions: Option<&Positions>) -> Column {
+    let mut column = Column::new(field.name(), field.data_type().clone());
+    let Some(p) = positions else {
+        column.hidden = field.name() == SPATIAL_INDEX;
+        return column;
+    };
+    let mut describe = |unit: Option<&str>, ucd: &str, description: &str| {
+        column.unit = unit.map(str::to_owned);
+        column.ucd = Some(ucd.to_owned());
+        column.description = Some(description.to_owned());
+    };
+    if field.name() == &p.ra {
+        describe(Some("deg"), "pos.eq.ra;meta.main", "right ascension (ICRS)");
+    } else if field.name() == &p.dec {
+        describe(Some("deg"), "pos.eq.dec;meta.main", "declination (ICRS)");
+    } else if field.name() == &p.spatial_index {
+        let text = "HEALPix index (NESTED, order 29) of the position that the row is tiled by";
+        describe(None, "pos.healpix", text);
+    }
+    column.hidden = field.name() == SPATIAL_INDEX;
+    column
+}

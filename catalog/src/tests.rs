@@ -1,0 +1,9 @@
+//! Tests of the catalog against the shared HATS tables and against tables written here.
+
+mod fixture;
+mod layout;
+mod placement;
+mod planning;
+mod pruning;
+mod scanning;
+mod shared;

@@ -1,0 +1,109 @@
+//! The command line: five commands, whose flags are the keys of [`crate::config::KEYS`].
+//!
+//! A server prints one line to stdout when it is ready, `ready: URL`; everything else that it says
+//! goes to stderr. Exit codes: 0, 1 for what went wrong, 2 for a command line that cannot be.
+
+mod arguments;
+mod error;
+mod query;
+mod serve;
+mod shutdown;
+mod worker;
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Bytes, Command, Directives, Settings};
+use crate::engine::EngineConfig;
+use arguments::Arguments;
+
+pub use arguments::command_line;
+pub use error::Error;
+
+/// Runs the command that the arguments of this process name.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::parse(std::env::args_os()) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
+                _ => 2,
+            };
+            // A closed stdout or stderr leaves nobody to tell.
+            let _told = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _told = writeln!(std::io::stderr(), "armilla: {}", error.with_causes());
+            ExitCode::from(if error.is_usage() { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Error> {
+    let Arguments { command, file, flags, adql } = arguments;
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let settings = Settings::read(command, file.as_deref().map(Path::new), variables, flags)?;
+    log_to_stderr(&settings)?;
+    for variable in settings.unknown_variables() {
+        tracing::warn!(variable, "environment variable sets nothing");
+    }
+    tracing::info!(%command, %settings, "starting");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(Error::Runtime)?;
+    runtime.block_on(async {
+        match command {
+            Command::Serve | Command::Coordinator => serve::run(command, &settings).await,
+            Command::Worker => worker::run(&settings).await,
+            Command::Query => query::run(&settings, &adql).await,
+            Command::Explain => query::explain(&settings, &adql).await,
+        }
+    })?;
+    // Work that nobody waits for any more ends with the process.
+    runtime.shutdown_background();
+    Ok(())
+}
+
+fn log_to_stderr(settings: &Settings) -> Result<(), Error> {
+    let Directives(directives) = settings.require("log")?;
+    let colors = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(directives))
+        .with_writer(std::io::stderr)
+        .with_ansi(colors)
+        .init();
+    Ok(())
+}
+
+/// The engine that the settings describe, without workers.
+fn engine_config(settings: &Settings) -> Result<EngineConfig, Error> {
+    let mut config = EngineConfig::embedded(settings.require::<String>("data")?);
+    if let Some(Bytes(bytes)) = settings.get("memory")? {
+        config.memory_bytes = bytes;
+    }
+    Ok(config)
+}
+
+/// Tells whoever started this server, on a line of its own, at once.
+fn announce(what: &str, url: &str) -> Result<(), Error> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{what}: {url}").and_then(|()| stdout.flush()).map_err(Error::Output)
+}
+
+async fn listen(address: &str) -> Result<tokio::net::TcpListener, Error> {
+    let listener = tokio::net::TcpListener::bind(address).await;
+    listener.map_err(|source| Error::Listen { address: address.to_owned(), source })
+}
+
+/// The address that a listener has, its port known.
+fn address(listener: &tokio::net::TcpListener) -> Result<String, Error> {
+    listener.local_addr().map(|address| address.to_string()).map_err(Error::Runtime)
+}

@@ -1,0 +1,151 @@
+//! The arguments of the process, by clap, made from the table of keys.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use clap::{Arg, ArgAction, ArgMatches, Command as Clap};
+
+use crate::config::{Command, FILE, KEYS, Key};
+
+/// Name of the positional argument of `query` and `explain`.
+const ADQL: &str = "ADQL";
+
+const ABOUT: &str = "ADQL over petabytes of catalogs: a TAP service on HATS tables";
+
+const AFTER_HELP: &str = "\
+A first look:
+  armilla serve --data DIR         then give http://127.0.0.1:8080/tap to TOPCAT or pyvo
+  armilla query --data DIR 'SELECT TOP 5 * FROM mytable'
+
+DIR holds HATS tables as DIR/<table> or DIR/<schema>/<table>, or is one itself.
+
+Every flag is also a key of the TOML file given by --config (max_rows) and an environment
+variable (ARMILLA_MAX_ROWS). A flag beats the variable, the variable beats the file.";
+
+/// What the command line says.
+#[derive(Debug)]
+pub(crate) struct Arguments {
+    pub(crate) command: Command,
+    /// The TOML file: the flag, or else `ARMILLA_CONFIG`.
+    pub(crate) file: Option<OsString>,
+    pub(crate) flags: BTreeMap<String, String>,
+    /// The query; empty for servers.
+    pub(crate) adql: String,
+}
+
+impl Arguments {
+    pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let matches = command_line().try_get_matches_from(arguments)?;
+        let (name, matches) = matches.subcommand().expect("clap requires a subcommand");
+        let command = Command::ALL.into_iter().find(|command| command.name() == name);
+        let command = command.expect("clap knows no other subcommand");
+        let file = matches.get_one::<OsString>(FILE).cloned();
+        let adql = if takes_query(command) { matches.get_one::<String>(ADQL) } else { None };
+        Ok(Self {
+            command,
+            file: file.or_else(|| std::env::var_os("ARMILLA_CONFIG")),
+            flags: flags(command, matches),
+            adql: adql.cloned().unwrap_or_default(),
+        })
+    }
+}
+
+fn takes_query(command: Command) -> bool {
+    matches!(command, Command::Query | Command::Explain)
+}
+
+fn keys_of(command: Command) -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().filter(move |key| key.commands.contains(&command))
+}
+
+fn flags(command: Command, matches: &ArgMatches) -> BTreeMap<String, String> {
+    let given = keys_of(command).filter_map(|key| {
+        let value = if key.value.is_empty() {
+            matches.get_flag(key.name).then(|| true.to_string())
+        } else {
+            matches.get_one::<String>(key.name).cloned()
+        };
+        Some((key.name.to_owned(), value?))
+    });
+    given.collect()
+}
+
+/// The command line as clap has it: from it come parsing, `--help` and shell completions.
+pub fn command_line() -> Clap {
+    let subcommands = Command::ALL.map(subcommand);
+    Clap::new("armilla")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(ABOUT)
+        .after_help(AFTER_HELP)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .subcommands(subcommands)
+}
+
+fn subcommand(command: Command) -> Clap {
+    let file = Arg::new(FILE)
+        .long(FILE)
+        .value_name("FILE")
+        .value_parser(clap::value_parser!(OsString))
+        .help("TOML file with settings [env: ARMILLA_CONFIG]");
+    let mut clap = Clap::new(command.name())
+        .about(about(command))
+        .after_help(example(command))
+        .arg(file)
+        .args(keys_of(command).map(|key| argument(command, key)));
+    if takes_query(command) {
+        let help = "the query; - reads it from stdin";
+        clap = clap.arg(Arg::new(ADQL).value_name(ADQL).required(true).help(help));
+    }
+    clap
+}
+
+fn argument(command: Command, key: &'static Key) -> Arg {
+    let default = match key.default_for(command) {
+        "" => String::new(),
+        _ if key.value.is_empty() => String::new(),
+        default => format!("[default: {default}] "),
+    };
+    let help = format!("{} {default}[env: {}]", key.help, key.variable());
+    let argument = Arg::new(key.name).long(key.flag).help(help);
+    if key.value.is_empty() {
+        argument.action(ArgAction::SetTrue)
+    } else {
+        argument.value_name(key.value)
+    }
+}
+
+fn about(command: Command) -> &'static str {
+    match command {
+        Command::Serve => "Serve the tables of a folder as TAP, everything in this process",
+        Command::Coordinator => "Serve tables as TAP, executed by the workers of a cluster",
+        Command::Worker => "Hold a share of the tables' tiles and execute tasks on them",
+        Command::Query => "Run one query and write its rows to stdout",
+        Command::Explain => "Tell which tiles, row groups and rows a query touches, and why",
+    }
+}
+
+fn example(command: Command) -> &'static str {
+    match command {
+        Command::Serve => "Example:\n  armilla serve --data /sky --listen 127.0.0.1:8080",
+        Command::Coordinator => {
+            "Example, with three workers:\n  armilla coordinator --data /sky \\\n    \
+             --workers http://127.0.0.1:9001,http://127.0.0.1:9002,http://127.0.0.1:9003"
+        }
+        Command::Worker => {
+            "Example, the first of three workers:\n  armilla worker --data /disk1/tiles --origin \
+             /sky \\\n    --listen 127.0.0.1:9001 --url http://127.0.0.1:9001 \\\n    \
+             --workers http://127.0.0.1:9001,http://127.0.0.1:9002,http://127.0.0.1:9003\n\n\
+             The worker executes plans from the network: listen where only the cluster can reach."
+        }
+        Command::Query => {
+            "Example:\n  armilla query --data /sky --format csv \\\n    \
+             'SELECT TOP 5 ra, dec FROM stars WHERE DISTANCE(ra, dec, 10.68, 41.27) < 0.1'"
+        }
+        Command::Explain => {
+            "Example:\n  armilla explain --data /sky \\\n    \
+             'SELECT COUNT(*) FROM stars WHERE DISTANCE(ra, dec, 10.68, 41.27) < 0.1'"
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Why a command failed.
+
+use std::error::Error as _;
+use std::io;
+
+use crate::config;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The settings are wrong.
+    #[error(transparent)]
+    Settings(#[from] config::Error),
+    /// The tables cannot be read, or a query failed.
+    #[error(transparent)]
+    Engine(#[from] crate::Error),
+    /// The worker did not start, or stopped.
+    #[error(transparent)]
+    Worker(#[from] worker::Error),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {}", reason(.source))]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// The URL of the worker that follows from its address is none.
+    #[error("cannot make a URL of the address {address}: give --url")]
+    Url {
+        /// The address.
+        address: String,
+    },
+    /// The HTTP server stopped.
+    #[error("the server stopped")]
+    Serve(#[source] io::Error),
+    /// The result could not be written.
+    #[error("cannot write to stdout")]
+    Output(#[source] io::Error),
+    /// The query failed after rows had been written; the document says so as well.
+    #[error("the query failed and the rows are not all: {0}")]
+    Incomplete(String),
+    /// The query could not be read.
+    #[error("cannot read the query from stdin")]
+    Input(#[source] io::Error),
+    /// The operating system refused what every server needs.
+    #[error("cannot start")]
+    Runtime(#[source] io::Error),
+}
+
+fn reason(source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => {
+            "the port is in use by another process; choose another with --listen".to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
+        io::ErrorKind::InvalidInput => {
+            "give an address with a port, as 127.0.0.1:8080".to_owned()
+        }
+        _ => source.to_string(),
+    }
+}
+
+impl Error {
+    /// Whether the command line, rather than the world, is at fault.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Settings(config::Error::Missing { .. }))
+    }
+
+    /// The message with those of its causes that it does not hold already.
+    pub fn with_causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let message = error.to_string();
+            if !text.contains(&message) && !matches!(self, Self::Listen { .. }) {
+                text.push_str(": ");
+                text.push_str(&message);
+            }
+            cause = error.source();
+        }
+        text
+    }
+}

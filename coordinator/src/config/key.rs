@@ -1,0 +1,247 @@
+//! The table of all settings.
+
+use std::fmt;
+
+/// What the binary is asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// A service with everything in one process.
+    Serve,
+    /// The service of a cluster.
+    Coordinator,
+    /// A node that holds tiles.
+    Worker,
+    /// One query, to stdout.
+    Query,
+    /// What one query would touch, to stdout.
+    Explain,
+}
+
+impl Command {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Serve, Self::Coordinator, Self::Worker, Self::Query, Self::Explain];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Serve => "serve",
+            Self::Coordinator => "coordinator",
+            Self::Worker => "worker",
+            Self::Query => "query",
+            Self::Explain => "explain",
+        }
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its name in TOML, from which the environment variable follows.
+    pub name: &'static str,
+    /// Its flag without the dashes: the name with `-` for `_`.
+    pub flag: &'static str,
+    /// What its value is, in one word; empty for a flag that takes none.
+    pub value: &'static str,
+    /// The value where none is given; empty for none.
+    pub default: &'static str,
+    /// Other defaults for some commands.
+    pub defaults: &'static [(Command, &'static str)],
+    /// What it means.
+    pub help: &'static str,
+    /// What a value must be, for the message about one that is not.
+    pub wanted: &'static str,
+    /// The commands that it counts for. A file may hold keys for others.
+    pub commands: &'static [Command],
+}
+
+use Command::{Coordinator, Explain, Query, Serve, Worker};
+
+const URLS: &str = "a list of URLs as http://127.0.0.1:9001,http://127.0.0.1:9002";
+const ADDRESS: &str = "an address with a port, as 127.0.0.1:8080";
+const ROWS: &str = "a number of rows, as 1000000 or 1e6";
+
+/// Every setting.
+pub const KEYS: [Key; 15] = [
+    Key {
+        name: "data",
+        flag: "data",
+        value: "DIR",
+        default: "",
+        defaults: &[],
+        help: "folder with the tables, DIR/<schema>/<table> or DIR/<table>, or the folder or URL \
+               of one HATS table or collection; for a worker, its own folder",
+        wanted: "a folder or URL",
+        commands: &[Serve, Coordinator, Worker, Query, Explain],
+    },
+    Key {
+        name: "listen",
+        flag: "listen",
+        value: "ADDRESS",
+        default: "127.0.0.1:8080",
+        defaults: &[(Worker, "127.0.0.1:9001")],
+        help: "address and port to listen on; port 0 takes a free one",
+        wanted: ADDRESS,
+        commands: &[Serve, Coordinator, Worker],
+    },
+    Key {
+        name: "workers",
+        flag: "workers",
+        value: "URLS",
+        default: "",
+        defaults: &[],
+        help: "all workers of the cluster, separated by commas: the same list in the same order \
+               on every node",
+        wanted: URLS,
+        commands: &[Coordinator, Worker],
+    },
+    Key {
+        name: "origin",
+        flag: "origin",
+        value: "DIR",
+        default: "",
+        defaults: &[],
+        help: "folder or URL from which the worker copies the tiles that it is to hold",
+        wanted: "a folder or URL",
+        commands: &[Worker],
+    },
+    Key {
+        name: "url",
+        flag: "url",
+        value: "URL",
+        default: "",
+        defaults: &[],
+        help: "URL by which the other nodes reach this worker, one of --workers; without it, \
+               http:// and the address that it listens on",
+        wanted: "a URL, as http://127.0.0.1:9001",
+        commands: &[Worker],
+    },
+    Key {
+        name: "fallback",
+        flag: "fallback",
+        value: "BOOL",
+        default: "true",
+        defaults: &[],
+        help: "whether a tile that is not in the worker's own folder is read from the origin",
+        wanted: "true or false",
+        commands: &[Worker],
+    },
+    Key {
+        name: "metrics",
+        flag: "metrics",
+        value: "ADDRESS",
+        default: "",
+        defaults: &[],
+        help: "address for the worker's metrics over HTTP; without it, none (serve and coordinator \
+               have them at /metrics)",
+        wanted: ADDRESS,
+        commands: &[Worker],
+    },
+    Key {
+        name: "memory",
+        flag: "memory",
+        value: "BYTES",
+        default: "",
+        defaults: &[],
+        help: "memory for all queries together, as 8GiB; operators spill to disk beyond it; \
+               without it, a share of what the machine has",
+        wanted: "a size, as 8GiB, 512MiB or a number of bytes",
+        commands: &[Serve, Coordinator, Worker, Query, Explain],
+    },
+    Key {
+        name: "default_rows",
+        flag: "default-rows",
+        value: "ROWS",
+        default: "1e9",
+        defaults: &[],
+        help: "rows of an answer when the client gives no MAXREC",
+        wanted: ROWS,
+        commands: &[Serve, Coordinator],
+    },
+    Key {
+        name: "max_rows",
+        flag: "max-rows",
+        value: "ROWS",
+        default: "1e9",
+        defaults: &[],
+        help: "rows of an answer beyond which no MAXREC reaches",
+        wanted: ROWS,
+        commands: &[Serve, Coordinator],
+    },
+    Key {
+        name: "public_url",
+        flag: "public-url",
+        value: "URL",
+        default: "",
+        defaults: &[],
+        help: "URL under which clients see the service, as https://tap.example.org/tap; without \
+               it, the host that each request names",
+        wanted: "a URL, as https://tap.example.org/tap",
+        commands: &[Serve, Coordinator],
+    },
+    Key {
+        name: "format",
+        flag: "format",
+        value: "FORMAT",
+        default: "text",
+        defaults: &[],
+        help: "how rows are written: text, csv, tsv, votable (BINARY2) or votable/td",
+        wanted: "a format: text, csv, tsv, votable or votable/td",
+        commands: &[Query],
+    },
+    Key {
+        name: "maxrec",
+        flag: "maxrec",
+        value: "ROWS",
+        default: "",
+        defaults: &[],
+        help: "at most so many rows; without it, all",
+        wanted: ROWS,
+        commands: &[Query],
+    },
+    Key {
+        name: "analyze",
+        flag: "analyze",
+        value: "",
+        default: "false",
+        defaults: &[],
+        help: "run the query and count the work",
+        wanted: "true or false",
+        commands: &[Explain],
+    },
+    Key {
+        name: "log",
+        flag: "log",
+        value: "FILTER",
+        default: "info",
+        defaults: &[(Query, "warn"), (Explain, "warn")],
+        help: "what is logged to stderr: error, warn, info, debug, or as tracing has it, \
+               warn,worker=debug",
+        wanted: "a level or a filter, as info or warn,worker=debug",
+        commands: &[Serve, Coordinator, Worker, Query, Explain],
+    },
+];
+
+impl Key {
+    /// The default for a command; empty for none.
+    pub fn default_for(&self, command: Command) -> &'static str {
+        let other = self.defaults.iter().find(|(for_command, _)| *for_command == command);
+        other.map_or(self.default, |(_, default)| default)
+    }
+
+    /// Its environment variable.
+    pub fn variable(&self) -> String {
+        format!("{}{}", super::ENVIRONMENT_PREFIX, self.name.to_ascii_uppercase())
+    }
+}
+
+/// The key of this name.
+pub fn key(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}

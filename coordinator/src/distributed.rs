@@ -1,0 +1,213 @@
+//! The coordinator's side of `datafusion-distributed`: how many tasks a scan gets, what each
+//! reads and where it runs. The only module of this crate that imports that library.
+//!
+//! ```text
+//! DataSourceExec [a b c d]        DistributedLeafExec
+//!                           ->      slot 0 (worker 1): [a b]
+//!                                   slot 1 (worker 3): [c d]
+//! ```
+
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use datafusion::catalog::Session;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{Result, internal_datafusion_err, internal_err};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::execution::context::QueryPlanner;
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
+use datafusion::prelude::SessionConfig;
+use datafusion_distributed::{
+    DesiredTaskCountEvent, DesiredTaskCountEventResponse, DistributedExt, DistributedLeafExec,
+    NetworkBoundaryExt, NetworkCoalesceExec, RouteTasksEvent, RouteTasksEventResponse,
+    ScaleUpLeafNodeEvent, ScaleUpLeafNodeEventResponse, SessionStateBuilderExt, Stage,
+    WorkerResolver, display_plan_ascii,
+};
+use url::Url;
+use worker::Channels;
+
+use crate::plan::invariants::{self, StageView};
+use crate::plan::slots::{Cluster, Slots, tile_scan};
+
+/// The slots of the query that a session plans: set once, when its scans are known.
+#[derive(Debug, Default)]
+struct QueryPlacement(OnceLock<Slots>);
+
+/// Plans on one node, then settles the placement of the query from the scans of that plan.
+#[derive(Debug)]
+struct PlacingPlanner {
+    cluster: Arc<Cluster>,
+}
+
+#[async_trait]
+impl QueryPlanner for PlacingPlanner {
+    async fn create_physical_plan(
+        &self,
+        logical_plan: &LogicalPlan,
+        session: &dyn Session,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let planner = DefaultPhysicalPlanner::default();
+        let plan = planner.create_physical_plan(logical_plan, session).await?;
+        let slots = Slots::of(&plan, &self.cluster)?;
+        let placement = placement(session.config())?;
+        if placement.0.set(slots).is_err() {
+            return internal_err!("one session plans one query");
+        }
+        Ok(plan)
+    }
+}
+
+/// The members of the cluster, for stages that read no tile.
+struct Members(Arc<Cluster>);
+
+impl WorkerResolver for Members {
+    fn get_urls(&self) -> Result<Vec<Url>> {
+        Ok(self.0.workers.clone())
+    }
+}
+
+/// Makes the sessions of `state` distribute their plans over `cluster`.
+///
+/// # Errors
+/// When an option of the library is refused.
+pub fn distribute(
+    state: SessionState,
+    cluster: &Arc<Cluster>,
+    channels: Channels,
+) -> Result<SessionState> {
+    let planner = PlacingPlanner { cluster: Arc::clone(cluster) };
+    let tasks_max = cluster.workers.len().max(2);
+    let builder = SessionStateBuilder::new_from_existing(state)
+        .with_query_planner(Arc::new(planner))
+        .with_distributed_worker_resolver(Members(Arc::clone(cluster)))
+        .with_distributed_channel_resolver(channels)
+        // T3: isolated children of a union would break "slot i is worker i".
+        .with_distributed_children_isolator_unions(false)?
+        // The number of tasks is the number of slots, whatever the cluster's size.
+        .with_distributed_max_tasks_per_stage(tasks_max)?
+        .with_distributed_dynamic_task_count(false)?
+        .with_distributed_broadcast_joins(true)?
+        // Waiting for metrics can hang (engine.md §3, issue #739 of the library).
+        .with_distributed_metrics_collection(false)?
+        .with_distributed_desired_task_count_handler(desired_task_count)
+        .with_distributed_scale_up_leaf_node_handler(scale_up)
+        .with_distributed_route_tasks_handler(route)
+        .with_distributed_planner();
+    Ok(builder.build())
+}
+
+/// A session for one query: its placement is its own.
+pub fn for_one_query(mut state: SessionState) -> SessionState {
+    state.config_mut().set_extension(Arc::new(QueryPlacement::default()));
+    state
+}
+
+/// What the stages of a planned query break, if anything.
+///
+/// # Errors
+/// The broken invariant, in words.
+pub fn check(plan: &Arc<dyn ExecutionPlan>) -> std::result::Result<(), String> {
+    let mut stages = vec![(Arc::clone(plan), 1)];
+    while let Some((head, tasks)) = stages.pop() {
+        let mut problem = Ok(());
+        let walked = head.apply(|node| {
+            if let Some(boundary) = node.as_network_boundary() {
+                if let Stage::Local(stage) = boundary.input_stage() {
+                    stages.push((Arc::clone(&stage.plan), stage.tasks));
+                }
+                return Ok(TreeNodeRecursion::Jump);
+            }
+            let view = match node.downcast_ref::<DistributedLeafExec>() {
+                Some(leaf) => StageView::Leaf(leaf.variants()),
+                None => StageView::Node(node),
+            };
+            problem = invariants::check_node(&view, tasks);
+            Ok(if problem.is_ok() { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+        });
+        walked.map_err(|error| error.to_string())?;
+        problem?;
+    }
+    Ok(())
+}
+
+/// The plan with its stages as text.
+pub fn display(plan: &dyn ExecutionPlan) -> String {
+    display_plan_ascii(plan, false)
+}
+
+/// The scan of one node that a leaf with variants was made of.
+pub fn original_leaf(node: &Arc<dyn ExecutionPlan>) -> Option<&Arc<dyn ExecutionPlan>> {
+    node.downcast_ref::<DistributedLeafExec>().map(DistributedLeafExec::original)
+}
+
+fn placement(config: &SessionConfig) -> Result<Arc<QueryPlacement>> {
+    let missing = || internal_datafusion_err!("the session has no placement");
+    config.get_extension::<QueryPlacement>().ok_or_else(missing)
+}
+
+fn with_slots<T>(config: &SessionConfig, use_slots: impl FnOnce(&Slots) -> Result<T>) -> Result<T> {
+    let placement = placement(config)?;
+    let slots = placement.0.get();
+    use_slots(slots.ok_or_else(|| internal_datafusion_err!("the query is not placed yet"))?)
+}
+
+/// A scan of tiles wants one task for each slot (engine.md T2).
+fn desired_task_count(
+    event: DesiredTaskCountEvent<'_>,
+) -> Option<Result<DesiredTaskCountEventResponse>> {
+    tile_scan(event.plan)?;
+    let count = with_slots(event.session_config, |slots| Ok(slots.urls().len()));
+    Some(count.map(DesiredTaskCountEventResponse::desired))
+}
+
+/// Gives each slot the tiles that its worker owns. Where another operator of the stage forces
+/// fewer tasks (engine.md T4), the scan runs in a stage of its own and is gathered.
+fn scale_up(event: ScaleUpLeafNodeEvent<'_>) -> Option<Result<ScaleUpLeafNodeEventResponse>> {
+    let scan = tile_scan(event.plan)?;
+    let scaled = with_slots(event.session_config, |slots| {
+        let variants = variants(scan, slots)?;
+        let tasks = variants.len();
+        let leaf = DistributedLeafExec::try_new(Arc::clone(event.plan), variants)?;
+        let leaf: Arc<dyn ExecutionPlan> = Arc::new(leaf);
+        if event.task_count == tasks {
+            return Ok(leaf);
+        }
+        let gather = NetworkCoalesceExec::try_new(leaf, tasks, event.task_count)?;
+        Ok(Arc::new(gather) as Arc<dyn ExecutionPlan>)
+    });
+    Some(scaled.map(ScaleUpLeafNodeEventResponse::new))
+}
+
+/// The scan of each slot: equal partition counts, empty groups where a slot has fewer tiles
+/// (engine.md T5).
+fn variants(scan: &FileScanConfig, slots: &Slots) -> Result<Vec<Arc<dyn ExecutionPlan>>> {
+    let partitions = scan.file_groups.len();
+    let mut files = vec![vec![Vec::new(); partitions]; slots.urls().len()];
+    for (partition, group) in scan.file_groups.iter().enumerate() {
+        for file in group.iter() {
+            let slot = slots.slot_of(&file.object_meta.location)?;
+            files[slot][partition].push(file.clone());
+        }
+    }
+    let mut without_files = scan.clone();
+    without_files.file_groups = Vec::new();
+    let variants = files.into_iter().map(|groups| {
+        let mut variant = without_files.clone();
+        variant.file_groups = groups.into_iter().map(FileGroup::new).collect();
+        DataSourceExec::from_data_source(variant) as Arc<dyn ExecutionPlan>
+    });
+    Ok(variants.collect())
+}
+
+/// Task i runs on the worker of slot i; stages that read no tile run on the same workers.
+fn route(event: RouteTasksEvent<'_>) -> Option<Result<RouteTasksEventResponse>> {
+    let urls = with_slots(event.task_ctx.session_config(), |slots| {
+        let urls = slots.urls().iter().cycle().take(event.task_count);
+        Ok(urls.cloned().collect())
+    });
+    Some(urls.map(RouteTasksEventResponse::new))
+}

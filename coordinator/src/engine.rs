@@ -1,0 +1,195 @@
+//! The way through for one query: ADQL in, a stream of Arrow batches out.
+//!
+//! The engine is the same in one process and over workers: only the planner of its sessions and
+//! the store of its node differ. Dropping the stream of a query ends all of its tasks.
+
+use std::sync::Arc;
+
+use adql::{Limits, OutputColumn, Schemas};
+use catalog::{Location, ScanOptions, Snapshot};
+use datafusion::error::DataFusionError;
+use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use url::Url;
+use worker::{Channels, Counters, TileStore, session};
+
+use crate::plan::explain;
+use crate::plan::slots::Cluster;
+use crate::{Error, distributed};
+
+/// What an engine needs to know.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// Folder or URL with all tables.
+    pub data: String,
+    /// The workers of the cluster; none: this process executes everything.
+    pub workers: Vec<Url>,
+    /// Budget for the memory of all queries of this process.
+    pub memory_bytes: usize,
+    /// Bounds on the text of a query.
+    pub limits: Limits,
+    /// Whether tiles, row groups and pages are pruned; off only to compare answers.
+    pub prune: bool,
+}
+
+impl EngineConfig {
+    /// An engine that executes everything in this process.
+    pub fn embedded(data: impl Into<String>) -> Self {
+        Self {
+            data: data.into(),
+            workers: Vec::new(),
+            memory_bytes: session::default_memory_bytes(),
+            limits: Limits::default(),
+            prune: true,
+        }
+    }
+}
+
+/// Options of one query.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct QueryOptions {
+    /// The caller takes at most so many rows. The stream delivers one more where there is one,
+    /// so that the caller sees an overflow.
+    pub maxrec: Option<u64>,
+}
+
+/// The running answer to a query.
+#[allow(missing_debug_implementations, reason = "a stream has no useful representation")]
+pub struct QueryResult {
+    /// One record for each column of the batches, by position.
+    pub columns: Vec<OutputColumn>,
+    /// The rows.
+    pub stream: SendableRecordBatchStream,
+}
+
+/// Answers queries on one snapshot of the tables.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    snapshot: Arc<Snapshot>,
+    schemas: Arc<dyn Schemas>,
+    state: Arc<SessionState>,
+    cluster: Option<Arc<Cluster>>,
+    counters: Arc<Counters>,
+    limits: Limits,
+}
+
+impl Engine {
+    /// Reads the tables and prepares the sessions.
+    ///
+    /// # Errors
+    /// When the tables cannot be read.
+    pub async fn open(config: &EngineConfig) -> Result<Self, Error> {
+        let location: Location = config.data.parse()?;
+        let snapshot = Arc::new(Snapshot::open(&location).await?);
+        let schemas: Arc<dyn Schemas> = Arc::<Snapshot>::clone(&snapshot);
+        let counters = Arc::new(Counters::default());
+        let cluster = (!config.workers.is_empty()).then(|| {
+            let names: Vec<String> = config.workers.iter().map(Url::to_string).collect();
+            let placement = snapshot.place(&names);
+            Arc::new(Cluster { workers: config.workers.clone(), placement })
+        });
+        let tiles = match cluster {
+            // The coordinator of a cluster never opens a tile.
+            Some(_) => TileStore::closed(Arc::clone(&counters)),
+            None => TileStore::new(Some(Arc::clone(snapshot.store())), None, Arc::clone(&counters)),
+        };
+        let runtime = session::runtime_env(Arc::new(tiles), config.memory_bytes)
+            .map_err(Error::Execution)?;
+        let scan_options = Arc::new(ScanOptions { prune: config.prune });
+        let mut state = SessionStateBuilder::new()
+            .with_default_features()
+            .with_config(session::session_config().with_extension(scan_options))
+            .with_runtime_env(runtime)
+            .with_optimizer_rules(adql::rewrite::optimizer_rules(Arc::clone(&schemas)))
+            .build();
+        session::register_functions(&mut state).map_err(Error::Execution)?;
+        if let Some(cluster) = &cluster {
+            state = distributed::distribute(state, cluster, Channels::default())
+                .map_err(Error::Execution)?;
+        }
+        let (state, limits) = (Arc::new(state), config.limits);
+        Ok(Self { snapshot, schemas, state, cluster, counters, limits })
+    }
+
+    /// The tables that this engine answers on.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// What this node counts.
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// Plans a query and starts it.
+    ///
+    /// # Errors
+    /// When the query is wrong or cannot be evaluated. Errors of its execution come in the
+    /// stream.
+    pub async fn query(&self, adql: &str, options: QueryOptions) -> Result<QueryResult, Error> {
+        let planned = self.plan(adql, options).await?;
+        let context = planned.state.task_ctx();
+        let stream = execute_stream(planned.physical, context).map_err(Error::Execution)?;
+        Ok(QueryResult { columns: planned.columns, stream })
+    }
+
+    /// Tells which tiles, row groups and rows a query will touch, and why; with `analyze` the
+    /// query is executed and its work counted.
+    ///
+    /// # Errors
+    /// When the query is wrong or, with `analyze`, fails.
+    pub async fn explain(&self, adql: &str, analyze: bool) -> Result<String, Error> {
+        let planned = self.plan(adql, QueryOptions::default()).await?;
+        let footers = match self.cluster {
+            // The footers are with the workers.
+            Some(_) => None,
+            None => Some(self.snapshot.store()),
+        };
+        let mut text = explain::describe(&planned, &self.snapshot, footers).await?;
+        if analyze {
+            text.push_str(&explain::analyze(&planned).await?);
+        }
+        Ok(text)
+    }
+
+    async fn plan(&self, adql: &str, options: QueryOptions) -> Result<Planned, Error> {
+        let query = adql::plan(adql, &self.schemas, &self.limits)?;
+        let logical = limited(query.plan, options.maxrec).map_err(Error::Execution)?;
+        let state = match self.cluster {
+            Some(_) => distributed::for_one_query(SessionState::clone(&self.state)),
+            None => SessionState::clone(&self.state),
+        };
+        let optimized = state.optimize(&logical).map_err(Error::Execution)?;
+        adql::rewrite::refuse_spatial_join(&optimized)?;
+        let planner = Arc::clone(state.query_planner());
+        let physical = planner.create_physical_plan(&optimized, &state).await;
+        let physical = physical.map_err(Error::Execution)?;
+        if self.cluster.is_some() {
+            distributed::check(&physical).map_err(Error::Invariant)?;
+        }
+        Ok(Planned { columns: query.columns, optimized, physical, state })
+    }
+}
+
+/// A query that is ready to run.
+#[derive(Debug)]
+pub struct Planned {
+    /// One record for each column of the answer.
+    pub columns: Vec<OutputColumn>,
+    /// The logical plan after all rewrites.
+    pub optimized: LogicalPlan,
+    /// The physical plan, with stages where there are workers.
+    pub physical: Arc<dyn ExecutionPlan>,
+    /// The session that it was planned in.
+    pub state: SessionState,
+}
+
+/// The plan with at most one row more than the caller takes.
+fn limited(plan: LogicalPlan, maxrec: Option<u64>) -> Result<LogicalPlan, DataFusionError> {
+    let fetch = maxrec.and_then(|rows| usize::try_from(rows).ok()?.checked_add(1));
+    match fetch {
+        None => Ok(plan),
+        Some(fetch) => LogicalPlanBuilder::from(plan).limit(0, Some(fetch))?.build(),
+    }
+}

@@ -1,0 +1,143 @@
+//! What a query will touch, and why, in words: the pages of `armilla explain`.
+//!
+//! Tiles come from the manifest, row groups from the footers of the touched tiles where this node
+//! may open them; `analyze` runs the query and counts.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Instant;
+
+use catalog::Snapshot;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::metrics::MetricValue;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use futures::TryStreamExt;
+use object_store::ObjectStore;
+
+use crate::engine::Planned;
+use crate::plan::slots::tile_scan;
+use crate::{Error, distributed};
+
+/// Describes the scans of a planned query and its stages.
+///
+/// # Errors
+/// When the footer of a tile cannot be read.
+pub async fn describe(
+    planned: &Planned,
+    snapshot: &Snapshot,
+    footers: Option<&Arc<dyn ObjectStore>>,
+) -> Result<String, Error> {
+    let mut text = String::new();
+    for line in regions(&planned.optimized) {
+        push_line(&mut text, &line);
+    }
+    for scan in scans(&planned.physical) {
+        push_line(&mut text, &report(&scan, snapshot, footers).await?);
+    }
+    push_line(&mut text, &distributed::display(planned.physical.as_ref()));
+    Ok(text)
+}
+
+/// What one scan will touch: row groups and rows too where this node may open tiles.
+async fn report(
+    scan: &Arc<dyn ExecutionPlan>,
+    snapshot: &Snapshot,
+    footers: Option<&Arc<dyn ObjectStore>>,
+) -> Result<String, Error> {
+    if let (Some(store), Some(source)) = (footers, scan.downcast_ref::<DataSourceExec>()) {
+        let report = catalog::explain::explain_scan(source, snapshot, store).await;
+        if let Some(report) = report.map_err(Error::Execution)? {
+            return Ok(report.to_string());
+        }
+    }
+    let files = tile_scan(scan).map_or(0, |scan| scan.file_groups.iter().map(|g| g.len()).sum());
+    Ok(format!("scan of {files} files of tiles; their row groups are known to the workers"))
+}
+
+/// Executes the query and tells what it did.
+///
+/// # Errors
+/// When the query fails.
+pub async fn analyze(planned: &Planned) -> Result<String, Error> {
+    let tested_before = adql::function::in_region::exact_tests();
+    let start = Instant::now();
+    let context = planned.state.task_ctx();
+    let stream = execute_stream(Arc::clone(&planned.physical), context);
+    let mut stream = stream.map_err(Error::Execution)?;
+    let mut rows = 0;
+    while let Some(batch) = stream.try_next().await.map_err(Error::Execution)? {
+        rows += batch.num_rows();
+    }
+    let tested = adql::function::in_region::exact_tests() - tested_before;
+    let mut text = String::new();
+    let seconds = start.elapsed().as_secs_f64();
+    push_line(&mut text, &format!("answered {rows} rows in {seconds:.3} s"));
+    push_line(&mut text, &format!("positions tested exactly by this process: {tested}"));
+    for scan in scans(&planned.physical) {
+        push_line(&mut text, &measured(&scan));
+    }
+    Ok(text)
+}
+
+/// Metrics of a scan that tell what was read and what was spared.
+const MEASURED: [&str; 7] = [
+    "row_groups_pruned_statistics",
+    "row_groups_pruned_bloom_filter",
+    "page_index_rows_pruned",
+    "pushdown_rows_matched",
+    "pushdown_rows_pruned",
+    "bytes_scanned",
+    "output_rows",
+];
+
+fn measured(scan: &Arc<dyn ExecutionPlan>) -> String {
+    let mut text = "scan".to_owned();
+    let Some(metrics) = scan.metrics() else { return text };
+    for metric in metrics.aggregate_by_name().iter() {
+        let value = metric.value();
+        if MEASURED.contains(&value.name()) {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "  {}={}", value.name(), shown(value));
+        }
+    }
+    text
+}
+
+fn shown(value: &MetricValue) -> String {
+    value.to_string()
+}
+
+fn scans(plan: &Arc<dyn ExecutionPlan>) -> Vec<Arc<dyn ExecutionPlan>> {
+    let mut scans = Vec::new();
+    let walked = plan.apply(|node| {
+        let leaf = distributed::original_leaf(node).unwrap_or(node);
+        if tile_scan(leaf).is_some() && leaf.is::<DataSourceExec>() {
+            scans.push(Arc::clone(leaf));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    debug_assert!(walked.is_ok(), "collecting nodes does not fail");
+    scans
+}
+
+/// The regions of the sky that the scans of a plan are restricted to.
+fn regions(plan: &LogicalPlan) -> Vec<String> {
+    let mut lines = Vec::new();
+    let walked = plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            for region in adql::rewrite::describe(&scan.filters) {
+                lines.push(format!("{}: {region}", scan.table_name));
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    debug_assert!(walked.is_ok(), "collecting nodes does not fail");
+    lines
+}
+
+fn push_line(text: &mut String, line: &str) {
+    text.push_str(line.trim_end());
+    text.push('\n');
+}

@@ -1,0 +1,105 @@
+//! The service as its users meet it: pyvo and STILTS, wrong queries, wrong folders, wrong settings.
+//!
+//! Clients run from their own packages. Every refusal must name the thing that is wrong.
+
+mod refusals;
+mod startup;
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use tests::{Cluster, Server, Tap, places};
+
+const M31: &str = "SELECT name, type, DISTANCE(ra, dec, 10.6847, 41.269) AS d FROM opengc \
+                   WHERE DISTANCE(ra, dec, 10.6847, 41.269) < 1 ORDER BY d";
+
+fn use_pyvo(url: &str) {
+    let (Some(hats), Some(python)) = (places::hats(), places::python()) else { return };
+    let arguments = [url, &hats.to_string_lossy()];
+    if let Err(said) = places::run_python(&python, "tests/clients/use_pyvo.py", &arguments) {
+        panic!("{said}");
+    }
+}
+
+#[test]
+fn pyvo_reads_one_process() {
+    let Some(hats) = places::hats() else { return };
+    use_pyvo(Server::serve(&hats, &[]).url());
+}
+
+#[test]
+fn pyvo_reads_three_workers() {
+    let Some(hats) = places::hats() else { return };
+    let cluster = Cluster::start(&hats);
+    use_pyvo(cluster.tap().base());
+}
+
+fn run(stilts: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(stilts);
+    command.args(arguments).stdin(Stdio::null()).output().expect("STILTS starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn stilts_queries_and_finds_m31() {
+    let (Some(hats), Some(stilts)) = (places::hats(), places::stilts()) else { return };
+    let server = Server::serve(&hats, &[]);
+    let (url, adql) = (format!("tapurl={}", server.url()), format!("adql={M31}"));
+    let output = run(&stilts, &["tapquery", &url, &adql, "sync=true", "ofmt=csv", "out=-"]);
+    let (said, table) = (text(&output.stderr), text(&output.stdout));
+    assert!(output.status.success(), "{said}");
+    let names: Vec<&str> =
+        table.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
+    assert_eq!(names.first(), Some(&"NGC0224"), "{table}");
+    assert!(names.contains(&"NGC0221") && names.contains(&"NGC0205"), "{table}");
+}
+
+#[test]
+fn stilts_shows_the_error_of_a_wrong_query() {
+    let (Some(hats), Some(stilts)) = (places::hats(), places::stilts()) else { return };
+    let server = Server::serve(&hats, &[]);
+    let url = format!("tapurl={}", server.url());
+    let output = run(&stilts, &["tapquery", &url, "adql=SELECT nme FROM opengc", "sync=true"]);
+    let said = text(&output.stderr);
+    assert!(!output.status.success() && said.contains("nme") && said.contains("name"), "{said}");
+}
+
+#[test]
+fn votlint_finds_nothing_in_any_answer() {
+    let (Some(hats), Some(stilts)) = (places::hats(), places::stilts()) else { return };
+    let server = Server::serve(&hats, &[]);
+    let tap = Tap::new(server.url());
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let all = "SELECT * FROM opengc";
+    let none = "SELECT * FROM small_sky WHERE id < 0";
+    let shapes = "SELECT id, POINT(ra, dec) AS p, CIRCLE(ra, dec, 1) AS c, 'é<&>\"' AS t, \
+                  CAST(NULL AS INTEGER) AS n FROM small_sky";
+    let tabledata = "application/x-votable+xml;serialization=TABLEDATA";
+    let mut complaints = Vec::new();
+    let cases: Vec<[(&str, &str); 3]> =
+        [all, none, M31, shapes, "SELECT nothing", "SELECT a.* FROM x"]
+            .into_iter()
+            .flat_map(|adql| {
+                [("votable", "20000"), (tabledata, "20000"), ("votable", "3"), (tabledata, "0")]
+                    .map(|(format, rows)| {
+                        [("QUERY", adql), ("RESPONSEFORMAT", format), ("MAXREC", rows)]
+                    })
+            })
+            .collect();
+    for (number, case) in cases.iter().enumerate() {
+        let reply = tap.post(&[("LANG", "ADQL"), case[0], case[1], case[2]]);
+        let file = folder.path().join(format!("{number}.vot"));
+        std::fs::write(&file, &reply.body).expect("the answer is kept");
+        let votable = format!("votable={}", file.display());
+        let output = run(&stilts, &["votlint", &votable, "validate=true"]);
+        let said = [text(&output.stdout), text(&output.stderr)].concat();
+        if !output.status.success() || !said.trim().is_empty() {
+            let start: String = reply.body.chars().take(1500).collect();
+            complaints.push(format!("{case:?}:\n{said}\n{start}"));
+        }
+    }
+    assert!(complaints.is_empty(), "votlint complains:\n{}", complaints.join("\n"));
+}

@@ -1,0 +1,100 @@
+//! Engines inside the test process: one alone, and one over three workers on loopback sockets,
+//! each with a folder of its own and no way to the origin.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use coordinator::engine::{Engine, EngineConfig};
+use coordinator::{Error, QueryOptions};
+use datafusion::arrow::util::display::array_value_to_string;
+use futures::TryStreamExt;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use worker::counters::Source;
+use worker::{Counters, Worker, WorkerConfig};
+
+/// The shared HATS tables; says aloud when they are absent.
+pub(crate) fn hats() -> Option<PathBuf> {
+    tests::places::hats()
+}
+
+/// An engine and the workers that live as long as it.
+pub(crate) struct Running {
+    pub(crate) engine: Engine,
+    pub(crate) workers: Vec<Arc<Counters>>,
+    _servers: JoinSet<()>,
+    _folders: Vec<TempDir>,
+}
+
+/// One process that executes everything itself.
+pub(crate) async fn alone(data: &str) -> Running {
+    let engine = Engine::open(&EngineConfig::embedded(data)).await.unwrap();
+    Running { engine, workers: Vec::new(), _servers: JoinSet::new(), _folders: Vec::new() }
+}
+
+/// A coordinator over `count` workers.
+pub(crate) async fn cluster(data: &str, count: usize) -> Running {
+    let mut listeners = Vec::new();
+    for _ in 0..count {
+        listeners.push(TcpListener::bind("127.0.0.1:0").await.unwrap());
+    }
+    let urls: Vec<_> = listeners
+        .iter()
+        .map(|l| worker::distributed::worker_url(l.local_addr().unwrap()).unwrap())
+        .collect();
+    let (mut counters, mut folders, mut servers) = (Vec::new(), Vec::new(), JoinSet::new());
+    for (listener, url) in listeners.into_iter().zip(&urls) {
+        let folder = TempDir::new().unwrap();
+        let config = WorkerConfig {
+            data: folder.path().to_owned(),
+            origin: data.to_owned(),
+            url: url.clone(),
+            workers: urls.clone(),
+            fallback: false,
+            memory_bytes: 1 << 30,
+        };
+        let worker = Worker::prepare(&config, &|_| ()).await.unwrap();
+        counters.push(worker.counters());
+        folders.push(folder);
+        servers.spawn(async move {
+            worker.serve(listener, std::future::pending()).await.unwrap();
+        });
+    }
+    let config = EngineConfig { workers: urls, ..EngineConfig::embedded(data) };
+    let engine = Engine::open(&config).await.unwrap();
+    Running { engine, workers: counters, _servers: servers, _folders: folders }
+}
+
+impl Running {
+    /// The rows of the answer as text, sorted; floats to 12 digits.
+    pub(crate) async fn rows(&self, adql: &str) -> Result<Vec<String>, Error> {
+        let result = self.engine.query(adql, QueryOptions::default()).await?;
+        let batches: Vec<_> = result.stream.try_collect().await.map_err(Error::Execution)?;
+        let mut rows = Vec::new();
+        for batch in &batches {
+            for row in 0..batch.num_rows() {
+                let cells = batch.columns().iter().map(|column| {
+                    let text = array_value_to_string(column, row).unwrap();
+                    match text.parse::<f64>() {
+                        Ok(number) if text.contains('.') => format!("{number:.11e}"),
+                        _ => text,
+                    }
+                });
+                rows.push(cells.collect::<Vec<_>>().join(" | "));
+            }
+        }
+        rows.sort();
+        Ok(rows)
+    }
+
+    /// Tasks that each worker accepted so far.
+    pub(crate) fn tasks(&self) -> Vec<u64> {
+        self.workers.iter().map(|counters| counters.tasks()).collect()
+    }
+
+    /// Reads that a worker answered from the origin, over all workers.
+    pub(crate) fn nonlocal_reads(&self) -> u64 {
+        self.workers.iter().map(|counters| counters.reads(Source::Origin)).sum()
+    }
+}

@@ -1,0 +1,5 @@
+//! What is proved from inside, on our crates: the only test binary of this member that links DataFusion.
+//!
+//! One module per concern; a module that needs no crate of ours belongs to another target.
+
+mod sky_cases;

@@ -1,0 +1,85 @@
+//! The counters of a node, read from its Prometheus text.
+
+use std::time::{Duration, Instant};
+
+/// A reading of a node's counters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Tasks that this node executed.
+    pub tasks: u64,
+    /// Tiles that its stores opened in its own folder.
+    pub local_tiles: u64,
+    /// Tiles that its stores opened elsewhere.
+    pub origin_tiles: u64,
+    /// Rows that went through the exact geometry test.
+    pub exact_tests: u64,
+}
+
+impl Counters {
+    /// Reads the counters at an address.
+    ///
+    /// # Panics
+    /// When they cannot be read, or the counter of tasks is absent.
+    pub fn read(url: &str) -> Self {
+        let text = reqwest::blocking::get(url)
+            .and_then(reqwest::blocking::Response::error_for_status)
+            .and_then(reqwest::blocking::Response::text)
+            .unwrap_or_else(|error| panic!("no metrics at {url}: {error}"));
+        assert!(text.contains("armilla_tasks_executed_total"), "no counters at {url}: {text}");
+        Self {
+            tasks: sum(&text, "armilla_tasks_executed_total", ""),
+            local_tiles: sum(&text, "armilla_tiles_opened_total", r#"from="local""#),
+            origin_tiles: sum(&text, "armilla_tiles_opened_total", r#"from="origin""#),
+            exact_tests: sum(&text, "armilla_exact_tests_total", ""),
+        }
+    }
+
+    /// What was counted since an earlier reading.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            tasks: self.tasks - earlier.tasks,
+            local_tiles: self.local_tiles - earlier.local_tiles,
+            origin_tiles: self.origin_tiles - earlier.origin_tiles,
+            exact_tests: self.exact_tests - earlier.exact_tests,
+        }
+    }
+}
+
+/// Sums the samples of a metric whose labels hold a text.
+fn sum(text: &str, metric: &str, label: &str) -> u64 {
+    text.lines()
+        .filter_map(|line| line.strip_prefix(metric))
+        .filter(|rest| rest.starts_with(['{', ' ']) && rest.contains(label))
+        .filter_map(|rest| rest.rsplit(' ').next())
+        .filter_map(|value| value.parse::<u64>().ok())
+        .sum()
+}
+
+/// Asks until the answer is yes or the time is over; the last answer.
+pub fn eventually(timeout: Duration, mut question: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + timeout;
+    loop {
+        if question() {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sum;
+
+    const TEXT: &str = "# TYPE a counter\na_total 3\na_total_more 9\na_total{x=\"1\"} 4\nb{from=\"local\",t=\"x\"} 5\n";
+
+    #[test]
+    fn samples_are_summed_by_name_and_label() {
+        assert_eq!(sum(TEXT, "a_total", ""), 7);
+        assert_eq!(sum(TEXT, "b", "from=\"local\""), 5);
+        assert_eq!(sum(TEXT, "b", "from=\"origin\""), 0);
+    }
+}

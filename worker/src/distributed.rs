@@ -1,0 +1,224 @@
+//! The worker's side of `datafusion-distributed`: its gRPC service, the sessions of its tasks and
+//! the channels to its peers. The only module of this crate that imports that library.
+//!
+//! A worker port executes plans from the network: [`admit`] looks at every plan before it runs.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use catalog::{Location, Snapshot};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DataFusionError, Result as DataFusionResult, exec_datafusion_err};
+use datafusion::datasource::physical_plan::FileScanConfig;
+use datafusion::datasource::sink::DataSinkExec;
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::execution::SessionState;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion_distributed::grpc::{BoxCloneSyncChannel, create_worker_client};
+use datafusion_distributed::{
+    ChannelResolver, DistributedExt, Worker as TaskService, WorkerChannel, WorkerPlanRewriteEvent,
+    WorkerPlanRewriteEventResponse, WorkerQueryContext,
+};
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
+use tokio::net::TcpListener;
+use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Channel, Endpoint, Server};
+use url::Url;
+
+use crate::replicate::{Progress, replicate};
+use crate::{Counters, Error, TileStore, session};
+
+/// Connecting to a peer takes at most this long.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A silent peer is asked whether it lives after this time …
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// … and is given up when it has not answered within this.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a worker needs to know.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// The worker's own folder.
+    pub data: PathBuf,
+    /// Folder or URL that holds all tables.
+    pub origin: String,
+    /// The URL by which the other nodes reach this worker.
+    pub url: Url,
+    /// All workers, in the same order on every node.
+    pub workers: Vec<Url>,
+    /// Whether a tile that the own folder lacks is read from the origin.
+    pub fallback: bool,
+    /// Budget for the memory of all tasks.
+    pub memory_bytes: usize,
+}
+
+/// A worker that holds its tiles and is ready to serve.
+#[derive(Debug)]
+pub struct Worker {
+    runtime: Arc<RuntimeEnv>,
+    counters: Arc<Counters>,
+    channels: Channels,
+}
+
+impl Worker {
+    /// Reads the origin's tables, copies the tiles that placement gives this worker and opens
+    /// the stores.
+    ///
+    /// # Errors
+    /// When the origin cannot be read, the own folder cannot be written, or the own URL is not
+    /// among the workers.
+    pub async fn prepare(
+        config: &WorkerConfig,
+        report: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<Self, Error> {
+        let workers: Vec<String> = config.workers.iter().map(Url::to_string).collect();
+        let position = config.workers.iter().position(|worker| *worker == config.url);
+        let Some(position) = position else {
+            return Err(Error::NotAMember { url: config.url.to_string(), workers });
+        };
+        let location: Location = config.origin.parse()?;
+        let snapshot = Snapshot::open(&location).await?;
+        let tiles = snapshot.tiles_of(&snapshot.place(&workers), position);
+        tokio::fs::create_dir_all(&config.data)
+            .await
+            .map_err(|source| Error::Write { path: config.data.clone(), source })?;
+        replicate(tiles, snapshot.store(), &config.data, report).await?;
+        let own = LocalFileSystem::new_with_prefix(&config.data)
+            .map_err(|source| Error::Folder { path: config.data.clone(), source })?;
+        let origin = config.fallback.then(|| Arc::clone(snapshot.store()));
+        let counters = Arc::new(Counters::default());
+        let own: Arc<dyn ObjectStore> = Arc::new(own);
+        let tiles = TileStore::new(Some(own), origin, Arc::clone(&counters));
+        let runtime = session::runtime_env(Arc::new(tiles), config.memory_bytes)?;
+        Ok(Self { runtime, counters, channels: Channels::default() })
+    }
+
+    /// What this worker counts.
+    pub fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.counters)
+    }
+
+    /// Executes tasks until `shutdown` is done.
+    ///
+    /// # Errors
+    /// When the service fails.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), Error> {
+        let (counters, channels) = (self.counters, self.channels);
+        let tasks = TaskService::from_session_builder(move |context: WorkerQueryContext| {
+            let (counters, channels) = (Arc::clone(&counters), channels.clone());
+            async move { task_session(context, &counters, channels) }
+        })
+        .with_runtime_env(self.runtime)
+        .with_version(env!("CARGO_PKG_VERSION"));
+        Server::builder()
+            .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
+            .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
+            .add_service(tasks.into_worker_server())
+            .serve_with_incoming_shutdown(incoming(listener), shutdown)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Connections to a worker. Without `TCP_NODELAY` every distributed query would wait 40 ms for an
+/// acknowledgement (engine.md T8).
+pub fn incoming(listener: TcpListener) -> TcpIncoming {
+    TcpIncoming::from(listener).with_nodelay(Some(true))
+}
+
+/// The session of one task: that of the coordinator without its planner.
+fn task_session(
+    context: WorkerQueryContext,
+    counters: &Arc<Counters>,
+    channels: Channels,
+) -> DataFusionResult<SessionState> {
+    let counters = Arc::clone(counters);
+    let mut builder = context.builder;
+    let config = builder.config().get_or_insert_default();
+    let ours = session::session_config();
+    config.options_mut().execution.target_partitions = ours.options().execution.target_partitions;
+    config.options_mut().execution.parquet = ours.options().execution.parquet.clone();
+    let mut state = builder
+        .with_distributed_channel_resolver(channels)
+        .with_distributed_worker_plan_rewrite_handler(move |event: WorkerPlanRewriteEvent<'_>| {
+            admit(&event.plan)?;
+            counters.task();
+            Ok(WorkerPlanRewriteEventResponse::new(event.plan))
+        })
+        .build();
+    session::register_functions(&mut state)?;
+    Ok(state)
+}
+
+/// Refuses a plan that writes, or reads anything but tiles.
+fn admit(plan: &Arc<dyn ExecutionPlan>) -> DataFusionResult<()> {
+    plan.apply(|node| {
+        if node.is::<DataSinkExec>() {
+            return Err(exec_datafusion_err!("a worker executes no plan that writes"));
+        }
+        let scan = node.downcast_ref::<DataSourceExec>();
+        let files = scan.and_then(|s| s.data_source().downcast_ref::<FileScanConfig>());
+        if let Some(files) = files
+            && !files.object_store_url.as_str().starts_with(catalog::TILE_STORE)
+        {
+            let store = files.object_store_url.as_str();
+            return Err(exec_datafusion_err!("a worker reads tiles only, not {store}"));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(())
+}
+
+/// Channels to workers, opened once and shared by all queries of a node.
+#[derive(Debug, Clone, Default)]
+pub struct Channels {
+    open: Arc<Mutex<HashMap<Url, Channel>>>,
+}
+
+impl Channels {
+    /// The channel to a worker. It connects at first use and again after a loss.
+    fn channel(&self, url: &Url) -> DataFusionResult<Channel> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(channel) = open.get(url) {
+            return Ok(channel.clone());
+        }
+        let endpoint = Endpoint::from_shared(url.to_string())
+            .map_err(|error| DataFusionError::External(Box::new(error)))?
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+            .keep_alive_while_idle(true);
+        let channel = endpoint.connect_lazy();
+        open.insert(url.clone(), channel.clone());
+        Ok(channel)
+    }
+}
+
+#[async_trait]
+impl ChannelResolver for Channels {
+    async fn get_worker_client_for_url(&self, url: &Url) -> DataFusionResult<Box<dyn WorkerChannel>> {
+        Ok(create_worker_client(BoxCloneSyncChannel::new(self.channel(url)?)))
+    }
+}
+
+/// The URL of a worker that listens on `address`.
+///
+/// # Errors
+/// Never for a socket address; the URL type asks for it.
+pub fn worker_url(address: SocketAddr) -> Result<Url, url::ParseError> {
+    Url::parse(&format!("http://{address}"))
+}

@@ -1,0 +1,92 @@
+//! The session in which queries and tasks run: its stores, its limits, its functions.
+//!
+//! One place builds it for every role, because a plan made on one node is executed on another:
+//! functions resolve by name, and ordinary session options do not travel (engine.md §2).
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use datafusion::common::exec_datafusion_err;
+use datafusion::error::Result;
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::object_store::ObjectStoreRegistry;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::{FunctionRegistry, SessionState};
+use datafusion::prelude::SessionConfig;
+use object_store::ObjectStore;
+use url::Url;
+
+/// How many memory consumers an out-of-memory error names.
+const CONSUMERS_NAMED: NonZeroUsize = NonZeroUsize::new(5).expect("five is not zero");
+
+/// Parsed Parquet footers are kept up to this size.
+const FOOTER_CACHE_BYTES: usize = 256 * 1024 * 1024;
+
+/// Knows the one store that a node has, `shard://`, and learns no other: a plan from the network
+/// cannot name a file of the host.
+#[derive(Debug)]
+struct TileStoreRegistry {
+    tiles: Arc<dyn ObjectStore>,
+}
+
+impl ObjectStoreRegistry for TileStoreRegistry {
+    fn register_store(&self, _: &Url, _: Arc<dyn ObjectStore>) -> Option<Arc<dyn ObjectStore>> {
+        None
+    }
+
+    fn get_store(&self, url: &Url) -> Result<Arc<dyn ObjectStore>> {
+        if catalog::TILE_STORE.starts_with(url.scheme()) {
+            return Ok(Arc::clone(&self.tiles));
+        }
+        Err(exec_datafusion_err!("store {url} is not configured on this node: it opens shard:// only"))
+    }
+}
+
+/// The stores and limits of a node, shared by all its sessions. Operators that can spill do so
+/// at `memory_bytes`; others fail alone.
+///
+/// # Errors
+/// When the folder for spilled data cannot be made.
+pub fn runtime_env(tiles: Arc<dyn ObjectStore>, memory_bytes: usize) -> Result<Arc<RuntimeEnv>> {
+    let pool = TrackConsumersPool::new(FairSpillPool::new(memory_bytes), CONSUMERS_NAMED);
+    RuntimeEnvBuilder::new()
+        .with_object_store_registry(Arc::new(TileStoreRegistry { tiles }))
+        .with_memory_pool(Arc::new(pool))
+        .with_metadata_cache_limit(FOOTER_CACHE_BYTES)
+        .build_arc()
+}
+
+/// The options that every session of ours starts from.
+pub fn session_config() -> SessionConfig {
+    let cores = std::thread::available_parallelism().map_or(2, NonZeroUsize::get);
+    // A leaf with one partition gets single-mode aggregates, which are wrong in a stage of
+    // several tasks (engine.md T6): never fewer than two.
+    let mut config = SessionConfig::new().with_target_partitions(cores.max(2));
+    let options = config.options_mut();
+    options.execution.parquet.pushdown_filters = true;
+    options.execution.parquet.reorder_filters = true;
+    options.sql_parser.enable_ident_normalization = false;
+    config
+}
+
+/// Registers the functions of ADQL.
+///
+/// # Errors
+/// When a function cannot be registered.
+pub fn register_functions(state: &mut SessionState) -> Result<()> {
+    for function in adql::function::scalar_functions() {
+        state.register_udf(function)?;
+    }
+    Ok(())
+}
+
+/// The default memory budget of a node: half of what the machine has.
+pub fn default_memory_bytes() -> usize {
+    const ASSUMED: usize = 4 * 1024 * 1024 * 1024;
+    let Ok(text) = std::fs::read_to_string("/proc/meminfo") else { return ASSUMED };
+    let kib = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))
+        .and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<usize>().ok());
+    kib.map_or(ASSUMED, |kib| kib * 1024 / 2)
+}
