@@ -61,13 +61,13 @@ pub(crate) async fn read_text(
     path: &Path,
 ) -> Result<Option<String>, Error> {
     let bytes = match store.get(path).await {
-        Ok(found) => found.bytes().await.map_err(|e| Error::store(path, e))?,
+        Ok(found) => found.bytes().await.map_err(|e| Error::store(&path, e))?,
         Err(object_store::Error::NotFound { .. }) => return Ok(None),
-        Err(e) => return Err(Error::store(path, e)),
+        Err(e) => return Err(Error::store(&path, e)),
     };
     match std::str::from_utf8(&bytes) {
         Ok(text) => Ok(Some(text.to_owned())),
-        Err(e) => Err(Error::malformed(path, format!("it is not UTF-8: {e}"))),
+        Err(e) => Err(Error::malformed(&path, format!("it is not UTF-8: {e}"))),
     }
 }
 
@@ -126,7 +126,7 @@ async fn discover_schema(store: &Arc<dyn ObjectStore>, path: &Path) -> Result<Ve
 
 /// The folders in a folder; files and hidden folders are passed over.
 async fn folders(store: &dyn ObjectStore, path: &Path) -> Result<Vec<Path>, Error> {
-    let listed = store.list_with_delimiter(Some(path)).await.map_err(|e| Error::store(path, e))?;
+    let listed = store.list_with_delimiter(Some(path)).await.map_err(|e| Error::store(&path, e))?;
     for file in &listed.objects {
         warn!(file = %file.location, "ignored a file among the tables");
     }
@@ -144,7 +144,7 @@ async fn folders(store: &dyn ObjectStore, path: &Path) -> Result<Vec<Path>, Erro
 async fn holds_parquet(store: &dyn ObjectStore, path: &Path) -> Result<bool, Error> {
     let mut files = store.list(Some(path)).take(PROBE_FILES);
     while let Some(file) = files.next().await {
-        let file = file.map_err(|e| Error::store(path, e))?;
+        let file = file.map_err(|e| Error::store(&path, e))?;
         if file.location.extension() == Some("parquet") {
             return Ok(true);
         }

@@ -9,6 +9,7 @@ use datafusion::parquet::errors::ParquetError;
 /// Why a table cannot be served or a tile cannot be read.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
+#[expect(clippy::error_impl_error, reason = "each crate has one error, named by its path")]
 pub enum Error {
     /// The data folder or address cannot be used at all.
     #[error("cannot use {location} as data: {reason}")]
@@ -68,17 +69,17 @@ fn listed(pixel: adql::sky::Pixel) -> String {
 
 impl Error {
     /// Wraps an error of the store that holds `path`.
-    pub(crate) fn store(path: impl ToString, source: object_store::Error) -> Self {
+    pub(crate) fn store(path: &impl ToString, source: object_store::Error) -> Self {
         Self::Store { path: path.to_string(), source: Arc::new(source) }
     }
 
     /// Wraps an error of the Parquet reader on `path`.
-    pub(crate) fn parquet(path: impl ToString, source: ParquetError) -> Self {
+    pub(crate) fn parquet(path: &impl ToString, source: ParquetError) -> Self {
         Self::Parquet { path: path.to_string(), source: Arc::new(source) }
     }
 
     /// Says that the content of `path` cannot be.
-    pub(crate) fn malformed(path: impl ToString, reason: impl Into<String>) -> Self {
+    pub(crate) fn malformed(path: &impl ToString, reason: impl Into<String>) -> Self {
         Self::Malformed { path: path.to_string(), reason: reason.into() }
     }
 

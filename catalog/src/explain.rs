@@ -17,7 +17,7 @@ use datafusion::datasource::physical_plan::parquet::{
     apply_file_schema_type_coercions,
 };
 use datafusion::datasource::physical_plan::{
-    FileScanConfig, FileSource, ParquetFileMetrics, ParquetSource,
+    FileGroup, FileScanConfig, FileSource, ParquetFileMetrics, ParquetSource,
 };
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::Result;
@@ -113,7 +113,7 @@ pub async fn explain_scan(
 /// The files of a scan, each once, whatever ranges of it partitions read.
 fn distinct_files(config: &FileScanConfig) -> Vec<&PartitionedFile> {
     let mut seen = BTreeSet::new();
-    let files = config.file_groups.iter().flat_map(|group| group.files());
+    let files = config.file_groups.iter().flat_map(FileGroup::files);
     files.filter(|file| seen.insert(file.path())).collect()
 }
 

@@ -30,16 +30,16 @@ pub(crate) async fn read(
     path: &Path,
     size: u64,
 ) -> Result<ParquetMetaData, Error> {
-    let parquet = |e: ParquetError| Error::parquet(path, e);
+    let parquet = |e: ParquetError| Error::parquet(&path, e);
     let mut decoder = ParquetMetaDataPushDecoder::try_new(size)
         .map_err(parquet)?
         .with_page_index_policy(PageIndexPolicy::Skip)
         .with_metadata_options(Some(Arc::new(without_statistics())));
-    let mut wanted = vec![size.saturating_sub(TAIL_BYTES)..size];
+    let mut wanted = Vec::from([size.saturating_sub(TAIL_BYTES)..size]);
     loop {
         for range in wanted {
             let bytes =
-                store.get_range(path, range.clone()).await.map_err(|e| Error::store(path, e))?;
+                store.get_range(path, range.clone()).await.map_err(|e| Error::store(&path, e))?;
             decoder.push_range(range, bytes).map_err(parquet)?;
         }
         wanted = match decoder.try_decode().map_err(parquet)? {

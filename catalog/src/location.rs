@@ -99,7 +99,7 @@ impl Location {
         let name = {
             let mut parts = above.path_segments_mut().map_err(|()| self.unusable("no path"))?;
             parts.pop_if_empty();
-            let last = url.path_segments().and_then(|s| s.filter(|p| !p.is_empty()).next_back());
+            let last = url.path_segments().and_then(|mut s| s.rfind(|p| !p.is_empty()));
             parts.pop();
             last.unwrap_or_default().to_owned()
         };

@@ -78,17 +78,17 @@ async fn metadata(store: &dyn ObjectStore, path: &Path) -> Result<Option<Parquet
     let size = match store.head(path).await {
         Ok(meta) => meta.size,
         Err(object_store::Error::NotFound { .. }) => return Ok(None),
-        Err(e) => return Err(Error::store(path, e)),
+        Err(e) => return Err(Error::store(&path, e)),
     };
     if size > METADATA_LIMIT_BYTES {
         warn!(file = %path, size, limit = METADATA_LIMIT_BYTES, "not read: too large");
         return Ok(None);
     }
-    let bytes = store.get(path).await.map_err(|e| Error::store(path, e))?.bytes().await;
-    let bytes = bytes.map_err(|e| Error::store(path, e))?;
+    let bytes = store.get(path).await.map_err(|e| Error::store(&path, e))?.bytes().await;
+    let bytes = bytes.map_err(|e| Error::store(&path, e))?;
     let reader =
         ParquetMetaDataReader::new().with_metadata_options(Some(footer::without_statistics()));
-    reader.parse_and_finish(&bytes).map(Some).map_err(|e| Error::parquet(path, e))
+    reader.parse_and_finish(&bytes).map(Some).map_err(|e| Error::parquet(&path, e))
 }
 
 /// Rows by file name, summed over row groups.
@@ -131,7 +131,7 @@ async fn list(store: &dyn ObjectStore, dataset: &Path) -> Result<Vec<Found>, Err
     let prefix = dataset.as_ref().len() + 1;
     store
         .list(Some(dataset))
-        .map_err(|e| Error::store(dataset, e))
+        .map_err(|e| Error::store(&dataset, e))
         .try_filter_map(|meta| {
             let name = meta.location.as_ref().get(prefix..).unwrap_or_default().to_owned();
             let pixel = hats::tile_pixel(&name).filter(|_| hats::is_data(&name));
@@ -278,6 +278,6 @@ async fn schema(
 fn columns(path: &Path, footer: &ParquetMetaData) -> Result<SchemaRef, Error> {
     let file = footer.file_metadata();
     let schema: Schema = parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata())
-        .map_err(|e| Error::parquet(path, e))?;
+        .map_err(|e| Error::parquet(&path, e))?;
     Ok(schema.into())
 }

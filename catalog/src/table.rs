@@ -150,11 +150,11 @@ fn positions(
             Ok(DataType::Float32) => slack_deg = SLACK_SINGLE_DEG,
             Ok(other) => {
                 let reason = format!("{key}={column} is a column of type {other}, not a float");
-                return Err(Error::malformed(path, reason));
+                return Err(Error::malformed(&path, reason));
             }
             Err(_) => {
                 let reason = format!("{key}={column} is no column of its tiles");
-                return Err(Error::malformed(path, reason));
+                return Err(Error::malformed(&path, reason));
             }
         }
     }
@@ -181,7 +181,7 @@ fn spatial_index(
         Ok(_) if usable(SPATIAL_INDEX) => Ok(SPATIAL_INDEX.to_owned()),
         Ok(other) => {
             let reason = format!("its column {SPATIAL_INDEX} is of type {other}, not int64");
-            Err(Error::malformed(path, reason))
+            Err(Error::malformed(&path, reason))
         }
     }
 }

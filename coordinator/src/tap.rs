@@ -62,15 +62,14 @@ impl Service {
 
 /// The routes of a service, `/metrics` among them.
 pub fn router(service: Service) -> Router {
-    let tap = Router::new()
-        .route("/", get(pages::service))
-        .route("/sync", get(sync::answer).post(sync::answer))
-        .route("/capabilities", get(capabilities::document))
-        .route("/availability", get(availability::document));
+    let below = |resource: &str| format!("{PATH}/{resource}");
     Router::new()
         .route("/", get(pages::host))
         .route(PATH, get(pages::service))
-        .nest(PATH, tap)
+        .route(&below(""), get(pages::service))
+        .route(&below("sync"), get(sync::answer).post(sync::answer))
+        .route(&below("capabilities"), get(capabilities::document))
+        .route(&below("availability"), get(availability::document))
         .route("/metrics", get(metrics))
         .fallback(pages::not_found)
         .layer(axum::middleware::map_response(sign))
@@ -113,7 +112,7 @@ fn typed(media_type: &'static str) -> [(HeaderName, HeaderValue); 1] {
 }
 
 /// An XML document of VOSI 1.1. Its first line is added here.
-fn xml(body: String) -> Response {
+fn xml(body: &str) -> Response {
     let document = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{body}");
     (StatusCode::OK, typed("text/xml;charset=utf-8"), document).into_response()
 }

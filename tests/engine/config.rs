@@ -15,7 +15,8 @@ fn environment(values: &[(&str, &str)]) -> Vec<(String, String)> {
 fn from_file(toml: &str) -> Result<Settings, String> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), toml).unwrap();
-    Settings::read(Command::Serve, Some(file.path()), environment(&[]), flags(&[])).map_err(|e| e.to_string())
+    Settings::read(Command::Serve, Some(file.path()), environment(&[]), flags(&[]))
+        .map_err(|e| e.to_string())
 }
 
 #[test]
@@ -24,14 +25,17 @@ fn flags_beat_the_environment_which_beats_the_file_which_beats_the_default() {
     std::fs::write(file.path(), "listen = 'a:1'\nmax_rows = 10\ndata = '/file'\n").unwrap();
     let environment = environment(&[("ARMILLA_LISTEN", "b:2"), ("ARMILLA_DATA", "/variable")]);
     let settings =
-        Settings::read(Command::Serve, Some(file.path()), environment, flags(&[("listen", "c:3")])).unwrap();
+        Settings::read(Command::Serve, Some(file.path()), environment, flags(&[("listen", "c:3")]))
+            .unwrap();
     assert_eq!(settings.require::<String>("listen").unwrap(), "c:3");
     assert_eq!(settings.require::<String>("data").unwrap(), "/variable");
     assert_eq!(settings.require::<Rows>("max_rows").unwrap(), Rows(10));
     assert_eq!(settings.require::<Rows>("default_rows").unwrap(), Rows(1_000_000_000));
     assert_eq!(settings.get::<String>("origin").unwrap(), None);
     let shown = settings.to_string();
-    for part in ["listen=c:3 (--listen)", "data=/variable (ARMILLA_DATA)", "default_rows=1e9 (default)"] {
+    for part in
+        ["listen=c:3 (--listen)", "data=/variable (ARMILLA_DATA)", "default_rows=1e9 (default)"]
+    {
         assert!(shown.contains(part), "{shown}");
     }
     assert!(shown.contains(&format!("max_rows=10 ({})", file.path().display())), "{shown}");
@@ -72,17 +76,26 @@ fn wrong_values_name_key_value_source_and_what_would_work() {
     assert!(error.contains("--data, ARMILLA_DATA or data in the configuration file"), "{error}");
     let error = from_file("max_rows = \n").unwrap_err();
     assert!(error.contains("is not TOML"), "{error}");
-    let missing = Settings::read(Command::Serve, Some("/no/such.toml".as_ref()), environment(&[]), flags(&[]));
+    let missing = Settings::read(
+        Command::Serve,
+        Some("/no/such.toml".as_ref()),
+        environment(&[]),
+        flags(&[]),
+    );
     assert!(missing.unwrap_err().to_string().contains("/no/such.toml"));
 }
 
 #[test]
 fn values_are_written_as_people_write_them() {
-    let settings = from_file("workers = ['http://a:1', 'http://b:2']\nfallback = false\nmemory = 4096\n").unwrap();
+    let settings =
+        from_file("workers = ['http://a:1', 'http://b:2']\nfallback = false\nmemory = 4096\n")
+            .unwrap();
     assert_eq!(settings.require::<Urls>("workers").unwrap().0.len(), 2);
     assert!(!settings.require::<bool>("fallback").unwrap());
     assert_eq!(settings.require::<Bytes>("memory").unwrap(), Bytes(4096));
-    for (text, bytes) in [("8GiB", 8 << 30), ("512 MiB", 512 << 20), ("1GB", 1_000_000_000), ("7b", 7)] {
+    for (text, bytes) in
+        [("8GiB", 8 << 30), ("512 MiB", 512 << 20), ("1GB", 1_000_000_000), ("7b", 7)]
+    {
         assert_eq!(text.parse(), Ok(Bytes(bytes)), "{text}");
     }
     for text in ["", "GiB", "8 apples", "0", "-1", "99999999999999999999", "9999999999TiB"] {
@@ -106,7 +119,10 @@ fn values_are_written_as_people_write_them() {
 fn passwords_are_not_shown() {
     let settings = from_file("data = 'https://me:secret@example.org/x'\n").unwrap();
     let shown = settings.to_string();
-    assert!(shown.contains("data=https://me:***@example.org/x") && !shown.contains("secret"), "{shown}");
+    assert!(
+        shown.contains("data=https://me:***@example.org/x") && !shown.contains("secret"),
+        "{shown}"
+    );
 }
 
 #[test]

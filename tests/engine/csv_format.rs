@@ -10,7 +10,8 @@ use crate::votable_format::{columns, rows, written};
 
 fn sample() -> RecordBatch {
     let names = StringArray::from(vec![Some("a, \"b\""), None, Some(""), Some("tab\tline\nend")]);
-    let numbers = Float64Array::from(vec![Some(0.1), Some(f64::NAN), None, Some(f64::NEG_INFINITY)]);
+    let numbers =
+        Float64Array::from(vec![Some(0.1), Some(f64::NAN), None, Some(f64::NEG_INFINITY)]);
     let points = vec![Some(vec![Some(1.5), Some(-2.0)]), None, Some(vec![None, Some(3.0)]), None];
     let points = FixedSizeListArray::from_iter_primitive::<Float64Type, _, _>(points, 2);
     let flags = BooleanArray::from(vec![Some(true), Some(false), None, Some(true)]);
@@ -86,7 +87,11 @@ fn overflow_shows_in_the_aligned_table() {
 fn formats_are_found_by_every_name() {
     let check = |name: &str, format, content_type: &str| {
         let requested = Requested::parse(name).unwrap_or_else(|| panic!("{name} is not known"));
-        assert_eq!((requested.format, requested.content_type.as_str()), (format, content_type), "{name}");
+        assert_eq!(
+            (requested.format, requested.content_type.as_str()),
+            (format, content_type),
+            "{name}"
+        );
     };
     let votable = "application/x-votable+xml";
     check("votable", Format::VoTableBinary2, votable);
@@ -94,7 +99,11 @@ fn formats_are_found_by_every_name() {
     check(votable, Format::VoTableBinary2, votable);
     check("application/x-votable xml", Format::VoTableBinary2, votable);
     check("text/xml", Format::VoTableTableData, "text/xml");
-    check("votable/td", Format::VoTableTableData, "application/x-votable+xml;serialization=TABLEDATA");
+    check(
+        "votable/td",
+        Format::VoTableTableData,
+        "application/x-votable+xml;serialization=TABLEDATA",
+    );
     check("votable/b2", Format::VoTableBinary2, "application/x-votable+xml;serialization=BINARY2");
     let spaced = "Application/X-VOTable+XML; serialization=\"tabledata\"";
     check(spaced, Format::VoTableTableData, spaced);
@@ -103,7 +112,9 @@ fn formats_are_found_by_every_name() {
     check("text/csv; header=present", Format::Csv, "text/csv; header=present");
     check("TSV", Format::Tsv, "text/tab-separated-values");
     check("text/plain", Format::Text, "text/plain");
-    for unknown in ["fits", "application/x-votable+xml;serialization=FITS", "text/csv;header=absent", ""] {
+    for unknown in
+        ["fits", "application/x-votable+xml;serialization=FITS", "text/csv;header=absent", ""]
+    {
         assert_eq!(Requested::parse(unknown), None, "{unknown}");
     }
 }

@@ -2,4 +2,9 @@
 //!
 //! One module per concern; a module that needs no crate of ours belongs to another target.
 
+mod arrow_columns;
+mod config;
+mod csv_format;
+mod features;
 mod sky_cases;
+mod votable_format;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use datafusion::common::Column;
 use datafusion::logical_expr::expr::{Between, InList};
+use datafusion::logical_expr::utils::split_binary;
 use datafusion::logical_expr::{BinaryExpr, Cast, Expr, Operator, and, lit, or};
 
 use crate::function::nan_to_null;
@@ -88,14 +89,18 @@ impl Implied {
 /// group with NaN its statistics say nothing of the rows that they would let pass.
 fn implied(filter: &Expr) -> Option<Implied> {
     match filter {
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
-            match (implied(left), implied(right)) {
-                (Some(a), Some(b)) => Some(a.join(b, and)),
-                (a, b) => a.or(b),
-            }
+        // Chains are taken apart at once: they may be longer than a stack is deep.
+        Expr::BinaryExpr(BinaryExpr { op: Operator::And, .. }) => {
+            let conjuncts = split_binary(filter, Operator::And).into_iter();
+            conjuncts.filter_map(implied).reduce(|a, b| a.join(b, and))
         }
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
-            Some(implied(left)?.join(implied(right)?, or))
+        Expr::BinaryExpr(BinaryExpr { op: Operator::Or, .. }) => {
+            let alternatives = split_binary(filter, Operator::Or);
+            if alternatives.len() > COMPARISONS_MAX {
+                return None;
+            }
+            let implied = alternatives.into_iter().map(implied).collect::<Option<Vec<_>>>()?;
+            implied.into_iter().reduce(|a, b| a.join(b, or))
         }
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_order(*op) => {
             let (column, op, literal) = match operand(left) {

@@ -348,3 +348,34 @@ impl fmt::Display for Polygon {
         f.write_str(")")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where the way to an anchor has no direction, or every direction, another one is used.
+    #[test]
+    fn anchors_and_their_antipodes_are_on_their_sides() {
+        let mut opposite = 0;
+        for k in 0..200 {
+            let turn = f64::from(k) * 1.8;
+            let lats = [8.0, -3.0, 5.0, -2.0, 9.0];
+            let corner = |(k, lat): (u32, &f64)| {
+                Position::from_degrees(turn + 72.0 * f64::from(k), lat + 0.1 * turn).unwrap()
+            };
+            let polygon = Polygon::new((0..).zip(&lats).map(corner).collect()).unwrap();
+            for anchor in polygon.anchors {
+                let sideways = any_perpendicular(anchor.place);
+                for step in [0.0, 1e-16, 1e-15, 1e-13, 1e-10] {
+                    let near = unit(add(anchor.place, scale(sideways, step)));
+                    assert_eq!(polygon.holds(near), anchor.inside, "{polygon}");
+                    let across = polygon.holds(negate(near));
+                    let beside = unit(add(negate(anchor.place), scale(sideways, 1e-5)));
+                    assert_eq!(across, polygon.holds(beside), "{polygon}");
+                    opposite += u32::from(across != anchor.inside);
+                }
+            }
+        }
+        assert!(opposite > 1000, "{opposite}");
+    }
+}

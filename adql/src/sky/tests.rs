@@ -55,8 +55,12 @@ impl Random {
         low + (high - low) * self.unit()
     }
 
+    fn below(&mut self, count: usize) -> usize {
+        usize::try_from(self.bits() % count as u64).unwrap()
+    }
+
     fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[(self.bits() % from.len() as u64) as usize]
+        from[self.below(from.len())]
     }
 
     fn place(&mut self) -> Position {

@@ -34,7 +34,7 @@ impl Collection {
         if pairs.len() % 2 != 0 {
             let value = pairs.join(" ");
             let reason = format!("all_indexes={value} is not a list of pairs of column and folder");
-            return Err(Error::malformed(path, reason));
+            return Err(Error::malformed(&path, reason));
         }
         let default = properties.get("default_index");
         let mut indexes: Vec<(bool, String)> =

@@ -17,7 +17,7 @@ pub(crate) fn parse(path: &str, text: &str) -> Result<Vec<Pixel>, Error> {
     let header = lines.next().map(|(_, line)| line).unwrap_or_default();
     let column = |name: &str| {
         header.split(',').position(|c| c.trim().trim_matches('"') == name).ok_or_else(|| {
-            Error::malformed(path, format!("its first line has no column {name}: {header}"))
+            Error::malformed(&path, format!("its first line has no column {name}: {header}"))
         })
     };
     let (order, index) = (column("Norder")?, column("Npix")?);
@@ -26,7 +26,7 @@ pub(crate) fn parse(path: &str, text: &str) -> Result<Vec<Pixel>, Error> {
         .map(|(number, line)| {
             parse_line(line, order, index).ok_or_else(|| {
                 let number = number + 1;
-                Error::malformed(path, format!("line {number} names no pixel: {line}"))
+                Error::malformed(&path, format!("line {number} names no pixel: {line}"))
             })
         })
         .collect()

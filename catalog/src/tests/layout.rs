@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use datafusion::datasource::physical_plan::FileScanConfig;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 
 use super::fixture::{
     Row, Shape, answer, failure, open, public, rows, session, within, write_table,
@@ -98,7 +98,7 @@ async fn a_computed_index_is_filtered_inside_the_reader() {
     let read: usize = super::fixture::scans(&plan)
         .iter()
         .map(|s| s.data_source().downcast_ref::<FileScanConfig>().unwrap())
-        .map(|c| c.file_groups.iter().map(|g| g.len()).sum::<usize>())
+        .map(|c| c.file_groups.iter().map(FileGroup::len).sum::<usize>())
         .sum();
     assert!(read < 20, "{read} of 48 tiles");
 }

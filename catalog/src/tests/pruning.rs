@@ -59,7 +59,8 @@ proptest! {
 fn no_coverage_touches_no_tile_and_the_sky_touches_all() {
     let manifest = manifest(Pixel::base().collect());
     assert!(touched_tiles(&manifest, &Coverage::empty()).is_empty());
-    assert_eq!(touched_tiles(&manifest, &Coverage::all()), [0..12]);
+    let all = touched_tiles(&manifest, &Coverage::all());
+    assert!(all.into_iter().flatten().eq(0..12));
 }
 
 /// Conditions on places: circles at poles, seam and tile borders, boxes of coordinates, boolean

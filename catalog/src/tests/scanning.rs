@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::catalog::TableProvider;
 use datafusion::common::Statistics;
 use datafusion::common::stats::Precision;
-use datafusion::datasource::physical_plan::{FileScanConfig, FileSource, ParquetSource};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig, FileSource, ParquetSource};
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::{col, lit};
@@ -59,7 +59,7 @@ async fn a_scan_has_two_groups_at_least_and_each_file_once() {
         for scan in scans(&plan) {
             let config = scan.data_source().downcast_ref::<FileScanConfig>().unwrap();
             assert!(config.file_groups.len() >= 2, "{condition}");
-            let files = config.file_groups.iter().flat_map(|g| g.files());
+            let files = config.file_groups.iter().flat_map(FileGroup::files);
             let mut paths: Vec<_> = files.map(|f| f.path().clone()).collect();
             assert!(paths.iter().all(|p| tile_of_path(p).is_some()));
             let count = paths.len();

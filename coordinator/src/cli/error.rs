@@ -55,9 +55,7 @@ fn reason(source: &io::Error) -> String {
             "the port is in use by another process; choose another with --listen".to_owned()
         }
         io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
-        io::ErrorKind::InvalidInput => {
-            "give an address with a port, as 127.0.0.1:8080".to_owned()
-        }
+        io::ErrorKind::InvalidInput => "give an address with a port, as 127.0.0.1:8080".to_owned(),
         _ => source.to_string(),
     }
 }

@@ -8,12 +8,12 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 
+use crate::Engine;
 use crate::cli::{Error, engine_config};
 use crate::config::{Rows, Settings};
 use crate::engine::QueryOptions;
 use crate::format::{Document, Format, Info, Requested, encode};
 use crate::tap::SOFTWARE;
-use crate::Engine;
 
 /// A format by its name on the command line.
 struct Named(Format);

@@ -207,12 +207,7 @@ impl CellType {
             _ => (Source::Display, Kind::UnicodeChar),
         };
         let moment = matches!(source, Source::Date | Source::Timestamp { .. });
-        Self {
-            variable: true,
-            xtype: moment.then_some("timestamp"),
-            source,
-            ..Self::scalar(kind)
-        }
+        Self { variable: true, xtype: moment.then_some("timestamp"), source, ..Self::scalar(kind) }
     }
 
     /// An array of numbers or booleans; arrays of anything else are shown as text.

@@ -87,9 +87,9 @@ impl Separator {
             }
             Self::Comma => out.extend_from_slice(text.as_bytes()),
             Self::Tab => {
-                out.extend(text.bytes().map(|b| {
-                    if matches!(b, b'\t' | b'\n' | b'\r') { b' ' } else { b }
-                }));
+                out.extend(
+                    text.bytes().map(|b| if matches!(b, b'\t' | b'\n' | b'\r') { b' ' } else { b }),
+                );
             }
         }
     }

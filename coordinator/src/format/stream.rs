@@ -120,6 +120,7 @@ impl Writer {
     fn new(format: Format, document: Document, rows: SendableRecordBatchStream) -> Self {
         let Document { columns, infos, max_rows } = document;
         let schema = rows.schema();
+        assert_eq!(columns.len(), schema.fields().len(), "one record for each column");
         let fields: Vec<OutputField> = columns
             .into_iter()
             .zip(schema.fields())
@@ -170,18 +171,17 @@ impl Writer {
                 Ok(true) => {}
                 Ok(false) => {
                     self.finished = true;
-                    let end =
-                        if self.overflow { End::Overflow(self.taken) } else { End::Complete };
+                    let end = if self.overflow { End::Overflow(self.taken) } else { End::Complete };
                     self.encoder.end(&end, &mut out);
                     break;
                 }
                 Err(error) => {
                     self.finished = true;
                     self.input = None;
+                    tracing::warn!(%error, "query failed after its answer had begun");
                     if !self.encoder.end(&End::Broken(&error), &mut out) {
                         return Some(Err(error));
                     }
-                    tracing::warn!(%error, "query failed after its answer had begun");
                     break;
                 }
             }

@@ -88,7 +88,9 @@ impl Encoder for VoTable {
         match end {
             End::Complete => {}
             End::Overflow(rows) => {
-                let text = format!("the result was cut after {rows} rows; raise MAXREC for more");
+                let text = format!(
+                    "these are the first {rows} rows: MAXREC, or the limit of the service, cut the rest"
+                );
                 push_info(out, "QUERY_STATUS", "OVERFLOW", &text);
             }
             End::Broken(error) => {

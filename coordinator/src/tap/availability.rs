@@ -9,7 +9,7 @@ use crate::tap::{Service, xml};
 
 pub(super) async fn document(State(service): State<Arc<Service>>) -> Response {
     let up_since = &service.up_since;
-    xml(format!(
+    xml(&format!(
         "<vosi:availability xmlns:vosi=\"http://www.ivoa.net/xml/VOSIAvailability/v1.0\">\n\
          <vosi:available>true</vosi:available>\n\
          <vosi:upSince>{up_since}</vosi:upSince>\n\

@@ -1,6 +1,6 @@
-//! `/capabilities` (VOSI 1.1 §4): what the service can do, in the terms of TAPRegExt 1.0.
+//! `/capabilities` (VOSI 1.1 §4): what the service can do, in the terms of `TAPRegExt` 1.0.
 //!
-//! TAPRegExt 1.0 rather than the draft of 1.1, which validators refuse. It declares what runs and
+//! `TAPRegExt` 1.0 rather than the draft of 1.1, which validators refuse. It declares what runs and
 //! nothing else: queries by `/sync`, no uploads.
 
 use std::fmt::Write;
@@ -26,7 +26,7 @@ pub(super) async fn document(State(service): State<Arc<Service>>, headers: Heade
     let base = escaped(&base_url(&service, &headers));
     let mut text = HEAD.to_owned();
     push_capabilities(&mut text, &service, &base).expect("writing to a String cannot fail");
-    xml(text)
+    xml(&text)
 }
 
 /// The URL of the service without a final slash: the configured one, or the host that the request
@@ -40,7 +40,9 @@ pub(super) fn base_url(service: &Service, headers: &HeaderMap) -> String {
 }
 
 fn push_capabilities(out: &mut String, service: &Service, base: &str) -> std::fmt::Result {
-    out.push_str("<capability standardID=\"ivo://ivoa.net/std/TAP\" xsi:type=\"tr:TableAccess\">\n");
+    out.push_str(
+        "<capability standardID=\"ivo://ivoa.net/std/TAP\" xsi:type=\"tr:TableAccess\">\n",
+    );
     push_interface(out, base, "base", "role=\"std\" version=\"1.1\"")?;
     push_language(out)?;
     for offer in &OFFERS {

@@ -38,11 +38,11 @@ const GROUPS: [(&str, &str, &[&str]); 7] = [
     ("adql-offset", "ADQL 2.1 §4.10.", &["OFFSET"]),
 ];
 
-/// The typed signatures that TAPRegExt 1.0 §2.3 wants of user-defined functions.
+/// The typed signatures that `TAPRegExt` 1.0 §2.3 wants of user-defined functions.
 const SIGNATURES: [(&str, &[&str]); 1] = [(
     "IVO_HEALPIX_INDEX",
     &[
-        "ivo_healpix_index(hpxOrder INTEGER, long DOUBLE PRECISION, lat DOUBLE PRECISION) -> BIGINT",
+        "ivo_healpix_index(hpxOrder INTEGER, long DOUBLE, lat DOUBLE) -> BIGINT",
         "ivo_healpix_index(hpxOrder INTEGER, p POINT) -> BIGINT",
     ],
 )];

@@ -14,12 +14,12 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, stream};
 use tracing::Instrument;
 
+use crate::Error;
 use crate::engine::{QueryOptions, QueryResult};
 use crate::format::{Document, Info, Requested, encode};
 use crate::tap::parameters::{Given, Parameters};
 use crate::tap::refusal::Refusal;
 use crate::tap::{SOFTWARE, Service, request};
-use crate::Error;
 
 /// Answers GET and POST.
 pub(super) async fn answer(State(service): State<Arc<Service>>, request: Request) -> Response {
@@ -59,10 +59,7 @@ async fn respond(service: &Service, request: Request) -> Response {
 
 /// Runs the query until its first rows are there, so that what fails at once has a status of its
 /// own, and is no broken document.
-async fn begin(
-    service: &Service,
-    parameters: &Parameters,
-) -> Result<(QueryResult, u64), Refusal> {
+async fn begin(service: &Service, parameters: &Parameters) -> Result<(QueryResult, u64), Refusal> {
     if let Some(run_id) = &parameters.run_id {
         tracing::Span::current().record("run_id", run_id.as_str());
     }

@@ -153,6 +153,17 @@ fn statistics_see_comparisons_without_their_guard() {
 }
 
 #[test]
+fn long_chains_fit_the_stack() {
+    let sky = Sky::new();
+    for join in [Expr::and as fn(Expr, Expr) -> Expr, Expr::or] {
+        let chain = (0..2000).map(|i| guard(col("mag")).eq(lit(f64::from(i)))).reduce(join);
+        let filters = [chain.unwrap()];
+        assert_eq!(coverage_of(&filters, sky.positions()), Coverage::all());
+        assert_eq!(prune_only(&filters, Some(sky.positions()), &Coverage::all()), None);
+    }
+}
+
+#[test]
 fn the_spatial_index_is_compared_to_few_ranges() {
     let ranges = (0..500u64).map(|i| i * 1000..i * 1000 + 10 + i);
     let coverage = Coverage::from_ranges(ranges);

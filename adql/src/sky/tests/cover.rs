@@ -41,11 +41,12 @@ fn beside(random: &mut Random, p: &Position) -> Position {
 fn circle_case(random: &mut Random) -> (Region, Vec<Position>) {
     let radii = [0.0, 2.8e-7, 1.0 / 3600.0, 1.0 / 60.0, 0.3, 1.0, 10.0, 45.0, 89.0, 90.0];
     let large = [91.0, 120.0, 135.0, 150.0, 170.0, 179.0, 179.999, 179.999_999_9, 180.0];
-    let radius = if random.bits() % 2 == 0 { random.pick(&radii) } else { random.pick(&large) };
+    let radius =
+        if random.bits().is_multiple_of(2) { random.pick(&radii) } else { random.pick(&large) };
     let center = random.hard_place(radius);
     let closed = Circle::new(center, radius).unwrap();
     let open = Circle::open(center, radius).unwrap();
-    let region = if random.bits() % 4 == 0 { open } else { closed }.into();
+    let region = if random.bits().is_multiple_of(4) { open } else { closed }.into();
     let mut places = vec![center, center.antipode(), at(0.0, 90.0), at(0.0, -90.0)];
     for _ in 0..300 {
         let pa = random.between(0.0, 2.0 * PI);
@@ -60,19 +61,19 @@ fn circle_case(random: &mut Random) -> (Region, Vec<Position>) {
 fn polygon_case(random: &mut Random) -> (Region, Vec<Position>) {
     let size = random.pick(&[1e-6, 1.0 / 3600.0, 0.02, 1.0, 12.0, 45.0, 80.0, 89.0]);
     let center = random.hard_place(size);
-    let (region, corners) = if random.bits() % 3 == 0 {
+    let (region, corners) = if random.bits().is_multiple_of(3) {
         let height = random.pick(&[0.0, 0.1, 1.0, 1.9]) * size;
         let found = Polygon::from_box(center, 1.9 * size, height).unwrap();
         let corners = found.vertices().to_vec();
         (Region::from(found), corners)
     } else {
         let star = Star::random(random, center, size);
-        (star.region(random.bits() % 2 == 0), star.corners)
+        (star.region(random.bits().is_multiple_of(2)), star.corners)
     };
     let mut places = vec![center, center.antipode(), at(0.0, 90.0), at(0.0, -90.0)];
     places.extend(&corners);
     for _ in 0..300 {
-        let k = random.bits() as usize % corners.len();
+        let k = random.below(corners.len());
         let edge = between(&corners[k], &corners[(k + 1) % corners.len()], random.unit());
         places.push(beside(random, &edge));
         let (reach, pa) = (1.2 * size.to_radians(), random.between(0.0, 6.3));

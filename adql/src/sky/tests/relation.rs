@@ -3,7 +3,7 @@ use super::*;
 /// Places along the boundary.
 fn outline(region: &Region) -> Vec<Position> {
     const STEPS: u32 = 200;
-    let fractions = || (0..STEPS).map(|k| f64::from(k) / f64::from(STEPS));
+    let fractions = || (0..=STEPS).map(|k| f64::from(k) / f64::from(STEPS));
     match region {
         Region::Point(p) => vec![*p],
         Region::Circle(c) => {
@@ -21,7 +21,7 @@ fn outline(region: &Region) -> Vec<Position> {
             let width = if east - west >= 360.0 { 360.0 } else { (east - west).rem_euclid(360.0) };
             fractions()
                 .flat_map(|f| {
-                    let (lon, lat) = (west + f * width, south + f * (north - south));
+                    let (lon, lat) = (west + f * width, (south + f * (north - south)).min(north));
                     [at(lon, south), at(lon, north), at(west, lat), at(west + width, lat)]
                 })
                 .collect()
@@ -38,7 +38,7 @@ fn any_region(random: &mut Random, size: f64, near: &Position) -> Region {
         1 => Circle::new(center.antipode(), 180.0 - size.min(180.0)).unwrap().into(),
         2 => {
             let star = Star::random(random, center, size.min(85.0));
-            star.region(random.bits() % 2 == 0)
+            star.region(random.bits().is_multiple_of(2))
         }
         3 => Polygon::from_box(center, size.min(170.0), size.min(170.0) * 0.6).unwrap().into(),
         _ => {
@@ -60,6 +60,11 @@ fn sampled(
     let mut inside = outline(b).iter().all(|p| a.contains(p));
     let mut meet = outline(b).iter().any(|p| a.contains(p));
     meet |= outline(a).iter().any(|p| b.contains(p));
+    // A hole of `a` that is deep in `b`.
+    for p in outline(a) {
+        let beside = (0..4).map(|k| offset(&p, 1e-5 * size, f64::from(k) * PI / 2.0));
+        inside &= beside.into_iter().all(|p| a.contains(&p) || !b.contains(&p));
+    }
     for _ in 0..2000 {
         let reach = random.pick(&[3.0 * size, 180.0]).min(180.0).to_radians();
         let p = offset(near, reach * random.unit(), random.between(0.0, 2.0 * PI));
@@ -73,7 +78,7 @@ fn sampled(
 #[test]
 fn relations_are_what_many_places_say() {
     let mut random = Random(17);
-    let mut counts = [[0; 2]; 2];
+    let (mut counts, mut missed) = ([[0; 2]; 2], 0);
     for _ in 0..800 {
         let size = random.pick(&[1e-4, 0.1, 5.0, 40.0, 80.0]);
         let near = random.hard_place(size);
@@ -83,12 +88,17 @@ fn relations_are_what_many_places_say() {
         assert_eq!(meets, b.intersects(&a), "{a} and {b}");
         assert!(meets || !contains, "{a} and {b}");
         let (inside, meet) = sampled(&a, &b, &mut random, &near, size);
-        assert_eq!(contains, inside, "{a} contains {b}");
-        assert_eq!(meets, meet, "{a} meets {b}");
+        // What pokes out or over between two places is missed by them: a fraction of a step.
+        let close = |p: &Position| a.boundary_distance(p).degrees() < 2e-3 * size;
+        if (contains, meets) != (inside, meet) {
+            assert!(inside && !contains || meets && !meet, "{a} and {b}: {contains} {meets}");
+            assert!(outline(&b).iter().any(close), "{a} and {b}: {contains} {meets}");
+            missed += 1;
+        }
         counts[0][usize::from(contains)] += 1;
         counts[1][usize::from(meets)] += 1;
     }
-    assert!(counts.iter().flatten().all(|n| *n > 50), "{counts:?}");
+    assert!(counts.iter().flatten().all(|n| *n > 50) && missed < 8, "{counts:?}, {missed}");
 }
 
 fn check(a: &Region, b: &Region, contains: bool, meets: bool) {

@@ -114,9 +114,9 @@ fn put_column(column: &Cells, rows: Range<usize>, records: &mut [u8], at: &mut [
                 Some((false, false)) => b'F',
             }]
         }),
-        Values::UnsignedByte(a) => put_each(column, rows, records, at, |element| {
-            [element.map_or(0, |e| a.value(e))]
-        }),
+        Values::UnsignedByte(a) => {
+            put_each(column, rows, records, at, |element| [element.map_or(0, |e| a.value(e))]);
+        }
         Values::Short(a) => put_each(column, rows, records, at, |element| {
             value_or(a, element, if column.is_single() { 0 } else { i16::MIN }).to_be_bytes()
         }),

@@ -37,12 +37,7 @@ fn push_cell(column: &Cells, row: usize, out: &mut Vec<u8>) {
 }
 
 /// Appends numbers or booleans, separated by blanks; with `null` all are missing.
-pub(crate) fn push_elements(
-    column: &Cells,
-    elements: Range<usize>,
-    null: bool,
-    out: &mut Vec<u8>,
-) {
+pub(crate) fn push_elements(column: &Cells, elements: Range<usize>, null: bool, out: &mut Vec<u8>) {
     for (nth, at) in elements.enumerate() {
         if nth > 0 {
             out.push(b' ');
@@ -58,10 +53,18 @@ pub(crate) fn push_elements(
             Values::Int(a) => push_element(a, at, null, column, out),
             Values::Long(a) => push_element(a, at, null, column, out),
             Values::Float(a) => {
-                push_float(out, if null || a.is_null(at) { f32::NAN } else { a.value(at) }, VOTABLE);
+                push_float(
+                    out,
+                    if null || a.is_null(at) { f32::NAN } else { a.value(at) },
+                    VOTABLE,
+                );
             }
             Values::Double(a) => {
-                push_float(out, if null || a.is_null(at) { f64::NAN } else { a.value(at) }, VOTABLE);
+                push_float(
+                    out,
+                    if null || a.is_null(at) { f64::NAN } else { a.value(at) },
+                    VOTABLE,
+                );
             }
             Values::Text(_) | Values::Bytes(_) => {}
         }

@@ -1,0 +1,68 @@
+//! What `/capabilities` declares runs, feature by feature.
+
+use coordinator::engine::{EngineConfig, QueryOptions};
+use coordinator::tap::{Feature, declared_features};
+use coordinator::{Engine, Error};
+use futures::TryStreamExt as _;
+
+/// A query that uses a feature; the table is the real sky.
+fn probe(feature: &Feature) -> String {
+    let name = feature.form.split('(').next().unwrap_or_default();
+    let expression = match (feature.group, name) {
+        ("udf", "ivo_healpix_index") if feature.form.contains("POINT") => {
+            "ivo_healpix_index(5, POINT(ra, dec))"
+        }
+        ("udf", "ivo_healpix_index") => "ivo_healpix_index(5, ra, dec)",
+        ("adqlgeo", "AREA") => "AREA(CIRCLE(ra, dec, 1))",
+        ("adqlgeo", "BOX") => "BOX(ra, dec, 1, 2)",
+        ("adqlgeo", "CENTROID") => "CENTROID(CIRCLE(ra, dec, 1))",
+        ("adqlgeo", "CIRCLE") => "CIRCLE(POINT(ra, dec), 1)",
+        ("adqlgeo", "CONTAINS") => "CONTAINS(POINT(ra, dec), CIRCLE(10, 20, 1))",
+        ("adqlgeo", "COORD1") => "COORD1(POINT(ra, dec))",
+        ("adqlgeo", "COORD2") => "COORD2(POINT(ra, dec))",
+        ("adqlgeo", "DISTANCE") => "DISTANCE(POINT(ra, dec), POINT(10, 20))",
+        ("adqlgeo", "INTERSECTS") => "INTERSECTS(CIRCLE(ra, dec, 1), CIRCLE(10, 20, 1))",
+        ("adqlgeo", "POINT") => "POINT(ra, dec)",
+        ("adqlgeo", "POLYGON") => "POLYGON(1, 2, 3, 4, 5, 0)",
+        ("adql-string", "LOWER") => "LOWER(name)",
+        ("adql-string", "UPPER") => "UPPER(name)",
+        ("adql-type", "CAST") => "CAST(ra AS INTEGER)",
+        ("adql-conditional", "COALESCE") => "COALESCE(ra, 0)",
+        ("adql-string", "ILIKE") => return "SELECT ra FROM opengc WHERE name ILIKE 'ngc%'".into(),
+        ("adql-sets", word @ ("UNION" | "EXCEPT" | "INTERSECT")) => {
+            return format!("SELECT name FROM opengc {word} SELECT name FROM opengc");
+        }
+        ("adql-common-table", "WITH") => {
+            return "WITH bright AS (SELECT name FROM opengc) SELECT name FROM bright".into();
+        }
+        ("adql-offset", "OFFSET") => {
+            return "SELECT name FROM opengc ORDER BY name OFFSET 5".into();
+        }
+        other => panic!("{other:?} is declared, and nothing here tries it"),
+    };
+    format!("SELECT {expression} AS x FROM opengc")
+}
+
+async fn runs(engine: &Engine, adql: &str) -> Result<usize, Error> {
+    let result = engine.query(adql, QueryOptions { maxrec: Some(3) }).await?;
+    let batches: Vec<_> = result.stream.try_collect().await.map_err(Error::Execution)?;
+    Ok(batches.iter().map(|batch| batch.num_rows()).sum())
+}
+
+#[tokio::test]
+async fn every_declared_feature_runs() {
+    let Some(hats) = tests::places::hats() else { return };
+    let engine = Engine::open(&EngineConfig::embedded(hats.to_string_lossy())).await.unwrap();
+    let features = declared_features();
+    assert!(features.len() > 20, "{features:?}");
+    let mut complaints = Vec::new();
+    for feature in &features {
+        let adql = probe(feature);
+        match runs(&engine, &adql).await {
+            Ok(rows) if rows > 0 || feature.form == "EXCEPT" => {}
+            Ok(_) => complaints.push(format!("{adql}: no rows")),
+            Err(error) => complaints.push(format!("{adql}: {error}")),
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
