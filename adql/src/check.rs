@@ -13,7 +13,8 @@
 //! 6. `TRUE` and `FALSE` to compare a boolean column with;
 //! 7. `*` beside other items of a select list;
 //! 8. an expression in the place of the signed integer of ROUND and TRUNCATE;
-//! 9. WITH names that are used by later WITH names.
+//! 9. WITH names that are used by later WITH names;
+//! 10. a reserved word that builds no syntax before a period, as in `public.stars`.
 
 mod call;
 mod expression;
@@ -34,8 +35,12 @@ use crate::parser::words::is_reserved;
 
 /// Checks a query; `declared` are functions beyond those of the registry.
 pub(crate) fn check(query: &Query, declared: &[&str]) -> Result<(), Error> {
-    Checker { declared }.query(query, Role::Main)
+    Checker { declared, depth: 0 }.query(query, Role::Main)
 }
+
+/// How deep sub-queries may stand in conditions and values of each other. DataFusion analyzes the
+/// inner ones twice for each level around them: 64 levels would never end.
+const SUB_QUERIES: usize = 8;
 
 /// What a query is part of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +54,8 @@ enum Role {
 #[derive(Debug, Clone, Copy)]
 struct Checker<'a> {
     declared: &'a [&'a str],
+    /// How many sub-queries in conditions and values are around.
+    depth: usize,
 }
 
 /// An error for what SQL has and ADQL has not.
@@ -91,6 +98,16 @@ impl Checker<'_> {
             }
             _ => refuse("the clause after the query is not part of ADQL", query.span()),
         }
+    }
+
+    /// A sub-query in a condition or value.
+    fn sub_query(self, query: &Query) -> Result<(), Error> {
+        let depth = self.depth + 1;
+        if depth > SUB_QUERIES {
+            let unit = "levels of sub-queries in conditions";
+            return Err(Error::TooLarge { unit, limit: SUB_QUERIES, actual: depth });
+        }
+        Self { depth, ..self }.query(query, Role::Part)
     }
 
     /// ADQL 2.1, grammar, `<query_set_expression>`; the left spine is walked in a loop.
@@ -336,10 +353,18 @@ fn object_name(name: &ObjectName) -> Result<(), Error> {
             name.span(),
         );
     }
-    name.0.iter().try_for_each(|part| match part.as_ident() {
-        Some(name) => identifier(name),
-        None => refuse("expected the name of a table", name.span()),
-    })
+    let parts: Vec<&Ident> = name.0.iter().filter_map(|part| part.as_ident()).collect();
+    if parts.len() != name.0.len() {
+        return refuse("expected the name of a table", name.span());
+    }
+    qualified(&parts)
+}
+
+/// A name with its qualifiers; among these a reserved word cannot be mistaken.
+fn qualified(parts: &[&Ident]) -> Result<(), Error> {
+    let Some((last, qualifiers)) = parts.split_last() else { return Ok(()) };
+    qualifiers.iter().filter(|part| part.quote_style.is_some()).try_for_each(|n| identifier(n))?;
+    identifier(last)
 }
 
 /// ADQL 2.1, section 2.1.3.

@@ -20,9 +20,12 @@ pub mod rewrite;
 pub mod schema;
 pub mod sky;
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread;
 
 use datafusion::arrow::datatypes::DataType;
+use datafusion::error::DataFusionError;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::Analyzer;
 
@@ -67,8 +70,23 @@ pub fn validate(text: &str, declared: &[&str], limits: &Limits) -> Result<(), Er
     check::check(&parser::parse(text, limits)?, declared)
 }
 
+/// Stack for the planning of one query. `SqlToRel` takes some 50 KiB for a level of nesting in a
+/// debug build, more in all than a thread has; the pages are mapped when they are touched.
+const STACK_BYTES: usize = 64 << 20;
+
 /// Plans a query: parse, check, resolve, lower.
 pub fn plan(text: &str, schemas: &Arc<dyn Schemas>, limits: &Limits) -> Result<Query, Error> {
+    thread::scope(|scope| {
+        let planning = thread::Builder::new()
+            .name("plan".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn_scoped(scope, || plan_here(text, schemas, limits))
+            .map_err(DataFusionError::IoError)?;
+        planning.join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
+}
+
+fn plan_here(text: &str, schemas: &Arc<dyn Schemas>, limits: &Limits) -> Result<Query, Error> {
     let mut query = parser::parse(text, limits)?;
     check::check(&query, &[])?;
     let resolved = resolve::resolve(&mut query, schemas.as_ref())?;

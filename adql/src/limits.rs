@@ -29,6 +29,10 @@ impl Default for Limits {
     }
 }
 
+/// The most arithmetic operators in one chain. They cannot be regrouped, since sums of floats depend
+/// on their order, so that the plan is as deep as the chain is long; AND and OR are balanced.
+const ARITHMETIC: usize = 256;
+
 /// The most joins and set operations on one level of parentheses. Each is a level of the plan, and
 /// the optimizer walks a plan many times; the longest that people write by program are UNIONs of
 /// some dozens.
@@ -61,6 +65,7 @@ impl Limits {
             if let Some(level) = levels.last_mut() {
                 level.count(&role);
                 within("operators in one chain", self.chain, level.operators)?;
+                within("arithmetic operators in one chain", ARITHMETIC, level.arithmetic)?;
                 within("joins and set operations in one query", LINKS, level.links)?;
             }
         }
@@ -92,6 +97,7 @@ enum Bracket {
 struct Level {
     kind: Kind,
     operators: usize,
+    arithmetic: usize,
     links: usize,
     in_from: bool,
 }
@@ -101,7 +107,11 @@ impl Level {
         if role.ends_chain {
             self.operators = 0;
         }
+        if role.ends_chain || (role.operator && !role.arithmetic) {
+            self.arithmetic = 0;
+        }
         self.operators += usize::from(role.operator);
+        self.arithmetic += usize::from(role.arithmetic);
         self.links += usize::from(role.link || (role.comma && self.in_from));
         self.in_from = role.from || (self.in_from && !role.ends_from);
     }
@@ -113,6 +123,7 @@ impl Level {
 struct Role {
     bracket: Bracket,
     operator: bool,
+    arithmetic: bool,
     may_be_prefix: bool,
     link: bool,
     comma: bool,
@@ -133,6 +144,7 @@ impl Role {
         let ends_from = matches!(word, "WHERE" | "GROUP" | "HAVING" | "ORDER" | "SELECT");
         let from = word == "FROM";
         let sign = matches!(token, Token::Plus | Token::Minus);
+        let arithmetic = sign || matches!(token, Token::Mul | Token::Div | Token::StringConcat);
         Self {
             bracket: match (token, word) {
                 (Token::LParen, _) => Bracket::Opens(Kind::Parenthesis),
@@ -141,7 +153,8 @@ impl Role {
                 (_, "END") => Bracket::Closes(Kind::Case),
                 _ => Bracket::None,
             },
-            operator: sign || is_operator(token, word),
+            operator: arithmetic || is_operator(token, word),
+            arithmetic,
             may_be_prefix: sign || word == "NOT",
             link,
             comma,
@@ -157,18 +170,8 @@ impl Role {
 }
 
 fn is_operator(token: &Token, word: &str) -> bool {
-    let symbol = matches!(
-        token,
-        Token::Mul
-            | Token::Div
-            | Token::StringConcat
-            | Token::Eq
-            | Token::Neq
-            | Token::Lt
-            | Token::Gt
-            | Token::LtEq
-            | Token::GtEq
-    );
+    let symbol =
+        matches!(token, Token::Eq | Token::Neq | Token::Lt | Token::Gt | Token::LtEq | Token::GtEq);
     symbol || matches!(word, "AND" | "OR" | "NOT" | "BETWEEN" | "IN" | "LIKE" | "ILIKE" | "IS")
 }
 
@@ -178,7 +181,7 @@ mod tests {
     use crate::parser::parse;
 
     fn check(text: &str, expect: &str) {
-        let limits = Limits { bytes: 4_000_000, tokens: 1_000_000, ..Limits::default() };
+        let limits = Limits { bytes: 8_000_000, tokens: 2_000_000, ..Limits::default() };
         let answer = match parse(text, &limits) {
             Ok(_) => "parses".to_owned(),
             Err(error) => error.to_string(),
@@ -200,15 +203,20 @@ mod tests {
 
     #[test]
     fn chains() {
-        for operator in ["OR a = ", "AND a = ", "+", "||", "OR NOT 1 = "] {
-            let chain = |n: usize| {
-                format!("SELECT a FROM t WHERE a = 1{}", format!(" {operator} 1").repeat(n))
-            };
-            check(&chain(400), "parses");
-            check(&chain(200_000), "operators in one chain, more than the limit of 2000");
+        let chain = |operator: &str, n: usize| {
+            format!("SELECT a FROM t WHERE a = 1{}", format!(" {operator} 1").repeat(n))
+        };
+        for operator in ["OR a =", "AND a =", "OR NOT 1 ="] {
+            check(&chain(operator, 600), "parses");
+            check(&chain(operator, 200_000), "operators in one chain, more than the limit of 2000");
+        }
+        for operator in ["+", "||", "* 2 -"] {
+            check(&chain(operator, 120), "parses");
+            check(&chain(operator, 200_000), "arithmetic operators in one chain");
         }
         check(&format!("SELECT a FROM t WHERE a IN (0{})", ", 1".repeat(100_000)), "parses");
         check(&format!("SELECT a{} FROM t", ", a + 1".repeat(5_000)), "parses");
+        check(&chain("+ 1 OR 3 <", 300), "parses");
     }
 
     #[test]
@@ -254,6 +262,6 @@ mod tests {
             check(&format!("{} SELECT ?", open.repeat(n)), "unexpected");
             check(&format!("{} SELECT FROM", open.repeat(n)), "");
         }
-        check(&format!("SELECT {}1 1", "CAST(".repeat(60)), "expected");
+        check(&format!("SELECT {}1 1 FROM t", "CAST(".repeat(60)), "expected");
     }
 }

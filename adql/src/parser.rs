@@ -10,7 +10,7 @@ pub(crate) mod words;
 
 use std::cell::Cell;
 
-use datafusion::sql::sqlparser::ast::Query;
+use datafusion::sql::sqlparser::ast::{Expr, Query};
 use datafusion::sql::sqlparser::dialect::Dialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
@@ -96,19 +96,26 @@ impl Dialect for Adql {
         keyword != Keyword::NoKeyword
     }
 
-    fn parse_prefix(
-        &self,
-        _parser: &mut Parser<'_>,
-    ) -> Option<Result<datafusion::sql::sqlparser::ast::Expr, ParserError>> {
-        match self.work.get().checked_sub(1) {
-            Some(left) => {
-                self.work.set(left);
-                None
-            }
+    fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
+        let Some(left) = self.work.get().checked_sub(1) else {
             // The one error that sqlparser does not take as a reason to try the other way.
-            None => Some(Err(ParserError::RecursionLimitExceeded)),
+            return Some(Err(ParserError::RecursionLimitExceeded));
+        };
+        self.work.set(left);
+        let next = parser.peek_token();
+        match &next.token {
+            Token::Word(word) if !begins_expression(word.keyword) => {
+                Some(parser.expected("an expression", next))
+            }
+            _ => None,
         }
     }
+}
+
+/// Whether a word may begin an expression: a name, or one of these keywords.
+fn begins_expression(keyword: Keyword) -> bool {
+    use Keyword::{CASE, CAST, EXISTS, FALSE, NOT, NULL, NoKeyword, TRUE};
+    matches!(keyword, NoKeyword | CASE | CAST | EXISTS | NOT | NULL | TRUE | FALSE)
 }
 
 fn too_complex(dialect: &Adql, limits: &Limits) -> Error {

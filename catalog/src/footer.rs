@@ -35,19 +35,20 @@ pub(crate) async fn read(
         .map_err(parquet)?
         .with_page_index_policy(PageIndexPolicy::Skip)
         .with_metadata_options(Some(Arc::new(without_statistics())));
-    let mut wanted = Vec::from([size.saturating_sub(TAIL_BYTES)..size]);
+    let tail = size.saturating_sub(TAIL_BYTES)..size;
+    let bytes = store.get_range(path, tail.clone()).await.map_err(|e| Error::store(&path, e))?;
+    decoder.push_range(tail, bytes).map_err(parquet)?;
     loop {
-        for range in wanted {
-            let bytes =
-                store.get_range(path, range.clone()).await.map_err(|e| Error::store(&path, e))?;
-            decoder.push_range(range, bytes).map_err(parquet)?;
-        }
-        wanted = match decoder.try_decode().map_err(parquet)? {
+        match decoder.try_decode().map_err(parquet)? {
             DecodeResult::Data(metadata) => return Ok(metadata),
-            DecodeResult::NeedsData(ranges) => ranges,
+            DecodeResult::NeedsData(ranges) => {
+                let bytes = store.get_ranges(path, &ranges).await;
+                let bytes = bytes.map_err(|e| Error::store(&path, e))?;
+                decoder.push_ranges(ranges, bytes).map_err(parquet)?;
+            }
             DecodeResult::Finished => {
                 return Err(parquet(ParquetError::General("its footer is empty".to_owned())));
             }
-        };
+        }
     }
 }

@@ -29,6 +29,7 @@ pub const ENVIRONMENT_PREFIX: &str = "ARMILLA_";
 pub const FILE: &str = "config";
 
 /// What is wrong with the settings.
+#[expect(clippy::error_impl_error, reason = "named by its module: config::Error")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

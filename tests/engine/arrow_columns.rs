@@ -9,7 +9,7 @@ use datafusion::arrow::datatypes::*;
 /// A batch of nullable columns.
 pub(crate) fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
     let nullable = columns.into_iter().map(|(name, array)| (name, array, true));
-    RecordBatch::try_from_iter_with_nullable(nullable).unwrap()
+    RecordBatch::try_from_iter_with_nullable(nullable).expect("columns of one length")
 }
 
 fn float_columns() -> Vec<(&'static str, ArrayRef)> {
@@ -162,7 +162,8 @@ fn other_columns() -> Vec<(&'static str, ArrayRef)> {
         Some([7, 8, 9]),
         Some([1, 1, 1]),
     ];
-    let fixed = FixedSizeBinaryArray::try_from_sparse_iter_with_size(fixed.into_iter(), 3).unwrap();
+    let fixed = FixedSizeBinaryArray::try_from_sparse_iter_with_size(fixed.into_iter(), 3)
+        .expect("three bytes each");
     vec![
         ("boolean", Arc::new(BooleanArray::from(flags.to_vec())) as ArrayRef),
         ("binary", Arc::new(BinaryArray::from(bytes.clone()))),
@@ -171,12 +172,16 @@ fn other_columns() -> Vec<(&'static str, ArrayRef)> {
         (
             "decimal",
             Arc::new(
-                Decimal128Array::from(decimals.clone()).with_precision_and_scale(20, 3).unwrap(),
+                Decimal128Array::from(decimals.clone())
+                    .with_precision_and_scale(20, 3)
+                    .expect("they fit"),
             ),
         ),
         (
             "whole_decimal",
-            Arc::new(Decimal128Array::from(decimals).with_precision_and_scale(18, 0).unwrap()),
+            Arc::new(
+                Decimal128Array::from(decimals).with_precision_and_scale(18, 0).expect("they fit"),
+            ),
         ),
     ]
 }
@@ -207,7 +212,9 @@ fn array_columns() -> Vec<(&'static str, ArrayRef)> {
         .map(|l| l.map(|l| l.into_iter().map(|v| v.map(f64::from)).collect::<Vec<_>>()));
     let small = lists.clone().map(|l| {
         l.map(|l| {
-            l.into_iter().map(|v| v.map(|v| u8::try_from(v & 0x7f).unwrap())).collect::<Vec<_>>()
+            l.into_iter()
+                .map(|v| v.map(|v| u8::try_from(v & 0x7f).expect("seven bits")))
+                .collect::<Vec<_>>()
         })
     });
     let flags = lists

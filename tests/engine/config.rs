@@ -13,8 +13,8 @@ fn environment(values: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 fn from_file(toml: &str) -> Result<Settings, String> {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), toml).unwrap();
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), toml).expect("it is written");
     Settings::read(Command::Serve, Some(file.path()), environment(&[]), flags(&[]))
         .map_err(|e| e.to_string())
 }

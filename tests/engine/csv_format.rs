@@ -21,7 +21,7 @@ fn sample() -> RecordBatch {
         ("p", Arc::new(points), true),
         ("ok", Arc::new(flags), true),
     ])
-    .unwrap()
+    .expect("columns of one length")
 }
 
 #[test]

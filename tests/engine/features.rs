@@ -3,6 +3,7 @@
 use coordinator::engine::{EngineConfig, QueryOptions};
 use coordinator::tap::{Feature, declared_features};
 use coordinator::{Engine, Error};
+use datafusion::arrow::array::RecordBatch;
 use futures::TryStreamExt as _;
 
 /// A query that uses a feature; the table is the real sky.
@@ -46,7 +47,7 @@ fn probe(feature: &Feature) -> String {
 async fn runs(engine: &Engine, adql: &str) -> Result<usize, Error> {
     let result = engine.query(adql, QueryOptions { maxrec: Some(3) }).await?;
     let batches: Vec<_> = result.stream.try_collect().await.map_err(Error::Execution)?;
-    Ok(batches.iter().map(|batch| batch.num_rows()).sum())
+    Ok(batches.iter().map(RecordBatch::num_rows).sum())
 }
 
 #[tokio::test]

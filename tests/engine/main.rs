@@ -6,5 +6,7 @@ mod arrow_columns;
 mod config;
 mod csv_format;
 mod features;
+mod in_process;
 mod sky_cases;
+mod traps;
 mod votable_format;

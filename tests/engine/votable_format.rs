@@ -52,7 +52,7 @@ pub(crate) fn chunks(
     document: Document,
     rows: SendableRecordBatchStream,
 ) -> Vec<Result<Vec<u8>, Error>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let stream = encode(format, document, rows).map(|chunk| chunk.map(|bytes| bytes.to_vec()));
     runtime.block_on(stream.collect())
 }
@@ -64,7 +64,7 @@ pub(crate) fn written(format: Format, batches: &[RecordBatch]) -> String {
     let stream = rows(&schema, batches.iter().cloned().map(Ok).collect());
     let bytes: Vec<u8> =
         chunks(format, document, stream).into_iter().flat_map(Result::unwrap).collect();
-    String::from_utf8(bytes).unwrap()
+    String::from_utf8(bytes).expect("documents are UTF-8")
 }
 
 fn python() -> Option<std::path::PathBuf> {
@@ -74,19 +74,21 @@ fn python() -> Option<std::path::PathBuf> {
 /// Fails when astropy reads other values from the document than pyarrow from the batches.
 fn check_with_astropy(batches: &[RecordBatch]) {
     let Some(python) = python() else { return };
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a temporary folder");
     let arrow = folder.path().join("rows.arrow");
+    let file = File::create(&arrow).expect("a file in it");
     let mut writer =
-        StreamWriter::try_new(File::create(&arrow).unwrap(), &batches[0].schema()).unwrap();
+        StreamWriter::try_new(file, &batches[0].schema()).expect("a schema is written");
     for batch in batches {
-        writer.write(batch).unwrap();
+        writer.write(batch).expect("a batch is written");
     }
-    writer.finish().unwrap();
+    writer.finish().expect("the file ends");
     let oracle = Path::new(env!("CARGO_MANIFEST_DIR")).join("engine/votable_oracle.py");
     for format in VOTABLES {
         let votable = folder.path().join("rows.vot");
-        std::fs::write(&votable, written(format, batches)).unwrap();
-        let output = Command::new(&python).args([&oracle, &arrow, &votable]).output().unwrap();
+        std::fs::write(&votable, written(format, batches)).expect("it is written");
+        let output = Command::new(&python).args([&oracle, &arrow, &votable]).output();
+        let output = output.expect("Python starts");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{format:?}: {said}");
         validate(&votable);
@@ -168,7 +170,7 @@ fn cut(batches: Vec<RecordBatch>, max_rows: u64) -> String {
         Document { columns: columns(&schema), infos: Vec::new(), max_rows: Some(max_rows) };
     let stream = rows(&schema, batches.into_iter().map(Ok).collect());
     let chunks = chunks(Format::VoTableTableData, document, stream);
-    String::from_utf8(chunks.into_iter().flat_map(Result::unwrap).collect()).unwrap()
+    String::from_utf8(chunks.into_iter().flat_map(Result::unwrap).collect()).expect("it is UTF-8")
 }
 
 #[test]

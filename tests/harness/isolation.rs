@@ -3,7 +3,7 @@
 //! Each worker runs in a mount namespace of its own in which an empty file system lies over every folder
 //! that is not its own; after it has copied its tiles, over the origin too. Where the system refuses
 //! namespaces, each runs as a user of its own and the folders of the others are closed to it (0700).
-//! What is hidden is checked from within, never assumed. `ARMILLA_ISOLATION` chooses the way by name.
+//! What is hidden is checked from within, never assumed. `TEST_ISOLATION` chooses the way by name.
 
 use std::ffi::OsString;
 use std::fs;
@@ -41,7 +41,7 @@ impl Isolation {
     /// When it allows none: the suite would prove nothing.
     pub fn detect() -> Self {
         let ways = [Self::Mount, Self::UserMount, Self::User];
-        let asked = std::env::var("ARMILLA_ISOLATION").unwrap_or_default();
+        let asked = std::env::var("TEST_ISOLATION").unwrap_or_default();
         ways.into_iter()
             .filter(|way| asked.is_empty() || way.name() == asked)
             .find(|way| way.works())

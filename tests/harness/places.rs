@@ -1,6 +1,6 @@
 //! Where things are: the repository, the shared data, the binary, Python, STILTS.
 //!
-//! What is absent is said aloud on stderr and its tests do nothing; `ARMILLA_REQUIRE=all` (set by
+//! What is absent is said aloud on stderr and its tests do nothing; `TEST_REQUIRE=all` (set by
 //! `.ci/run`, or a list such as `python,stilts`) turns such an absence into a failure.
 
 use std::env;
@@ -16,10 +16,10 @@ pub fn repository() -> &'static Path {
         .expect("the member `tests` lies in the repository")
 }
 
-/// The folder of shared material: `$ARMILLA_SHARED`, else `../shared` beside the repository.
+/// The folder of shared material: `$TEST_SHARED`, else `../shared` beside the repository.
 pub fn shared() -> Option<PathBuf> {
     let beside = repository().parent().map(|parent| parent.join("shared"));
-    let folder = env::var_os("ARMILLA_SHARED").map(PathBuf::from).or(beside)?;
+    let folder = env::var_os("TEST_SHARED").map(PathBuf::from).or(beside)?;
     if folder.join("data/hats").is_dir() {
         return Some(folder);
     }
@@ -32,27 +32,27 @@ pub fn hats() -> Option<PathBuf> {
     shared().map(|folder| folder.join("data/hats"))
 }
 
-/// Says on stderr that something is absent, or fails where `ARMILLA_REQUIRE` asks for it.
+/// Says on stderr that something is absent, or fails where `TEST_REQUIRE` asks for it.
 ///
 /// # Panics
-/// When `ARMILLA_REQUIRE` is `all` or names `what`.
+/// When `TEST_REQUIRE` is `all` or names `what`.
 pub fn missing(what: &str, why: &str) {
-    let required = env::var("ARMILLA_REQUIRE").unwrap_or_default();
+    let required = env::var("TEST_REQUIRE").unwrap_or_default();
     assert!(
         !required.split([',', ' ']).any(|name| name == what || name == "all"),
-        "{what} is required by ARMILLA_REQUIRE, but {why}"
+        "{what} is required by TEST_REQUIRE, but {why}"
     );
     // A closed stderr is no reason to fail; `eprintln` would be captured with the test's output.
     let _written = writeln!(std::io::stderr(), "\nNOT TESTED, {what} is absent: {why}\n");
 }
 
-/// The binary: `$ARMILLA_BIN`, else built by the cargo that runs the tests, once per process.
+/// The binary: `$TEST_BIN`, else built by the cargo that runs the tests, once per process.
 ///
 /// # Panics
 /// When it cannot be built.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| env::var_os("ARMILLA_BIN").map_or_else(build_binary, PathBuf::from))
+    BINARY.get_or_init(|| env::var_os("TEST_BIN").map_or_else(build_binary, PathBuf::from))
 }
 
 fn build_binary() -> PathBuf {
@@ -73,7 +73,7 @@ fn build_binary() -> PathBuf {
         .expect("cargo names the executable that it built")
 }
 
-/// A Python with the packages of `tests/requirements.txt`: `$ARMILLA_PYTHON`, else the one of the
+/// A Python with the packages of `tests/requirements.txt`: `$TEST_PYTHON`, else the one of the
 /// virtual environment that `tests/clients/prepare` makes on first use.
 pub fn python() -> Option<PathBuf> {
     static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
@@ -81,7 +81,7 @@ pub fn python() -> Option<PathBuf> {
 }
 
 fn find_python() -> Option<PathBuf> {
-    if let Some(given) = env::var_os("ARMILLA_PYTHON") {
+    if let Some(given) = env::var_os("TEST_PYTHON") {
         return Some(PathBuf::from(given));
     }
     let prepared = Command::new(repository().join("tests/clients/prepare"))
@@ -103,9 +103,9 @@ fn find_python() -> Option<PathBuf> {
     }
 }
 
-/// STILTS: `$ARMILLA_STILTS`, else the one on the path (Debian's package `stilts`).
+/// STILTS: `$TEST_STILTS`, else the one on the path (Debian's package `stilts`).
 pub fn stilts() -> Option<PathBuf> {
-    let name = env::var_os("ARMILLA_STILTS").map_or_else(|| "stilts".into(), PathBuf::from);
+    let name = env::var_os("TEST_STILTS").map_or_else(|| "stilts".into(), PathBuf::from);
     let runs = Command::new(&name).arg("-version").output().is_ok_and(|o| o.status.success());
     if !runs {
         missing("stilts", "`stilts -version` does not run: apt-get install stilts");

@@ -96,7 +96,7 @@ def main():
                 writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
                 writer.writerow([column[0] for column in result.description])
                 writer.writerows([cell(value) for value in row] for row in rows)
-    sys.exit("\n".join(failed))
+    sys.exit("\n".join(failed) or None)
 
 
 if __name__ == "__main__":

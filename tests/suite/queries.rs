@@ -94,10 +94,10 @@ impl Query {
     }
 }
 
-/// All queries; `$ARMILLA_QUERIES` chooses those whose topic or name holds a text.
+/// All queries; `$TEST_QUERIES` chooses those whose topic or name holds a text.
 pub(crate) fn load() -> Vec<Query> {
     let folder = places::repository().join("tests/suite/queries");
-    let chosen = std::env::var("ARMILLA_QUERIES").unwrap_or_default();
+    let chosen = std::env::var("TEST_QUERIES").unwrap_or_default();
     let mut files: Vec<_> =
         fs::read_dir(&folder).expect("the queries are there").flatten().map(|e| e.path()).collect();
     files.sort();

@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::call::{Argument, is_geometry};
-use super::{Checker, Role, identifier, refuse};
+use super::{Checker, identifier, qualified, refuse};
 use crate::Error;
 
 /// What an expression has to be.
@@ -111,9 +111,9 @@ impl Checker<'_> {
             }
             Expr::InSubquery { expr, subquery, .. } => {
                 left.push(work.child(expr, Kind::Value));
-                self.query(subquery, Role::Part)?;
+                self.sub_query(subquery)?;
             }
-            Expr::Exists { subquery, .. } => self.query(subquery, Role::Part)?,
+            Expr::Exists { subquery, .. } => self.sub_query(subquery)?,
             Expr::Like { any: false, expr, pattern, escape_char: None, .. }
             | Expr::ILike { any: false, expr, pattern, escape_char: None, .. } => {
                 left.extend([expr, pattern].map(|e| work.child(e, Kind::Operand)));
@@ -140,7 +140,7 @@ impl Checker<'_> {
                         work.expression.span(),
                     );
                 }
-                parts.iter().try_for_each(identifier)?;
+                qualified(&parts.iter().collect::<Vec<_>>())?;
             }
             Expr::Value(value) => match &value.value {
                 Value::Number(..)
@@ -184,7 +184,7 @@ impl Checker<'_> {
                 }
                 left.extend(else_result.iter().map(|e| work.child(e, Kind::Value)));
             }
-            Expr::Subquery(query) => self.query(query, Role::Part)?,
+            Expr::Subquery(query) => self.sub_query(query)?,
             other => return not_a_value(other),
         }
         Ok(())

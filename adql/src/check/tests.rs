@@ -151,7 +151,7 @@ fn queries() {
     );
     check(
         "SELECT a FROM t WHERE a = ALL (SELECT a FROM t)",
-        "expected a condition, found a = ALL((SELECT a FROM t)): compare it with something at line 1, column 23",
+        "expected a condition, found a = ALL(SELECT a FROM t): compare it with something at line 1, column 23",
     );
     check(
         "SELECT TOP 3 a FROM t UNION ALL (SELECT a FROM t ORDER BY a OFFSET 2) ORDER BY 1 OFFSET 4",

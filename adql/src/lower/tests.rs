@@ -199,7 +199,7 @@ fn select_and_order() {
     check("SELECT DISTINCT TOP 1 o.band FROM obs AS o ORDER BY o.band DESC", "r");
     check(
         "SELECT DISTINCT band FROM obs ORDER BY id",
-        "with SELECT DISTINCT, ORDER BY takes selected columns only at line 1, column 39",
+        "with SELECT DISTINCT, ORDER BY takes selected columns only at line 1, column 40",
     );
     check(
         "SELECT id FROM stars ORDER BY 2",
@@ -256,7 +256,7 @@ fn values() {
     check(&value("'it''s' || ' ' || 5"), "it's 5");
     check(
         &value("MOD(-7, 3), SQRT(-1), LOG(1), TRUNCATE(2.567, 2), ROUND(-25, -1)"),
-        "-1||0.0|2.56|-30",
+        "-1||0.0|2.56|-30.0",
     );
     check(&value("COALESCE(NULL, 3), LOWER('ABC'), UPPER('abc')"), "3|abc|ABC");
     check(
@@ -388,30 +388,66 @@ fn what_is_not_evaluated() {
     );
     check(
         "SELECT CAST(name AS POINT) FROM stars",
-        "cannot evaluate CAST(… AS POINT) at line 1, column 8: write the geometry with numbers, as in POINT(ra, dec)",
+        "cannot evaluate CAST(… AS POINT) at line 1, column 13: write the geometry with numbers, as in POINT(ra, dec)",
     );
 }
 
-/// The longest chains and deepest trees that the limits allow are planned on a small stack.
-#[test]
-fn the_limits_protect_the_stack() {
-    let schemas: Arc<dyn Schemas> = Arc::new(Sample::new());
-    let plans = |text: String| {
+/// Plans on a stack of 2 MiB, as a thread of a server has.
+fn plans(text: String) {
+    let planning = std::thread::Builder::new().stack_size(2 << 20).spawn(move || {
+        let schemas: Arc<dyn Schemas> = Arc::new(Sample::new());
         let query = plan(&text, &schemas, &Limits::default());
-        assert!(query.is_ok(), "{:.200}: {:.300}", text, query.unwrap_err().to_string());
-    };
+        assert!(query.is_ok(), "{text:.200}: {:.300}", query.unwrap_err().to_string());
+    });
+    planning.unwrap().join().unwrap();
+}
+
+#[test]
+fn the_longest_conditions_need_little_stack() {
     plans(format!("SELECT id FROM stars WHERE id = 0{}", " OR id = 1".repeat(999)));
-    plans(format!("SELECT id{} FROM stars", " + id".repeat(1999)));
+    plans(format!("SELECT id FROM stars WHERE id = 0{}", " AND id = 1".repeat(999)));
+}
+
+#[test]
+fn the_longest_sums_need_little_stack() {
+    plans(format!("SELECT id{} FROM stars", " + id".repeat(256)));
+    plans(format!("SELECT id FROM stars WHERE name{} = 'x'", " || name".repeat(256)));
+}
+
+#[test]
+fn the_deepest_parentheses_need_little_stack() {
     plans(format!("SELECT id FROM stars WHERE {}id = 1{}", "(".repeat(64), ")".repeat(64)));
     plans(format!("SELECT {}id{} FROM stars", "ABS(".repeat(64), ")".repeat(64)));
     plans(format!("SELECT id FROM stars WHERE {} id = 1", "NOT ".repeat(64)));
-    let derived = format!("{}stars{}", "(SELECT id FROM ".repeat(50), ") AS q".repeat(50));
-    plans(format!("SELECT id FROM {derived}"));
-    let nested = format!(
-        "{}SELECT 1 FROM obs{}",
-        "SELECT id FROM stars WHERE id IN (".repeat(40),
-        ")".repeat(40)
+    let (open, close) = ("CASE WHEN id = 1 THEN ", " END");
+    plans(format!("SELECT {}id{} FROM stars", open.repeat(64), close.repeat(64)));
+}
+
+#[test]
+fn the_deepest_derived_tables_need_little_stack() {
+    let open = "(SELECT id FROM ".repeat(64);
+    plans(format!("SELECT id FROM {open}stars{}", ") AS q".repeat(64)));
+}
+
+#[test]
+fn the_deepest_sub_queries_end_soon() {
+    let nested = |n: usize| {
+        let open = "SELECT id FROM stars WHERE id IN (".repeat(n);
+        format!("{open}SELECT 1 FROM obs{}", ")".repeat(n))
+    };
+    let start = std::time::Instant::now();
+    plans(nested(8));
+    println!("8 levels of sub-queries were planned in {:?}", start.elapsed());
+    check(
+        &nested(9),
+        "the query has 9 levels of sub-queries in conditions, more than the limit of 8",
     );
-    plans(nested);
-    plans(format!("SELECT n FROM a.dup{}", " UNION ALL SELECT n FROM b.dup".repeat(100)));
+}
+
+#[test]
+fn the_longest_unions_and_joins_need_little_stack() {
+    plans(format!("SELECT n FROM a.dup{}", " UNION ALL SELECT n FROM b.dup".repeat(256)));
+    let joins: String =
+        (0..256).map(|i| format!(" JOIN a.dup AS t{i} ON t{i}.n = tables.n")).collect();
+    plans(format!("SELECT tables.n FROM tap_schema.tables{joins}"));
 }

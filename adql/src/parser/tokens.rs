@@ -82,6 +82,7 @@ pub(super) fn reduce(mut tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan
     check_begin(&tokens)?;
     check_from(&tokens)?;
     for index in 0..tokens.len() {
+        check_string(index, &tokens)?;
         let demote = match &tokens[index].token {
             Token::Word(word) => !keeps_keyword(word, index, &tokens)?,
             _ => false,
@@ -91,6 +92,17 @@ pub(super) fn reduce(mut tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan
         }
     }
     Ok(tokens)
+}
+
+/// A string in the place of a name, as in FROM 'table' or AS 'name'.
+fn check_string(index: usize, tokens: &[TokenWithSpan]) -> Result<(), Error> {
+    let Token::SingleQuotedString(text) = &tokens[index].token else { return Ok(()) };
+    match word_at(tokens, index.checked_sub(1)).as_deref() {
+        Some("FROM" | "JOIN" | "AS") => {
+            error(format!("'{text}' is a string: names are written \"{text}\""), tokens[index].span)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The word at a position, in capitals, if it is one without quotes.
@@ -159,7 +171,9 @@ fn keeps_keyword(word: &Word, index: usize, tokens: &[TokenWithSpan]) -> Result<
         Some("DOUBLE") if word.value.eq_ignore_ascii_case("PRECISION") => return Ok(true),
         _ => {}
     }
-    if !is_reserved(&word.value) || next == Some(&Token::LParen) {
+    // A function, or a schema as in public.stars.
+    let named = matches!(next, Some(Token::LParen | Token::Period));
+    if named || !is_reserved(&word.value) {
         return Ok(false);
     }
     let geometry =

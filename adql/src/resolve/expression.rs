@@ -1,6 +1,7 @@
 //! Names in conditions and values.
 
 use datafusion::sql::sqlparser::ast::{Expr, Ident, Query, Select, SelectItem, SetExpr, Spanned};
+use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::scope::{Columns, Env, Found, Scope, Visible, fits};
 use super::{Resolver, nearest, written};
@@ -16,9 +17,13 @@ impl Resolver<'_> {
             let first = left.len();
             match expression {
                 Expr::Identifier(name) => {
-                    *expression = self.column(std::slice::from_ref(name), env)?;
+                    let span = name.span;
+                    *expression = placed(self.column(std::slice::from_ref(name), env)?, span);
                 }
-                Expr::CompoundIdentifier(parts) => *expression = self.column(parts, env)?,
+                Expr::CompoundIdentifier(parts) => {
+                    let span = parts.iter().fold(Span::empty(), |all, part| all.union(&part.span));
+                    *expression = placed(self.column(parts, env)?, span);
+                }
                 Expr::InSubquery { expr, subquery, .. } => {
                     left.push(expr);
                     self.one_column(subquery, env)?;
@@ -123,6 +128,16 @@ impl Resolver<'_> {
             self.touch(&table.name, *column);
         }
     }
+}
+
+/// Gives a resolved column the place in the text at which it is named.
+fn placed(mut expression: Expr, span: Span) -> Expr {
+    if let Expr::CompoundIdentifier(parts) = &mut expression {
+        for part in parts {
+            part.span = span;
+        }
+    }
+    expression
 }
 
 fn ambiguous(kind: &'static str, parts: &[&Ident], candidates: Vec<String>) -> Error {

@@ -48,7 +48,7 @@ fn names_of_columns() {
     );
     check_names(
         "SELECT COUNT(*), id + 1, id, 'x', id AS ID_1, ID FROM stars GROUP BY id",
-        "count_1 column_2 id column_4 ID_1 ID_2",
+        "count_1 column_2 id column_4 ID_1 id_2",
     );
     check_names("SELECT q.count_1 FROM (SELECT COUNT(*) FROM stars) AS q", "count_1");
     check_names("SELECT public.stars.ra, \"_healpix_29\" FROM public.stars", "ra _healpix_29");

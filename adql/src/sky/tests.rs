@@ -35,7 +35,7 @@ fn range(lon_min: f64, lon_max: f64, lat_min: f64, lat_max: f64) -> Region {
     Range::new(lon_min, lon_max, lat_min, lat_max).unwrap().into()
 }
 
-/// SplitMix64 (Steele et al. 2014).
+/// The generator `SplitMix64` (Steele et al. 2014).
 struct Random(u64);
 
 impl Random {

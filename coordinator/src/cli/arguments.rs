@@ -107,13 +107,31 @@ fn argument(command: Command, key: &'static Key) -> Arg {
         _ if key.value.is_empty() => String::new(),
         default => format!("[default: {default}] "),
     };
-    let help = format!("{} {default}[env: {}]", key.help, key.variable());
+    let help = wrapped(&format!("{} {default}[env: {}]", key.help, key.variable()));
     let argument = Arg::new(key.name).long(key.flag).help(help);
     if key.value.is_empty() {
         argument.action(ArgAction::SetTrue)
     } else {
         argument.value_name(key.value)
     }
+}
+
+/// The text in lines that fit beside the flags on a terminal of 100 columns.
+fn wrapped(text: &str) -> String {
+    const WIDTH: usize = 72;
+    let mut lines = String::new();
+    let mut length = 0;
+    for word in text.split(' ') {
+        if length > 0 && length + word.len() >= WIDTH {
+            lines.push('\n');
+            length = 0;
+        } else if length > 0 {
+            lines.push(' ');
+        }
+        lines.push_str(word);
+        length += word.len() + 1;
+    }
+    lines
 }
 
 fn about(command: Command) -> &'static str {

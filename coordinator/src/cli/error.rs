@@ -6,6 +6,7 @@ use std::io;
 use crate::config;
 
 /// Why a command failed.
+#[expect(clippy::error_impl_error, reason = "named by its module: cli::Error")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -32,7 +32,7 @@ fn inside_is_where_triangles_say() {
                     let on = between(a, b, random.unit());
                     offset(&on, random.pick(&[1e-10, 1e-7, 1e-4]), random.between(0.0, 6.3))
                 }
-                _ => offset(&center.antipode(), f64::from(k as u8) * 1e-4, 1.0),
+                _ => offset(&center.antipode(), k as f64 * 1e-4, 1.0),
             };
             let edge = distance_to_edges(&star, &p);
             let got = region.boundary_distance(&p).radians();
