@@ -89,6 +89,7 @@ fn engine_config(settings: &Settings) -> Result<EngineConfig, Error> {
     if let Some(Bytes(bytes)) = settings.get("memory")? {
         config.memory_bytes = bytes;
     }
+    config.prune = settings.require("prune")?;
     Ok(config)
 }
 

@@ -94,8 +94,8 @@ impl Engine {
             Some(_) => TileStore::closed(Arc::clone(&counters)),
             None => TileStore::new(Some(Arc::clone(snapshot.store())), None, Arc::clone(&counters)),
         };
-        let runtime = session::runtime_env(Arc::new(tiles), config.memory_bytes)
-            .map_err(Error::Execution)?;
+        let runtime =
+            session::runtime_env(Arc::new(tiles), config.memory_bytes).map_err(Error::Execution)?;
         let scan_options = Arc::new(ScanOptions { prune: config.prune });
         let mut state = SessionStateBuilder::new()
             .with_default_features()

@@ -4,6 +4,7 @@ use adql::Fault;
 use datafusion::error::DataFusionError;
 
 /// Why a query was not answered, or a server did not start.
+#[expect(clippy::error_impl_error, reason = "one error for each crate, by its name (style.md §12)")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -52,7 +53,9 @@ fn execution_fault(error: &DataFusionError) -> Fault {
         | DataFusionError::NotImplemented(_)
         | DataFusionError::Configuration(_) => Fault::User,
         DataFusionError::External(source) => {
-            source.downcast_ref::<adql::Error>().map_or(Fault::Unavailable, adql::Error::fault)
+            let query = source.downcast_ref::<adql::Error>().map(adql::Error::fault);
+            let tables = source.downcast_ref::<catalog::Error>().map(catalog::Error::fault);
+            query.or(tables).unwrap_or(Fault::Unavailable)
         }
         DataFusionError::Execution(message) if is_transport(message) => Fault::Unavailable,
         DataFusionError::Execution(_) => Fault::User,
@@ -71,8 +74,10 @@ fn is_transport(message: &str) -> bool {
     ["tcp connect error", "transport error", "worker on"].iter().any(|word| message.contains(word))
 }
 
-/// The message of the root cause with the context that names the object, without DataFusion's
-/// prefixes for its own developers.
+/// The message of the root cause, without DataFusion's prefixes for its own developers.
 fn execution_message(error: &DataFusionError) -> String {
-    error.strip_backtrace()
+    let root = error.find_root();
+    let message = root.message();
+    let backtrace = message.find(DataFusionError::BACK_TRACE_SEP).unwrap_or(message.len());
+    message[..backtrace].to_owned()
 }

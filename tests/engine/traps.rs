@@ -40,8 +40,7 @@ async fn t2_and_t7_every_table_of_a_query_has_the_slots_of_the_query() {
     let plan = three.engine.explain(query, false).await.unwrap();
     let leaves = plan.matches("DistributedLeafExec").count();
     assert_eq!(leaves, 2, "{plan}");
-    let tasks: Vec<&str> =
-        plan.match_indices(" tasks=").map(|(at, _)| &plan[at..at + 8]).collect();
+    let tasks: Vec<&str> = plan.match_indices(" tasks=").map(|(at, _)| &plan[at..at + 8]).collect();
     assert!(tasks.len() >= 2, "one stage for each table:\n{plan}");
     assert!(tasks.iter().all(|t| *t == tasks[0] && *t != " tasks=1"), "{tasks:?}\n{plan}");
 }

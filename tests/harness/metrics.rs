@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 pub struct Counters {
     /// Tasks that this node executed.
     pub tasks: u64,
-    /// Tiles that its stores opened in its own folder.
+    /// Reads of tiles that its stores answered from its own folder.
     pub local_tiles: u64,
-    /// Tiles that its stores opened elsewhere.
+    /// Reads of tiles that its stores answered from elsewhere.
     pub origin_tiles: u64,
+    /// Reads of tiles that a node refused because it holds none.
+    pub refused_tiles: u64,
     /// Rows that went through the exact geometry test.
     pub exact_tests: u64,
 }
@@ -28,8 +30,9 @@ impl Counters {
         assert!(text.contains("armilla_tasks_executed_total"), "no counters at {url}: {text}");
         Self {
             tasks: sum(&text, "armilla_tasks_executed_total", ""),
-            local_tiles: sum(&text, "armilla_tiles_opened_total", r#"from="local""#),
-            origin_tiles: sum(&text, "armilla_tiles_opened_total", r#"from="origin""#),
+            local_tiles: sum(&text, "armilla_tile_reads_total", r#"from="local""#),
+            origin_tiles: sum(&text, "armilla_tile_reads_total", r#"from="origin""#),
+            refused_tiles: sum(&text, "armilla_tile_reads_total", r#"from="refused""#),
             exact_tests: sum(&text, "armilla_exact_tests_total", ""),
         }
     }
@@ -41,6 +44,7 @@ impl Counters {
             tasks: self.tasks - earlier.tasks,
             local_tiles: self.local_tiles - earlier.local_tiles,
             origin_tiles: self.origin_tiles - earlier.origin_tiles,
+            refused_tiles: self.refused_tiles - earlier.refused_tiles,
             exact_tests: self.exact_tests - earlier.exact_tests,
         }
     }

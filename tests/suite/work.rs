@@ -38,7 +38,7 @@ impl Work {
             expected(cluster, query, &done).is_subset(&busy(&done)) && enough(query, &done)
         });
         let coordinator = cluster.coordinator_counters().since(self.coordinator);
-        if coordinator.local_tiles + coordinator.origin_tiles > 0 {
+        if coordinator.local_tiles + coordinator.origin_tiles + coordinator.refused_tiles > 0 {
             return Some(format!("the coordinator opened tiles: {coordinator:?}"));
         }
         if done.iter().any(|worker| worker.origin_tiles > 0) {

@@ -34,9 +34,13 @@ fn packages() -> BTreeMap<&'static str, &'static Value> {
     packages.iter().map(|package| (package["name"].as_str().expect("a name"), package)).collect()
 }
 
+/// What the product needs; what only tests need (`dev`) is not counted.
 fn dependencies(package: &Value) -> BTreeSet<&str> {
     let all = package["dependencies"].as_array().expect("dependencies");
-    all.iter().map(|dependency| dependency["name"].as_str().expect("a name")).collect()
+    all.iter()
+        .filter(|dependency| dependency["kind"] != "dev")
+        .map(|dependency| dependency["name"].as_str().expect("a name"))
+        .collect()
 }
 
 #[test]

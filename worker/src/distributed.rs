@@ -210,7 +210,10 @@ impl Channels {
 
 #[async_trait]
 impl ChannelResolver for Channels {
-    async fn get_worker_client_for_url(&self, url: &Url) -> DataFusionResult<Box<dyn WorkerChannel>> {
+    async fn get_worker_client_for_url(
+        &self,
+        url: &Url,
+    ) -> DataFusionResult<Box<dyn WorkerChannel>> {
         Ok(create_worker_client(BoxCloneSyncChannel::new(self.channel(url)?)))
     }
 }

@@ -6,6 +6,7 @@ use adql::Fault;
 use datafusion::error::DataFusionError;
 
 /// Why a worker did not start or stopped serving.
+#[expect(clippy::error_impl_error, reason = "one error for each crate, by its name (style.md §12)")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -61,7 +61,11 @@ pub async fn replicate(
     Ok(())
 }
 
-async fn copy_tile(tile: &TileFile, origin: &dyn ObjectStore, folder: &FilePath) -> Result<(), Error> {
+async fn copy_tile(
+    tile: &TileFile,
+    origin: &dyn ObjectStore,
+    folder: &FilePath,
+) -> Result<(), Error> {
     let target = folder.join(tile.path.as_ref());
     if tokio::fs::metadata(&target).await.is_ok_and(|found| found.len() == tile.bytes) {
         return Ok(());
@@ -85,7 +89,7 @@ async fn copy_tile(tile: &TileFile, origin: &dyn ObjectStore, folder: &FilePath)
 async fn get(
     origin: &dyn ObjectStore,
     tile: &Path,
-) -> Result<futures::stream::BoxStream<'static, object_store::Result<bytes::Bytes>>, Error> {
+) -> Result<stream::BoxStream<'static, object_store::Result<bytes::Bytes>>, Error> {
     Ok(origin.get(tile).await.map_err(|e| copy_error(tile, e))?.into_stream())
 }
 

@@ -38,7 +38,9 @@ impl ObjectStoreRegistry for TileStoreRegistry {
         if catalog::TILE_STORE.starts_with(url.scheme()) {
             return Ok(Arc::clone(&self.tiles));
         }
-        Err(exec_datafusion_err!("store {url} is not configured on this node: it opens shard:// only"))
+        Err(exec_datafusion_err!(
+            "store {url} is not configured on this node: it opens shard:// only"
+        ))
     }
 }
 

@@ -68,7 +68,7 @@ const ADDRESS: &str = "an address with a port, as 127.0.0.1:8080";
 const ROWS: &str = "a number of rows, as 1000000 or 1e6";
 
 /// Every setting.
-pub const KEYS: [Key; 15] = [
+pub const KEYS: [Key; 16] = [
     Key {
         name: "data",
         flag: "data",
@@ -142,6 +142,17 @@ pub const KEYS: [Key; 15] = [
                have them at /metrics)",
         wanted: ADDRESS,
         commands: &[Worker],
+    },
+    Key {
+        name: "prune",
+        flag: "prune",
+        value: "BOOL",
+        default: "true",
+        defaults: &[],
+        help: "whether tiles, row groups and pages that cannot hold rows of an answer are left \
+               out; false reads everything, to compare answers",
+        wanted: "true or false",
+        commands: &[Serve, Coordinator, Query, Explain],
     },
     Key {
         name: "memory",

@@ -1,3 +1,5 @@
+//! Covers miss no point: rows on and beside boundaries.
+
 use super::*;
 
 /// How far from the boundary places are tried, in radians.

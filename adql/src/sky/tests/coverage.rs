@@ -1,3 +1,5 @@
+//! Set operations of coverages against sets of pixels.
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! What is written is read back, and nothing else is accepted.
+
 use proptest::prelude::*;
 
 use super::*;

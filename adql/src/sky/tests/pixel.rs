@@ -1,3 +1,5 @@
+//! Pixels against the hash of the reference.
+
 use cdshealpix::nested;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Polygons against triangles and half-spaces.
+
 use super::*;
 
 fn distance_to_edges(star: &Star, p: &Position) -> f64 {

@@ -1,3 +1,5 @@
+//! Distances against values of many digits.
+
 use proptest::prelude::*;
 
 use super::*;

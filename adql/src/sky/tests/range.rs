@@ -1,3 +1,5 @@
+//! Ranges of longitude and latitude: seam, poles, full circles.
+
 use super::*;
 
 fn holds(region: &Region, lon: f64, lat: f64) -> bool {

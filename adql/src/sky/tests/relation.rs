@@ -1,3 +1,5 @@
+//! Containment and intersection of regions against many places.
+
 use super::*;
 
 /// Places along the boundary.
