@@ -1,1 +1,39 @@
-fn main() {}
+//! Measures Armilla. Each subcommand prints its figures with what is needed to repeat them.
+//!
+//! `cargo run --release -p bench -- planning --template ../shared/data/hats/opengc`
+
+mod planning;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[derive(Parser)]
+#[command(about = "Measures Armilla")]
+struct Arguments {
+    #[command(subcommand)]
+    measure: Measure,
+}
+
+#[derive(Subcommand)]
+enum Measure {
+    /// How long queries on a table of 196,608 tiles take to plan, alone and over workers
+    Planning {
+        /// A HATS table whose columns and first tile the large table repeats
+        #[arg(long, value_name = "DIR")]
+        template: PathBuf,
+        /// How many workers the coordinator plans for
+        #[arg(long, value_delimiter = ',', default_value = "0,3,450")]
+        workers: Vec<usize>,
+    },
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    match Arguments::parse().measure {
+        Measure::Planning { template, workers } => planning::run(&template, &workers).await,
+    }
+}

@@ -153,7 +153,11 @@ impl Engine {
         Ok(text)
     }
 
-    async fn plan(&self, adql: &str, options: QueryOptions) -> Result<Planned, Error> {
+    /// Plans a query without starting it.
+    ///
+    /// # Errors
+    /// When the query is wrong or cannot be evaluated.
+    pub async fn plan(&self, adql: &str, options: QueryOptions) -> Result<Planned, Error> {
         let query = adql::plan(adql, &self.schemas, &self.limits)?;
         let logical = limited(query.plan, options.maxrec).map_err(Error::Execution)?;
         let state = match self.cluster {

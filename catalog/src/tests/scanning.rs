@@ -87,7 +87,7 @@ async fn statistics_are_rows_of_whole_scans_and_nothing_of_columns() {
     let (_folder, snapshot) = written(2_000).await;
     let context = session(&snapshot, true);
     let table = Arc::clone(snapshot.tiled_table(&public("t")).unwrap());
-    let provider = HatsTable::new(table, &[0, 1, 2]).unwrap();
+    let provider = HatsTable::new(table, &[0, 2, 3]).unwrap();
     let state = context.state();
     let scan = provider.scan(&state, None, &[], None).await.unwrap();
     let statistics = statistics_of(scan.as_ref());
@@ -151,17 +151,17 @@ async fn the_reader_touches_no_more_rows_than_the_report_says() {
     let tested = sum("pushdown_rows_pruned") + sum("pushdown_rows_matched");
     let expected = report(&snapshot, &sql).await;
     assert!(expected.rows > 0);
-    assert!(sum("pushdown_rows_pruned") as u64 <= expected.rows * 4, "{tested} {expected}");
-    assert!(sum("page_index_rows_pruned") > 0 || expected.rows == 0);
+    // Each of the predicates of a scan counts the rows that it tests.
+    assert!(tested > 0 && tested as u64 <= expected.rows * 4, "{tested} {expected}");
 }
 
 #[tokio::test]
 async fn a_report_of_nothing_says_why() {
     let (_folder, snapshot) = written(300).await;
     let table = Arc::clone(snapshot.tiled_table(&public("t")).unwrap());
-    let provider = HatsTable::new(table, &[0, 2]).unwrap();
+    let provider = HatsTable::new(table, &[0, 2, 3]).unwrap();
     let state = session(&snapshot, true).state();
-    let never = [col("dec").gt(lit(91.0))];
+    let never = [col("ra").gt(lit(10.0)), col("dec").gt(lit(91.0))];
     let scan = provider.scan(&state, None, &never, None).await.unwrap();
     let scan = scans(&scan).remove(0);
     let report = explain_scan(&scan, &snapshot, snapshot.store()).await.unwrap().unwrap();

@@ -1,0 +1,123 @@
+//! Planning over 196,608 tiles, all pixels of order 7 as in
+//! `../shared/data/partition_lists/order7_196608.csv.gz`: a 1′ cone, and a scan without a region.
+//!
+//! The tiles are hard links to copies of one tile; planning opens none of them, and workers need
+//! not run because planning does not ask them.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use coordinator::engine::EngineConfig;
+use coordinator::{Engine, QueryOptions};
+use url::Url;
+
+/// Order of the tiles.
+const ORDER: u64 = 7;
+
+/// Links to one file that every file system allows.
+const LINKS_MAX: u64 = 30_000;
+
+const CONES: usize = 80;
+const SCANS: usize = 15;
+
+#[expect(clippy::print_stdout, reason = "a report to the person who asked for it")]
+pub(crate) async fn run(template: &Path, workers: &[usize]) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let table = folder.path().join("order7");
+    let tiles = write_table(template, &table)?;
+    println!("planning over {tiles} tiles ({} CPUs)", std::thread::available_parallelism()?);
+    for count in workers {
+        let urls = (0..*count).map(|worker| Url::parse(&format!("http://worker-{worker}:9001")));
+        let config = EngineConfig {
+            workers: urls.collect::<Result<_, _>>()?,
+            ..EngineConfig::embedded(folder.path().to_string_lossy())
+        };
+        let start = Instant::now();
+        let engine = Engine::open(&config).await?;
+        println!("{count} workers: opened in {:.2} s", start.elapsed().as_secs_f64());
+        let cones = (0..CONES).map(|i| {
+            // Low-discrepancy places; the poles are left to the tests.
+            let (ra, z) = (360.0 * fraction(i, 0.754_877_666), 2.0 * fraction(i, 0.569_840_291) - 1.0);
+            let dec = z.asin().to_degrees();
+            format!("SELECT * FROM order7 WHERE DISTANCE(ra, dec, {ra:.6}, {dec:.6}) < 1/60.")
+        });
+        let cones: Vec<String> = cones.collect();
+        println!("  1' cone, SELECT *:     {}", timed(&engine, &cones).await?);
+        let scans = vec!["SELECT name FROM order7 WHERE b_mag < 5".to_owned(); SCANS];
+        println!("  scan without a region: {}", timed(&engine, &scans).await?);
+    }
+    Ok(())
+}
+
+fn fraction(i: usize, step: f64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a small number of cones")]
+    let turns = i as f64 * step;
+    turns.fract()
+}
+
+/// Plans each query twice and tells of the second time.
+async fn timed(engine: &Engine, queries: &[String]) -> Result<String> {
+    for query in queries {
+        engine.plan(query, QueryOptions::default()).await?;
+    }
+    let mut times = Vec::with_capacity(queries.len());
+    for query in queries {
+        let start = Instant::now();
+        let planned = engine.plan(query, QueryOptions::default()).await?;
+        times.push(start.elapsed());
+        drop(planned);
+    }
+    times.sort_unstable();
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    let (median, p95) = (times[times.len() / 2], times[times.len() * 95 / 100]);
+    let count = times.len();
+    Ok(format!("median {:.2} ms, p95 {:.2} ms ({count} queries, warm)", ms(median), ms(p95)))
+}
+
+/// Writes a HATS table with a tile in every pixel; the number of its tiles.
+fn write_table(template: &Path, table: &Path) -> Result<u64> {
+    let dataset = table.join("dataset");
+    fs::create_dir_all(&dataset)?;
+    for name in ["hats.properties", "dataset/_common_metadata"] {
+        let from = template.join(name);
+        fs::copy(&from, table.join(name)).with_context(|| format!("copying {}", from.display()))?;
+    }
+    let tile = first_tile(&template.join("dataset"))?;
+    let tiles = 12 << (2 * ORDER);
+    let mut list = String::from("Norder,Npix\n");
+    let mut original = PathBuf::new();
+    for pixel in 0..tiles {
+        writeln!(list, "{ORDER},{pixel}")?;
+        let folder = dataset.join(format!("Norder={ORDER}/Dir={}", pixel / 10_000 * 10_000));
+        let path = folder.join(format!("Npix={pixel}.parquet"));
+        if pixel % 10_000 == 0 {
+            fs::create_dir_all(&folder)?;
+        }
+        if pixel % LINKS_MAX == 0 {
+            fs::copy(&tile, &path)?;
+            original = path;
+        } else {
+            fs::hard_link(&original, &path)?;
+        }
+    }
+    fs::write(table.join("partition_info.csv"), list)?;
+    Ok(tiles)
+}
+
+fn first_tile(dataset: &Path) -> Result<PathBuf> {
+    let mut folders = vec![dataset.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "parquet") {
+                return Ok(path);
+            }
+        }
+    }
+    bail!("there is no tile below {}", dataset.display())
+}
