@@ -40,7 +40,8 @@ pub(crate) async fn run(template: &Path, workers: &[usize]) -> Result<()> {
         println!("{count} workers: opened in {:.2} s", start.elapsed().as_secs_f64());
         let cones = (0..CONES).map(|i| {
             // Low-discrepancy places; the poles are left to the tests.
-            let (ra, z) = (360.0 * fraction(i, 0.754_877_666), 2.0 * fraction(i, 0.569_840_291) - 1.0);
+            let (ra, z) =
+                (360.0 * fraction(i, 0.754_877_666), 2.0 * fraction(i, 0.569_840_291) - 1.0);
             let dec = z.asin().to_degrees();
             format!("SELECT * FROM order7 WHERE DISTANCE(ra, dec, {ra:.6}, {dec:.6}) < 1/60.")
         });

@@ -87,7 +87,7 @@ pub async fn explain_scan(
         return Ok(None);
     };
     let files = distinct_files(config);
-    let names: BTreeSet<(String, adql::sky::Pixel)> =
+    let names: BTreeSet<(&str, adql::sky::Pixel)> =
         files.iter().filter_map(|f| tile_of_path(f.path())).collect();
     let table = names.first().and_then(|(path, _)| snapshot.table_of_path(path));
     let reports: Vec<FileReport> = futures::stream::iter(files)

@@ -14,5 +14,7 @@ pub use properties::Kind;
 pub(crate) use collection::Collection;
 #[cfg(test)]
 pub(crate) use path::pixel;
-pub(crate) use path::{COMMON_METADATA, DATASET, METADATA, is_data, tile_name, tile_pixel};
+pub(crate) use path::{
+    COMMON_METADATA, DATASET, METADATA, is_data, push_tile_name, tile_name, tile_pixel,
+};
 pub(crate) use properties::{FILE_NAMES as PROPERTIES, Leaf, Properties, TableProperties};

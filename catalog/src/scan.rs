@@ -21,7 +21,9 @@ use datafusion::common::config::TableParquetOptions;
 use datafusion::common::stats::Precision;
 use datafusion::common::{DFSchema, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::physical_plan::{
+    FileGroup, FileGroupPartitioner, FileScanConfigBuilder, ParquetSource,
+};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::object_store::ObjectStoreUrl;
@@ -42,6 +44,9 @@ pub const TILE_STORE: &str = "shard://tiles/";
 
 /// Groups of files that every scan has at least.
 const LEAST_GROUPS: usize = 2;
+
+/// Up to so many files in each group are split where they are large.
+const FILES_WORTH_SPLITTING: usize = 16;
 
 /// How a session scans, as an extension of its configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +95,7 @@ pub(crate) fn plan(
     let stored = stored_columns(table, columns);
     let projection = stored.iter().map(|c| place(&read, *c)).collect::<Result<Vec<_>>>()?;
     let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(TILE_STORE)?, Arc::new(source))
-        .with_file_groups(file_groups(table, &tiles, groups)?)
+        .with_file_groups(split_large(file_groups(table, &tiles, groups)?, session))
         .with_statistics(statistics(table, &tiles, &schema, options))
         .with_projection_indices(Some(projection))?
         .with_limit(wanted.limit)
@@ -189,6 +194,22 @@ fn file_groups(
         grouped[usize::try_from(group).map_or(groups - 1, |g| g.min(groups - 1))].push(part);
     }
     Ok(grouped.into_iter().map(FileGroup::new).collect())
+}
+
+/// Cuts large files at their row groups, so that a scan of few tiles keeps all cores busy. Many
+/// tiles balance by themselves, and looking at each of them again would cost more than planning
+/// (so DataFusion's own repartitioning of files is off).
+fn split_large(groups: Vec<FileGroup>, session: &dyn Session) -> Vec<FileGroup> {
+    let files: usize = groups.iter().map(FileGroup::len).sum();
+    if files > FILES_WORTH_SPLITTING * groups.len() {
+        return groups;
+    }
+    let options = &session.config_options().optimizer;
+    let split = FileGroupPartitioner::new()
+        .with_target_partitions(session.config().target_partitions().max(LEAST_GROUPS))
+        .with_repartition_file_min_size(options.repartition_file_min_size)
+        .repartition_file_groups(&groups);
+    split.filter(|split| split.len() >= LEAST_GROUPS).unwrap_or(groups)
 }
 
 /// The places of the files of a run of tiles.

@@ -178,12 +178,15 @@ impl Manifest {
     }
 
     fn file_path(&self, file: usize) -> Path {
-        let dataset = &self.dataset;
-        let text = if self.names.ends.is_empty() {
-            format!("{dataset}/{}", hats::tile_name(self.pixels[file], &self.leaf))
+        // The longest name of a tile, `Norder=29/Dir=…/Npix=….parquet`, has 70 characters.
+        let mut text = String::with_capacity(self.dataset.len() + 72);
+        text.push_str(&self.dataset);
+        text.push('/');
+        if self.names.ends.is_empty() {
+            hats::push_tile_name(&mut text, self.pixels[file], &self.leaf);
         } else {
-            format!("{dataset}/{}", self.names.get(file))
-        };
+            text.push_str(self.names.get(file));
+        }
         // What a store listed is encoded already; `from` would encode it again.
         Path::parse(&text).unwrap_or_else(|_| Path::from(text))
     }

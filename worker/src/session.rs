@@ -67,6 +67,8 @@ pub fn session_config() -> SessionConfig {
     let options = config.options_mut();
     options.execution.parquet.pushdown_filters = true;
     options.execution.parquet.reorder_filters = true;
+    // Scans balance their files themselves.
+    options.optimizer.repartition_file_scans = false;
     options.sql_parser.enable_ident_normalization = false;
     config
 }

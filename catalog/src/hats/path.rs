@@ -4,6 +4,8 @@
 //! `Dir` is `(Npix div 10000) * 10000`, as the reference implementation writes it (the text of the
 //! note says `Npix div 10000`, its listings do not); reading accepts any.
 
+use std::fmt::Write as _;
+
 use adql::sky::{Order, Pixel};
 use object_store::path::Path;
 
@@ -11,6 +13,8 @@ use super::properties::Leaf;
 
 /// The folder of a table that holds its tiles.
 pub(crate) const DATASET: &str = "dataset";
+/// What parts the path of a table from the name of a tile.
+const SEPARATOR: &str = "/dataset/";
 /// File below [`DATASET`] with the footers of all tiles.
 pub(crate) const METADATA: &str = "_metadata";
 /// File below [`DATASET`] with the schema of all tiles.
@@ -25,13 +29,21 @@ pub(crate) fn pixel(order: u8, index: u64) -> Option<Pixel> {
 
 /// The name of a tile's file or folder below [`DATASET`], as the reference implementation has it.
 pub(crate) fn tile_name(pixel: Pixel, leaf: &Leaf) -> String {
+    let mut name = String::new();
+    push_tile_name(&mut name, pixel, leaf);
+    name
+}
+
+/// Appends the name of a tile's file or folder.
+pub(crate) fn push_tile_name(text: &mut String, pixel: Pixel, leaf: &Leaf) {
     let (order, index) = (pixel.order().get(), pixel.index());
     let folder = index / PIXELS_PER_FOLDER * PIXELS_PER_FOLDER;
     let suffix = match leaf {
         Leaf::File(suffix) => suffix.as_str(),
         Leaf::Folder => "",
     };
-    format!("Norder={order}/Dir={folder}/Npix={index}{suffix}")
+    // Writing to a String cannot fail.
+    let _ = write!(text, "Norder={order}/Dir={folder}/Npix={index}{suffix}");
 }
 
 /// The pixel that a file below [`DATASET`] holds rows of, by its name relative to that folder.
@@ -55,11 +67,10 @@ pub(crate) fn is_data(name: &str) -> bool {
 /// ```text
 /// gaia/dr3/dataset/Norder=1/Dir=0/Npix=44.parquet  ->  gaia/dr3, 1/44
 /// ```
-pub fn tile_of_path(path: &Path) -> Option<(String, Pixel)> {
+pub fn tile_of_path(path: &Path) -> Option<(&str, Pixel)> {
     let text = path.as_ref();
-    let separator = ["/", DATASET, "/"].concat();
-    let at = text.rfind(&separator)?;
-    Some((text[..at].to_owned(), tile_pixel(&text[at + separator.len()..])?))
+    let at = text.rfind(SEPARATOR)?;
+    Some((&text[..at], tile_pixel(&text[at + SEPARATOR.len()..])?))
 }
 
 #[cfg(test)]
@@ -93,7 +104,7 @@ mod tests {
     #[test]
     fn a_path_names_table_and_pixel() {
         let path = Path::from("s/dataset/t/dataset/Norder=1/Dir=0/Npix=44.parquet");
-        assert_eq!(tile_of_path(&path), pixel(1, 44).map(|p| ("s/dataset/t".to_owned(), p)));
+        assert_eq!(tile_of_path(&path), pixel(1, 44).map(|p| ("s/dataset/t", p)));
         assert_eq!(tile_of_path(&Path::from("t/dataset/_metadata")), None);
         assert_eq!(tile_of_path(&Path::from("Norder=1/Dir=0/Npix=44.parquet")), None);
     }
