@@ -186,7 +186,7 @@ mod tests {
             Ok(_) => "parses".to_owned(),
             Err(error) => error.to_string(),
         };
-        assert!(answer.contains(expect), "{answer} for {:.80}", text);
+        assert!(answer.contains(expect), "{answer} for {text:.80}");
     }
 
     #[test]

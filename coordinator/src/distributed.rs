@@ -204,6 +204,7 @@ fn variants(scan: &FileScanConfig, slots: &Slots) -> Result<Vec<Arc<dyn Executio
 }
 
 /// Task i runs on the worker of slot i; stages that read no tile run on the same workers.
+#[expect(clippy::needless_pass_by_value, reason = "the signature of a routing handler")]
 fn route(event: RouteTasksEvent<'_>) -> Option<Result<RouteTasksEventResponse>> {
     let urls = with_slots(event.task_ctx.session_config(), |slots| {
         let urls = slots.urls().iter().cycle().take(event.task_count);

@@ -7,13 +7,12 @@ The rows that pyvo reads are compared with the Parquet files of the table, read 
 import glob
 import io
 import sys
-import warnings
 
 import numpy as np
 import pyarrow.parquet as pq
 import pyvo
 from astropy.io.votable import parse
-from pyvo.dal.exceptions import DALOverflowWarning, DALQueryError
+from pyvo.dal.exceptions import DALQueryError
 
 M31 = (
     "SELECT name, type, DISTANCE(ra, dec, 10.6847, 41.269) AS d FROM opengc "
@@ -67,11 +66,9 @@ def same(cell, wanted):
 
 
 def limits(service):
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        few = service.run_sync("SELECT name FROM opengc", maxrec=5)
+    # pyvo warns of an overflow only where it has not asked for it by maxrec.
+    few = service.run_sync("SELECT name FROM opengc", maxrec=5)
     assert len(few) == 5 and few.query_status == "OVERFLOW", (len(few), few.query_status)
-    assert any(issubclass(w.category, DALOverflowWarning) for w in caught), caught
     exact = service.run_sync("SELECT id FROM small_sky", maxrec=131)
     assert len(exact) == 131 and exact.query_status == "OK", (len(exact), exact.query_status)
     nothing = service.run_sync("SELECT id FROM small_sky WHERE id < 0")

@@ -1,6 +1,8 @@
 //! Engines inside the test process: one alone, and one over three workers on loopback sockets,
 //! each with a folder of its own and no way to the origin.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first step that fails")]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -107,8 +107,8 @@ async fn one_table_or_collection_can_be_opened_alone() {
         let table = snapshot.tiled_table(&public(name)).unwrap();
         assert_eq!(count(&snapshot, name, "ra").await, rows.to_string());
         let tile = table.manifest().tile(0);
-        let named = tile_of_path(&tile.path.as_str().into());
-        assert_eq!(named, Some((table.path().to_owned(), tile.pixel)));
+        let path = tile.path.as_str().into();
+        assert_eq!(tile_of_path(&path), Some((table.path(), tile.pixel)));
     }
 }
 

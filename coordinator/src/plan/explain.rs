@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use catalog::Snapshot;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::datasource::physical_plan::FileGroup;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::metrics::MetricValue;
@@ -52,7 +53,7 @@ async fn report(
             return Ok(report.to_string());
         }
     }
-    let files = tile_scan(scan).map_or(0, |scan| scan.file_groups.iter().map(|g| g.len()).sum());
+    let files = tile_scan(scan).map_or(0, |scan| scan.file_groups.iter().map(FileGroup::len).sum());
     Ok(format!("scan of {files} files of tiles; their row groups are known to the workers"))
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use catalog::Placement;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, plan_datafusion_err};
-use datafusion::datasource::physical_plan::FileScanConfig;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::ExecutionPlan;
 use object_store::path::Path;
@@ -45,7 +45,7 @@ impl Slots {
         let mut owners = BTreeSet::new();
         plan.apply(|node| {
             if let Some(scan) = tile_scan(node) {
-                for file in scan.file_groups.iter().flat_map(|group| group.iter()) {
+                for file in scan.file_groups.iter().flat_map(FileGroup::iter) {
                     owners.insert(owner(cluster, &file.object_meta.location)?);
                 }
             }
