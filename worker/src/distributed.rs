@@ -1,7 +1,7 @@
 //! The worker's side of `datafusion-distributed`: its gRPC service, the sessions of its tasks and
 //! the channels to its peers. The only module of this crate that imports that library.
 //!
-//! A worker port executes plans from the network: [`admit`] looks at every plan before it runs.
+//! A worker port executes plans from the network: `admit` looks at every plan before it runs.
 
 use std::collections::HashMap;
 use std::future::Future;

@@ -3,6 +3,8 @@
 use std::error::Error as _;
 use std::io;
 
+use datafusion::error::DataFusionError;
+
 use crate::config;
 
 /// Why a command failed.
@@ -73,7 +75,9 @@ impl Error {
         let mut cause = self.source();
         while let Some(error) = cause {
             let message = error.to_string();
-            if !text.contains(&message) && !matches!(self, Self::Listen { .. }) {
+            // The engine wraps its errors in words for its own developers; the text has the root.
+            let wrapped = error.is::<DataFusionError>();
+            if !wrapped && !text.contains(&message) && !matches!(self, Self::Listen { .. }) {
                 text.push_str(": ");
                 text.push_str(&message);
             }
