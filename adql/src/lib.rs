@@ -20,12 +20,9 @@ pub mod rewrite;
 pub mod schema;
 pub mod sky;
 
-use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::thread;
 
 use datafusion::arrow::datatypes::DataType;
-use datafusion::error::DataFusionError;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::Analyzer;
 
@@ -36,7 +33,7 @@ pub use schema::{Column, Positions, Schemas, Table, TableName};
 /// A planned query.
 #[derive(Debug, Clone)]
 pub struct Query {
-    /// What to evaluate; DataFusion's analyzer and optimizer have not seen it.
+    /// What to evaluate, after DataFusion's analyzer and before its optimizer.
     pub plan: LogicalPlan,
     /// The output columns, by position.
     pub columns: Vec<OutputColumn>,
@@ -71,19 +68,12 @@ pub fn validate(text: &str, declared: &[&str], limits: &Limits) -> Result<(), Er
 }
 
 /// Stack for the planning of one query. `SqlToRel` takes some 50 KiB for a level of nesting in a
-/// debug build, more in all than a thread has; the pages are mapped when they are touched.
+/// debug build, more in all than a thread of a server has; pages are mapped when they are touched.
 const STACK_BYTES: usize = 64 << 20;
 
 /// Plans a query: parse, check, resolve, lower.
 pub fn plan(text: &str, schemas: &Arc<dyn Schemas>, limits: &Limits) -> Result<Query, Error> {
-    thread::scope(|scope| {
-        let planning = thread::Builder::new()
-            .name("plan".to_owned())
-            .stack_size(STACK_BYTES)
-            .spawn_scoped(scope, || plan_here(text, schemas, limits))
-            .map_err(DataFusionError::IoError)?;
-        planning.join().unwrap_or_else(|panic| resume_unwind(panic))
-    })
+    stacker::grow(STACK_BYTES, || plan_here(text, schemas, limits))
 }
 
 fn plan_here(text: &str, schemas: &Arc<dyn Schemas>, limits: &Limits) -> Result<Query, Error> {
@@ -92,14 +82,15 @@ fn plan_here(text: &str, schemas: &Arc<dyn Schemas>, limits: &Limits) -> Result<
     let resolved = resolve::resolve(&mut query, schemas.as_ref())?;
     let plan = lower::lower(query, &resolved, schemas.as_ref())?;
     // The analyzer unifies types; an output column has the type that comes out of it.
-    let analyzed = Analyzer::new()
-        .execute_and_check(plan.clone(), lower::options(), |_, _| {})
+    let plan = Analyzer::new()
+        .execute_and_check(plan, lower::options(), |_, _| {})
         .map_err(lower::planning_error)?;
-    let types = analyzed.schema().fields().iter().map(|field| field.data_type().clone());
+    let types = plan.schema().fields().iter().map(|field| field.data_type().clone());
     let columns = resolved.outputs.into_iter().zip(types);
     let columns = columns.map(|(output, data_type)| {
         let resolve::Metadata { unit, ucd, utype, xtype, description } = output.metadata;
         OutputColumn { name: output.name, data_type, unit, ucd, utype, xtype, description }
     });
-    Ok(Query { plan, columns: columns.collect(), tables: resolved.tables.into_keys().collect() })
+    let columns = columns.collect();
+    Ok(Query { plan, columns, tables: resolved.tables.into_keys().collect() })
 }

@@ -4,6 +4,7 @@
 //! the store of its node differ. Dropping the stream of a query ends all of its tasks.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use adql::{Limits, OutputColumn, Schemas};
 use catalog::{Location, ScanOptions, Snapshot};
@@ -158,13 +159,17 @@ impl Engine {
     /// # Errors
     /// When the query is wrong or cannot be evaluated.
     pub async fn plan(&self, adql: &str, options: QueryOptions) -> Result<Planned, Error> {
+        let start = Instant::now();
         let query = adql::plan(adql, &self.schemas, &self.limits)?;
+        let understood = start.elapsed();
         let logical = limited(query.plan, options.maxrec).map_err(Error::Execution)?;
         let state = match self.cluster {
             Some(_) => distributed::for_one_query(SessionState::clone(&self.state)),
             None => SessionState::clone(&self.state),
         };
-        let optimized = state.optimize(&logical).map_err(Error::Execution)?;
+        let optimized = state.optimizer().optimize(logical, &state, |_, _| ());
+        let optimized = optimized.map_err(Error::Execution)?;
+        let optimized_after = start.elapsed();
         adql::rewrite::refuse_spatial_join(&optimized)?;
         let planner = Arc::clone(state.query_planner());
         let physical = planner.create_physical_plan(&optimized, &state).await;
@@ -172,6 +177,8 @@ impl Engine {
         if self.cluster.is_some() {
             distributed::check(&physical).map_err(Error::Invariant)?;
         }
+        let planned_after = start.elapsed();
+        tracing::debug!(?understood, ?optimized_after, ?planned_after, "planned");
         Ok(Planned { columns: query.columns, optimized, physical, state })
     }
 }
