@@ -89,3 +89,12 @@ async fn t8_a_worker_answers_without_nagle() {
     let accepted = incoming.next().await.unwrap().unwrap();
     assert!(accepted.nodelay().unwrap());
 }
+
+#[tokio::test]
+async fn a_worker_port_is_not_open_to_other_hosts() {
+    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let refused = worker::distributed::refuse_open_port(&listener).unwrap_err();
+    assert!(refused.to_string().contains("listen on a loopback address"), "{refused}");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    assert!(worker::distributed::refuse_open_port(&listener).is_ok());
+}

@@ -116,6 +116,7 @@ impl Worker {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), Error> {
+        refuse_open_port(&listener)?;
         let (counters, channels) = (self.counters, self.channels);
         let tasks = TaskService::from_session_builder(move |context: WorkerQueryContext| {
             let (counters, channels) = (Arc::clone(&counters), channels.clone());
@@ -215,6 +216,18 @@ impl ChannelResolver for Channels {
         url: &Url,
     ) -> DataFusionResult<Box<dyn WorkerChannel>> {
         Ok(create_worker_client(BoxCloneSyncChannel::new(self.channel(url)?)))
+    }
+}
+
+/// Refuses a listener that other hosts reach: until nodes prove who they are, a worker port is
+/// remote execution for anyone (design.md §6).
+///
+/// # Errors
+/// When the address is not a loopback address.
+pub fn refuse_open_port(listener: &TcpListener) -> Result<(), Error> {
+    match listener.local_addr() {
+        Ok(address) if !address.ip().is_loopback() => Err(Error::OpenPort { address }),
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What keeps a worker from starting or serving.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use adql::Fault;
@@ -24,6 +25,15 @@ pub enum Error {
         url: String,
         /// The list as configured.
         workers: Vec<String>,
+    },
+    /// The port would be open to other hosts.
+    #[error(
+        "will not serve tasks on {address}: a worker port executes plans from the network, and \
+         nothing yet protects it there; listen on a loopback address"
+    )]
+    OpenPort {
+        /// The address.
+        address: SocketAddr,
     },
     /// A tile could not be copied from the origin.
     #[error("cannot copy tile {tile} from the origin")]
@@ -66,6 +76,7 @@ impl Error {
         match self {
             Self::Session(_) => Fault::Internal,
             Self::Catalog(_)
+            | Self::OpenPort { .. }
             | Self::NotAMember { .. }
             | Self::Copy { .. }
             | Self::Write { .. }

@@ -20,6 +20,7 @@ pub(super) async fn run(settings: &Settings) -> Result<(), Error> {
     let memory = settings.get("memory")?.map(|Bytes(bytes)| bytes);
     // The ports first: that one is taken should not be told after an hour of copying.
     let listener = listen(&settings.require::<String>("listen")?).await?;
+    worker::distributed::refuse_open_port(&listener)?;
     let metrics = match settings.get::<String>("metrics")? {
         Some(address) => Some(listen(&address).await?),
         None => None,
