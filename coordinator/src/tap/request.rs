@@ -1,14 +1,18 @@
 //! The parameters of a request as they came: from its URL, a form, or a multipart form.
 
-use axum::body::to_bytes;
+use axum::body::Body;
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::{StatusCode, header};
+use futures::StreamExt;
 use url::form_urlencoded;
 
 use crate::tap::refusal::Refusal;
 
 /// A form may be as large as the largest query with every byte escaped, and some more.
 const BODY_BYTES: usize = 4 << 20;
+
+/// So much of a body that is too large is read for the sake of a polite answer.
+const DROPPED_BYTES: usize = 128 << 20;
 
 /// Names and values in their order, those of the URL first.
 pub(crate) async fn parameters(request: Request) -> Result<Vec<(String, String)>, Refusal> {
@@ -22,7 +26,7 @@ pub(crate) async fn parameters(request: Request) -> Result<Vec<(String, String)>
         return Ok(parameters);
     }
     let is_form = media_type == "application/x-www-form-urlencoded";
-    let body = to_bytes(request.into_body(), BODY_BYTES).await.map_err(|_| too_large())?;
+    let body = received(request.into_body()).await?;
     if is_form {
         parameters.extend(decoded(&body));
     } else if !body.is_empty() {
@@ -35,6 +39,25 @@ pub(crate) async fn parameters(request: Request) -> Result<Vec<(String, String)>
         });
     }
     Ok(parameters)
+}
+
+/// The body of a request. Of one that is too large the rest is read and dropped, up to a limit: a
+/// client that still writes would see a broken connection in place of the refusal.
+async fn received(body: Body) -> Result<Vec<u8>, Refusal> {
+    let (mut kept, mut dropped) = (Vec::new(), 0);
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| too_large())?;
+        if dropped == 0 && kept.len() + chunk.len() <= BODY_BYTES {
+            kept.extend_from_slice(&chunk);
+            continue;
+        }
+        dropped += chunk.len();
+        if dropped > DROPPED_BYTES {
+            break;
+        }
+    }
+    if dropped == 0 { Ok(kept) } else { Err(too_large()) }
 }
 
 fn too_large() -> Refusal {
@@ -51,8 +74,8 @@ fn decoded(form: &[u8]) -> Vec<(String, String)> {
 /// The text parts of a multipart form; those that are files belong to an UPLOAD.
 async fn parts(request: Request) -> Result<Vec<(String, String)>, Refusal> {
     let (head, body) = request.into_parts();
-    let body = to_bytes(body, BODY_BYTES).await.map_err(|_| too_large())?;
-    let request = Request::from_parts(head, body.into());
+    let body = received(body).await?;
+    let request = Request::from_parts(head, Body::from(body));
     let unreadable = |message: String| Refusal::Unreadable {
         status: StatusCode::BAD_REQUEST,
         message: format!("its multipart form is malformed: {message}"),
