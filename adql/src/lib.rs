@@ -10,6 +10,7 @@
 //! A division of integers is one (`1/2` is 0), a NaN is NULL, LIKE and `=` are case-sensitive.
 
 mod check;
+pub mod datatype;
 pub mod error;
 pub mod function;
 mod limits;

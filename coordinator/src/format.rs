@@ -9,7 +9,6 @@
 //! over a letter beyond ASCII (astropy refuses it in a BINARY2 `char`).
 
 pub(crate) mod cells;
-pub mod celltype;
 pub(crate) mod csv;
 pub mod datetime;
 pub(crate) mod number;
@@ -18,7 +17,6 @@ pub(crate) mod text;
 pub mod votable;
 pub mod xml;
 
-pub use celltype::{CellType, Kind};
 pub use stream::{Document, Info, encode};
 
 /// What a result is written as.

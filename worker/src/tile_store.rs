@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
@@ -47,6 +47,28 @@ impl TileStore {
         own.chain(self.origin.iter().map(|store| (Source::Origin, store)))
     }
 
+    /// What the first source that has the tile answers; it is counted.
+    async fn read<T, F>(
+        &self,
+        location: &Path,
+        ask: impl Fn(Arc<dyn ObjectStore>) -> F + Send + Sync,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>> + Send,
+    {
+        for (source, store) in self.sources() {
+            match ask(Arc::clone(store)).await {
+                Err(Error::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+                Ok(found) => {
+                    self.counters.read(source);
+                    return Ok(found);
+                }
+            }
+        }
+        Err(self.missing(location))
+    }
+
     /// The error of a tile that no source has.
     fn missing(&self, location: &Path) -> Error {
         if self.own.is_none() && self.origin.is_none() {
@@ -74,46 +96,32 @@ fn read_only() -> Error {
     Error::NotSupported { source: "tiles are immutable: the store of a node only reads".into() }
 }
 
+fn not_listed() -> Error {
+    Error::NotSupported {
+        source: "tiles are named by plans: the store of a node lists none".into(),
+    }
+}
+
 #[async_trait]
 impl ObjectStore for TileStore {
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        for (source, store) in self.sources() {
-            match store.get_opts(location, options.clone()).await {
-                Err(Error::NotFound { .. }) => {}
-                Err(error) => return Err(error),
-                Ok(found) => {
-                    self.counters.read(source);
-                    return Ok(found);
-                }
-            }
-        }
-        Err(self.missing(location))
+        self.read(location, |store| {
+            let options = options.clone();
+            async move { store.get_opts(location, options).await }
+        })
+        .await
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        for (source, store) in self.sources() {
-            match store.get_ranges(location, ranges).await {
-                Err(Error::NotFound { .. }) => {}
-                Err(error) => return Err(error),
-                Ok(found) => {
-                    self.counters.read(source);
-                    return Ok(found);
-                }
-            }
-        }
-        Err(self.missing(location))
+        self.read(location, |store| async move { store.get_ranges(location, ranges).await }).await
     }
 
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        match &self.own {
-            Some(own) => own.list(prefix),
-            None => stream::empty().boxed(),
-        }
+    fn list(&self, _: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        stream::once(async { Err(not_listed()) }).boxed()
     }
 
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        let objects = self.list(prefix).try_collect().await?;
-        Ok(ListResult { common_prefixes: Vec::new(), objects })
+    async fn list_with_delimiter(&self, _: Option<&Path>) -> Result<ListResult> {
+        Err(not_listed())
     }
 
     async fn put_opts(&self, _: &Path, _: PutPayload, _: PutOptions) -> Result<PutResult> {

@@ -19,41 +19,22 @@ pub(super) fn lower(expression: &mut Expr) -> Result<(), Error> {
             Expr::BinaryOp { op: BinaryOperator::And | BinaryOperator::Or, .. } => {
                 balance(expression)?;
             }
-            Expr::BinaryOp { left: a, right: b, .. } => left.extend([a.as_mut(), b.as_mut()]),
-            Expr::Like { expr, pattern, .. } | Expr::ILike { expr, pattern, .. } => {
-                without_escapes(pattern);
-                left.extend([expr.as_mut(), pattern.as_mut()]);
-            }
-            Expr::Between { expr, low, high, .. } => {
-                left.extend([expr.as_mut(), low.as_mut(), high.as_mut()]);
-            }
-            Expr::InList { expr, list, .. } => {
-                left.push(expr);
-                left.extend(list);
-            }
-            Expr::Nested(inner)
-            | Expr::UnaryOp { expr: inner, .. }
-            | Expr::IsNull(inner)
-            | Expr::IsNotNull(inner) => left.push(inner),
             Expr::Cast { .. } => left.extend(cast(expression)?),
-            Expr::Function(call) => {
-                lower_call(call)?;
-                left.extend(tree::arguments_mut(call));
-            }
-            Expr::Case { operand, conditions, else_result, .. } => {
-                left.extend(operand.as_deref_mut());
-                for when in conditions {
-                    left.push(&mut when.condition);
-                    left.push(&mut when.result);
-                }
-                left.extend(else_result.as_deref_mut());
-            }
             Expr::InSubquery { expr, subquery, .. } => {
                 left.push(expr);
                 super::query(subquery)?;
             }
             Expr::Subquery(subquery) | Expr::Exists { subquery, .. } => super::query(subquery)?,
-            _ => {}
+            other => {
+                match other {
+                    Expr::Like { pattern, .. } | Expr::ILike { pattern, .. } => {
+                        without_escapes(pattern);
+                    }
+                    Expr::Function(call) => lower_call(call)?,
+                    _ => {}
+                }
+                tree::push_children(other, &mut left);
+            }
         }
     }
     Ok(())

@@ -90,3 +90,39 @@ pub(crate) fn bare(mut expression: &Expr) -> &Expr {
     }
     expression
 }
+
+/// Pushes the expressions directly below one that is no name and holds no sub-query.
+pub(crate) fn push_children<'a>(expression: &'a mut Expr, left: &mut Vec<&'a mut Expr>) {
+    match expression {
+        Expr::BinaryOp { left: a, right: b, .. }
+        | Expr::Like { expr: a, pattern: b, .. }
+        | Expr::ILike { expr: a, pattern: b, .. } => {
+            left.push(a);
+            left.push(b);
+        }
+        Expr::Between { expr, low, high, .. } => {
+            left.push(expr);
+            left.push(low);
+            left.push(high);
+        }
+        Expr::InList { expr, list, .. } => {
+            left.push(expr);
+            left.extend(list);
+        }
+        Expr::Nested(inner)
+        | Expr::UnaryOp { expr: inner, .. }
+        | Expr::IsNull(inner)
+        | Expr::IsNotNull(inner)
+        | Expr::Cast { expr: inner, .. } => left.push(inner),
+        Expr::Function(call) => left.extend(arguments_mut(call)),
+        Expr::Case { operand, conditions, else_result, .. } => {
+            left.extend(operand.as_deref_mut());
+            for when in conditions {
+                left.push(&mut when.condition);
+                left.push(&mut when.result);
+            }
+            left.extend(else_result.as_deref_mut());
+        }
+        _ => {}
+    }
+}

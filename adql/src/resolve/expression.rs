@@ -33,7 +33,7 @@ impl Resolver<'_> {
                     without_star(subquery);
                     self.query(subquery, Some(env))?;
                 }
-                other => children(other, &mut left),
+                other => tree::push_children(other, &mut left),
             }
             left[first..].reverse();
         }
@@ -168,42 +168,6 @@ fn unknown(parts: &[Ident], env: &Env<'_>) -> Error {
     });
     let near = nearest(&name.value, names);
     Error::Unknown { kind: "column", name: written(&all), place: here, near }
-}
-
-/// Pushes the expressions directly below one that is no name and no sub-query.
-fn children<'a>(expression: &'a mut Expr, left: &mut Vec<&'a mut Expr>) {
-    match expression {
-        Expr::BinaryOp { left: a, right: b, .. }
-        | Expr::Like { expr: a, pattern: b, .. }
-        | Expr::ILike { expr: a, pattern: b, .. } => {
-            left.push(a);
-            left.push(b);
-        }
-        Expr::Between { expr, low, high, .. } => {
-            left.push(expr);
-            left.push(low);
-            left.push(high);
-        }
-        Expr::InList { expr, list, .. } => {
-            left.push(expr);
-            left.extend(list);
-        }
-        Expr::Nested(inner)
-        | Expr::UnaryOp { expr: inner, .. }
-        | Expr::IsNull(inner)
-        | Expr::IsNotNull(inner)
-        | Expr::Cast { expr: inner, .. } => left.push(inner),
-        Expr::Function(call) => left.extend(tree::arguments_mut(call)),
-        Expr::Case { operand, conditions, else_result, .. } => {
-            left.extend(operand.as_deref_mut());
-            for when in conditions {
-                left.push(&mut when.condition);
-                left.push(&mut when.result);
-            }
-            left.extend(else_result.as_deref_mut());
-        }
-        _ => {}
-    }
 }
 
 /// `EXISTS (SELECT * …)` needs no column: a wide table is not read for it.

@@ -6,6 +6,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use adql::datatype::{CellType, Kind, Source};
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BinaryViewArray, BooleanArray, Float32Array, Float64Array,
     Int16Array, Int32Array, Int64Array, StringViewArray, StringViewBuilder, UInt8Array,
@@ -19,7 +20,6 @@ use datafusion::arrow::datatypes::{
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use crate::format::celltype::{CellType, Kind, Source};
 use crate::format::datetime;
 
 /// The elements of all cells, one after the other.

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use adql::OutputColumn;
+use adql::datatype::CellType;
 use bytes::Bytes;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::error::DataFusionError;
@@ -13,11 +14,11 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::{Stream, StreamExt, stream};
 
 use crate::Error;
+use crate::format::Format;
 use crate::format::cells::Cells;
 use crate::format::csv::Separated;
 use crate::format::text::Aligned;
 use crate::format::votable::{Serialization, VoTable};
-use crate::format::{CellType, Format};
 
 /// A chunk leaves when it has reached this size.
 const CHUNK_BYTES: usize = 64 * 1024;

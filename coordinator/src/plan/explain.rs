@@ -12,7 +12,6 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::physical_plan::FileGroup;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::metrics::MetricValue;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::TryStreamExt;
 use object_store::ObjectStore;
@@ -100,14 +99,10 @@ fn measured(scan: &Arc<dyn ExecutionPlan>) -> String {
         let value = metric.value();
         if MEASURED.contains(&value.name()) {
             // Writing to a String cannot fail.
-            let _ = write!(text, "  {}={}", value.name(), shown(value));
+            let _ = write!(text, "  {}={}", value.name(), value);
         }
     }
     text
-}
-
-fn shown(value: &MetricValue) -> String {
-    value.to_string()
 }
 
 fn scans(plan: &Arc<dyn ExecutionPlan>) -> Vec<Arc<dyn ExecutionPlan>> {

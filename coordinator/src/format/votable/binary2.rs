@@ -6,11 +6,11 @@
 
 use std::ops::Range;
 
+use adql::datatype::Kind;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use datafusion::arrow::array::{Array, ArrowPrimitiveType, PrimitiveArray};
 
-use crate::format::Kind;
 use crate::format::cells::{Cells, Values};
 
 /// Bytes of the count that precedes a cell of variable length.

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::format::celltype::CellType;
+use adql::datatype::CellType;
+
 use crate::format::stream::OutputField;
 use crate::format::xml::{Context, push_attribute, push_text};
 

@@ -46,7 +46,7 @@ impl Kind {
     }
 
     /// Bytes of one element in BINARY2.
-    pub(crate) fn width(self) -> usize {
+    pub fn width(self) -> usize {
         match self {
             Self::Boolean | Self::UnsignedByte | Self::Char => 1,
             Self::Short | Self::UnicodeChar => 2,
@@ -56,12 +56,12 @@ impl Kind {
     }
 
     /// Whether values are numbers.
-    pub(crate) fn is_number(self) -> bool {
+    pub fn is_number(self) -> bool {
         !matches!(self, Self::Boolean | Self::Char | Self::UnicodeChar)
     }
 
     /// The integer that stands for a missing element of an array, where a cell cannot be empty.
-    pub(crate) fn null_element(self) -> Option<i64> {
+    pub fn null_element(self) -> Option<i64> {
         match self {
             Self::Short => Some(i64::from(i16::MIN)),
             Self::Int => Some(i64::from(i32::MIN)),
@@ -76,7 +76,7 @@ impl Kind {
     }
 
     /// The Arrow type of the elements.
-    pub(crate) fn arrow(self) -> DataType {
+    pub fn arrow(self) -> DataType {
         match self {
             Self::Boolean => DataType::Boolean,
             Self::UnsignedByte => DataType::UInt8,
@@ -92,7 +92,7 @@ impl Kind {
 
 /// How the text of a cell comes about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Source {
+pub enum Source {
     /// By Arrow's cast to the type of the kind.
     Cast,
     /// Days since 1970, as a date.
@@ -123,7 +123,7 @@ pub struct CellType {
     pub null_elements: bool,
     /// The xtype that the Arrow type itself implies.
     pub xtype: Option<&'static str>,
-    pub(crate) source: Source,
+    pub source: Source,
 }
 
 /// Text of these xtypes is ASCII by their definitions (DALI 1.1 §3.3, TAP 1.0 §2.5).
@@ -238,12 +238,12 @@ impl CellType {
     }
 
     /// Whether a cell is one value rather than an array or text.
-    pub(crate) fn is_scalar(&self) -> bool {
+    pub fn is_scalar(&self) -> bool {
         self.dimensions.is_empty() && !self.variable
     }
 
     /// Whether a cell is text.
-    pub(crate) fn is_text(&self) -> bool {
+    pub fn is_text(&self) -> bool {
         matches!(self.kind, Kind::Char | Kind::UnicodeChar)
     }
 
