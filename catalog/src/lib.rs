@@ -12,6 +12,7 @@ mod error;
 mod footer;
 mod hats;
 mod location;
+pub mod metadata;
 mod placement;
 mod provider;
 mod prune;
