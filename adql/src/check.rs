@@ -45,7 +45,7 @@ const SUB_QUERIES: usize = 8;
 /// What a query is part of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
-    /// The whole text: the only one that may begin with WITH (ADQL 2.1, section 4.3.1).
+    /// The whole text: the only one that may begin with WITH (ADQL 2.1, section 4.5.1).
     Main,
     /// A sub-query, a WITH query or an operand of a set operation.
     Part,

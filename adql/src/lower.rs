@@ -1,7 +1,7 @@
 //! The resolved tree to DataFusion's logical plan.
 //!
 //! What only ADQL has becomes what SQL has: TOP and OFFSET a LIMIT (OFFSET acts first: ADQL 2.1,
-//! section 4.8.1), functions the functions of a session ([`expression`]); then `SqlToRel` plans
+//! section 4.10.1), functions the functions of a session ([`expression`]); then `SqlToRel` plans
 //! over the columns that the query touches ([`context`]).
 
 mod context;

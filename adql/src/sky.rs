@@ -1,7 +1,7 @@
 //! Geometry of the sky: places, regions, HEALPix pixels, and the cover that turns a region into
 //! ranges of the spatial index.
 //!
-//! Inside or on the boundary counts as contained (ADQL 2.1 §4.2.11). A [`Region`] answers exactly;
+//! Inside or on the boundary counts as contained (ADQL 2.1 §4.2.12). A [`Region`] answers exactly;
 //! a [`Cover`] of it loses no place of the region and its *inner* pixels hold no other place, so
 //! that a [`RegionTest`] needs trigonometry for the rows of *edge* pixels only.
 //! Degrees at the edges, unit vectors inside, by type. Nothing here knows of DataFusion or Arrow.

@@ -90,7 +90,7 @@ fn without_escapes(pattern: &mut Expr) {
     *pattern = tree::call("replace", vec![inner, tree::text("\\"), tree::text("\\\\")]);
 }
 
-/// ADQL 2.1, section 4.5.1. Hands back what is left to lower.
+/// ADQL 2.1, section 4.7.1. Hands back what is left to lower.
 fn cast(expression: &mut Expr) -> Result<Option<&mut Expr>, Error> {
     let span = expression.span();
     let length = match expression {

@@ -1,7 +1,7 @@
 //! The words of ADQL 2.1: which are reserved (grammar, `<keyword>`), and which of them build the
 //! syntax that this crate evaluates.
 
-/// The words that no regular identifier may be (ADQL 2.1, section 2.1.2), sorted.
+/// The words that no regular identifier may be (ADQL 2.1, sections 2.1.3 and 2.1.4), sorted.
 const RESERVED: &[&str] = &[
     "ABS",
     "ABSOLUTE",
@@ -322,7 +322,7 @@ const STRUCTURE: &[&str] = &[
     "WITH",
 ];
 
-/// The names of types after `AS` in a CAST (ADQL 2.1, section 4.5.1) that are words of SQL.
+/// The names of types after `AS` in a CAST (ADQL 2.1, section 4.7.1) that are words of SQL.
 const TYPES: &[&str] =
     &["BIGINT", "CHAR", "DOUBLE", "INTEGER", "REAL", "SMALLINT", "TIMESTAMP", "VARCHAR"];
 
@@ -348,7 +348,7 @@ pub(super) fn is_type(word: &str) -> bool {
     holds(TYPES, word)
 }
 
-/// Whether a text is a regular identifier (ADQL 2.1, section 2.1.3): a Latin letter, then Latin
+/// Whether a text is a regular identifier (ADQL 2.1, section 2.1.5): a Latin letter, then Latin
 /// letters, digits and underscores.
 pub(crate) fn is_regular(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic())

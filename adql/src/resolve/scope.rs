@@ -8,7 +8,7 @@ use super::{Metadata, Output};
 use crate::Table;
 use crate::parser::tree;
 
-/// How well a written name fits an exact one (ADQL 2.1, section 2.1.5): delimited names exactly,
+/// How well a written name fits an exact one (ADQL 2.1, section 2.1.7): delimited names exactly,
 /// regular ones in any case.
 pub(super) fn fits(written: &Ident, exact: &str) -> bool {
     match written.quote_style {

@@ -1,4 +1,4 @@
-//! A circle: the places within a radius of a center (ADQL 2.1 §4.2.10).
+//! A circle: the places within a radius of a center (ADQL 2.1 §4.2.11).
 
 use std::fmt;
 

@@ -274,7 +274,7 @@ impl Polygon {
         anchors.chain(opposite).chain(beside).find(|p| !self.holds(*p))
     }
 
-    /// Its center of mass, moved onto the sphere (ADQL 2.1 §4.2.12).
+    /// Its center of mass, moved onto the sphere (ADQL 2.1 §4.2.10).
     pub fn centroid(&self) -> Position {
         let start = self.vertices[0].vector();
         let sum = if self.area < 1e-8 {

@@ -99,7 +99,7 @@ impl Position {
         self.lat_deg.abs() == 90.0
     }
 
-    /// The angle between two places (ADQL 2.1 §4.2.15), symmetric and exact to rounding at any
+    /// The angle between two places (ADQL 2.1 §4.2.16), symmetric and exact to rounding at any
     /// distance; 0 for the same place, at a pole whatever the longitudes.
     pub fn distance(&self, other: &Self) -> Angle {
         let lon = longitude_difference(self.lon_deg, other.lon_deg);

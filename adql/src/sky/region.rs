@@ -13,7 +13,7 @@ use super::vector::{Vector, angle};
 /// A set of places on the sphere. Its boundary belongs to it, but for an open [`Circle`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Region {
-    /// `CIRCLE` (ADQL 2.1 §4.2.10), or a condition on `DISTANCE` (§4.2.15).
+    /// `CIRCLE` (ADQL 2.1 §4.2.11), or a condition on `DISTANCE` (§4.2.16).
     Circle(Circle),
     /// `POLYGON` (ADQL 2.1 §4.2.19) or `BOX` (§4.2.9).
     Polygon(Polygon),
@@ -24,7 +24,7 @@ pub enum Region {
 }
 
 impl Region {
-    /// Whether it holds a place, boundary included (ADQL 2.1 §4.2.11).
+    /// Whether it holds a place, boundary included (ADQL 2.1 §4.2.12).
     pub fn contains(&self, position: &Position) -> bool {
         match self {
             Self::Circle(circle) => circle.contains(position),
@@ -58,7 +58,7 @@ impl Region {
         }
     }
 
-    /// Its area in square degrees (ADQL 2.1 §4.2.7); 0 for a point.
+    /// Its area in square degrees (ADQL 2.1 §4.2.8); 0 for a point.
     pub fn area_sq_deg(&self) -> f64 {
         let steradians = match self {
             Self::Circle(circle) => circle.area(),

@@ -1,4 +1,4 @@
-//! Regions against regions: CONTAINS and INTERSECTS of ADQL 2.1 §4.2.11 and §4.2.17.
+//! Regions against regions: CONTAINS and INTERSECTS of ADQL 2.1 §4.2.12 and §4.2.17.
 //!
 //! All pairs are exact, in this sense: boundaries that are within 0.2 µas of each other touch, and
 //! what touches from inside is contained, what touches from outside intersects. Only a point

@@ -31,8 +31,8 @@ impl Feature {
 const GROUPS: [(&str, &str, &[&str]); 7] = [
     ("adqlgeo", "ADQL 2.1 §4.2.", &[]),
     ("adql-string", "ADQL 2.1 §4.4.", &["ILIKE"]),
-    ("adql-sets", "ADQL 2.1 §4.5.", &["UNION", "EXCEPT", "INTERSECT"]),
-    ("adql-common-table", "ADQL 2.1 §4.6.", &["WITH"]),
+    ("adql-sets", "ADQL 2.1 §4.6.", &["UNION", "EXCEPT", "INTERSECT"]),
+    ("adql-common-table", "ADQL 2.1 §4.5.", &["WITH"]),
     ("adql-type", "ADQL 2.1 §4.7.", &[]),
     ("adql-conditional", "ADQL 2.1 §4.8.", &[]),
     ("adql-offset", "ADQL 2.1 §4.10.", &["OFFSET"]),
