@@ -1,7 +1,9 @@
 //! Measures Armilla. Each subcommand prints its figures with what is needed to repeat them.
 //!
-//! `cargo run --release -p bench -- planning --template ../shared/data/hats/opengc`
+//! `cargo build --release --workspace`, then
+//! `target/release/bench planning --template ../shared/data/hats/opengc`
 
+mod figures;
 mod planning;
 
 use std::path::PathBuf;
@@ -29,11 +31,17 @@ enum Measure {
         #[arg(long, value_delimiter = ',', default_value = "0,3,450")]
         workers: Vec<usize>,
     },
+    /// Cones, streams and scans through the service, beside DuckDB on the same files
+    Figures(figures::Options),
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Arguments::parse().measure {
         Measure::Planning { template, workers } => planning::run(&template, &workers).await,
+        // It waits for other processes only.
+        Measure::Figures(options) => {
+            tokio::task::spawn_blocking(move || figures::run(&options)).await?
+        }
     }
 }

@@ -27,7 +27,7 @@ pub(super) async fn run(settings: &Settings) -> Result<(), Error> {
     };
     let url = match settings.get::<Url>("url")? {
         Some(url) => url,
-        None => own_url(&address(&listener)?)?,
+        None => own_url(&listener)?,
     };
     let config = WorkerConfig {
         data,
@@ -54,9 +54,10 @@ pub(super) async fn run(settings: &Settings) -> Result<(), Error> {
     .await
 }
 
-fn own_url(address: &str) -> Result<Url, Error> {
-    let url = Url::parse(&format!("http://{address}"));
-    url.map_err(|_| Error::Url { address: address.to_owned() })
+fn own_url(listener: &tokio::net::TcpListener) -> Result<Url, Error> {
+    let address = listener.local_addr().map_err(Error::Runtime)?;
+    let url = worker::distributed::worker_url(address);
+    url.map_err(|_| Error::Url { address: address.to_string() })
 }
 
 /// Copies the worker's tiles, with a bar where people look on.
