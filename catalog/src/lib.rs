@@ -23,6 +23,7 @@ mod table;
 mod tile;
 
 pub mod explain;
+pub mod write;
 
 #[cfg(test)]
 mod tests;

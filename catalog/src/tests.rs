@@ -7,3 +7,4 @@ mod planning;
 mod pruning;
 mod scanning;
 mod shared;
+mod writing;
