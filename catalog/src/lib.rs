@@ -23,6 +23,7 @@ mod table;
 mod tile;
 
 pub mod explain;
+pub mod synthetic;
 pub mod write;
 
 #[cfg(test)]
