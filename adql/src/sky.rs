@@ -21,6 +21,7 @@ mod range;
 mod region;
 mod region_test;
 mod relation;
+mod surroundings;
 mod vector;
 
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub use position::Position;
 pub use range::Range;
 pub use region::Region;
 pub use region_test::RegionTest;
+pub use surroundings::Surroundings;
 
 /// The order-29 NESTED index of a place, the column `_healpix_29` of HATS; `None` where
 /// [`Position::from_degrees`] knows no place.

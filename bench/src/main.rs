@@ -4,6 +4,7 @@
 //! `target/release/bench planning --template ../shared/data/hats/opengc`
 
 mod figures;
+mod generate;
 mod planning;
 
 use std::path::PathBuf;
@@ -22,6 +23,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Measure {
+    /// Writes a synthetic table as HATS, and tells how long that takes
+    Generate(generate::Generate),
     /// How long queries on a table of 196,608 tiles take to plan, alone and over workers
     Planning {
         /// A HATS table whose columns and first tile the large table repeats
@@ -38,6 +41,7 @@ enum Measure {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Arguments::parse().measure {
+        Measure::Generate(wanted) => generate::run(&wanted),
         Measure::Planning { template, workers } => planning::run(&template, &workers).await,
         // It waits for other processes only.
         Measure::Figures(options) => {

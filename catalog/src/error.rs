@@ -1,8 +1,10 @@
 //! What can be wrong with data: where it is, what was found and what would work.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use adql::Fault;
+use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use datafusion::parquet::errors::ParquetError;
 
@@ -61,6 +63,56 @@ pub enum Error {
         /// Why.
         source: Arc<ParquetError>,
     },
+    /// A table that is to be written is there already.
+    #[error("{path} exists already; remove it, or write under another name")]
+    Exists {
+        /// The folder.
+        path: String,
+    },
+    /// Another process writes the same table.
+    #[error("{path} is being written by another process")]
+    Busy {
+        /// The folder.
+        path: String,
+    },
+    /// A table cannot be made of what it is to be made of.
+    #[error("cannot write table {table}: {reason}")]
+    Input {
+        /// The table.
+        table: String,
+        /// What is wrong with its columns, its options or its metadata.
+        reason: String,
+    },
+    /// A row has no place on the sky.
+    #[error("cannot write table {table}: in row {row}, {column} = {value} is not {wanted}")]
+    Position {
+        /// The table.
+        table: String,
+        /// The number of the row in the input, from 0.
+        row: u64,
+        /// The column.
+        column: String,
+        /// Its value.
+        value: String,
+        /// What would be right.
+        wanted: &'static str,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        /// The file or folder.
+        path: String,
+        /// Why.
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+    /// Rows in memory cannot be rearranged: a bug, or no memory.
+    #[error("cannot {what}: {source}")]
+    Compute {
+        /// What was to be done.
+        what: &'static str,
+        /// Why not.
+        source: Arc<ArrowError>,
+    },
 }
 
 fn listed(pixel: adql::sky::Pixel) -> String {
@@ -78,6 +130,19 @@ impl Error {
         Self::Parquet { path: path.to_string(), source: Arc::new(source) }
     }
 
+    /// Wraps an error that came up while `path` was written.
+    pub(crate) fn write(
+        path: impl AsRef<Path>,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        Self::Write { path: path.as_ref().display().to_string(), source: Arc::new(source) }
+    }
+
+    /// Wraps an error of a computation on rows.
+    pub(crate) fn compute(what: &'static str, source: ArrowError) -> Self {
+        Self::Compute { what, source: Arc::new(source) }
+    }
+
     /// Says that the content of `path` cannot be.
     pub(crate) fn malformed(path: &impl ToString, reason: impl Into<String>) -> Self {
         Self::Malformed { path: path.to_string(), reason: reason.into() }
@@ -91,7 +156,13 @@ impl Error {
             | Self::Malformed { .. }
             | Self::TileMissing { .. }
             | Self::Store { .. }
-            | Self::Parquet { .. } => Fault::Unavailable,
+            | Self::Parquet { .. }
+            | Self::Exists { .. }
+            | Self::Busy { .. }
+            | Self::Input { .. }
+            | Self::Position { .. }
+            | Self::Write { .. } => Fault::Unavailable,
+            Self::Compute { .. } => Fault::Internal,
         }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod collection;
 pub(crate) mod partition_info;
 mod path;
 mod properties;
+pub(crate) mod written;
 
 pub use path::tile_of_path;
 pub use properties::Kind;
@@ -15,6 +16,7 @@ pub(crate) use collection::Collection;
 #[cfg(test)]
 pub(crate) use path::pixel;
 pub(crate) use path::{
-    COMMON_METADATA, DATASET, METADATA, is_data, push_tile_name, tile_name, tile_pixel,
+    COMMON_METADATA, DATASET, METADATA, TILE_COLUMNS, index_part_name, is_data, push_tile_name,
+    tile_name, tile_pixel,
 };
 pub(crate) use properties::{FILE_NAMES as PROPERTIES, Leaf, Properties, TableProperties};

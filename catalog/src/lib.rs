@@ -23,6 +23,8 @@ mod table;
 mod tile;
 
 pub mod explain;
+pub mod synthetic;
+pub mod write;
 
 #[cfg(test)]
 mod tests;

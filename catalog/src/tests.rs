@@ -7,3 +7,5 @@ mod planning;
 mod pruning;
 mod scanning;
 mod shared;
+mod synthetic;
+mod writing;

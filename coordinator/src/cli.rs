@@ -4,6 +4,7 @@
 //! goes to stderr. Exit codes: 0, 1 for what went wrong, 2 for a command line that cannot be.
 
 mod arguments;
+mod demo;
 mod error;
 mod query;
 mod serve;

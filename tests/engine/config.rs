@@ -72,7 +72,8 @@ fn wrong_values_name_key_value_source_and_what_would_work() {
     assert!(error.ends_with(") is not a number of rows, as 1000000 or 1e6"), "{error}");
     assert!(settings.require::<bool>("fallback").is_err());
     assert!(settings.require::<Bytes>("memory").is_err());
-    let error = settings.require::<String>("data").unwrap_err().to_string();
+    let query = Settings::read(Command::Query, None, environment(&[]), flags(&[])).unwrap();
+    let error = query.require::<String>("data").unwrap_err().to_string();
     assert!(error.contains("--data, ARMILLA_DATA or data in the configuration file"), "{error}");
     let error = from_file("max_rows = \n").unwrap_err();
     assert!(error.contains("is not TOML"), "{error}");
@@ -129,9 +130,11 @@ fn passwords_are_not_shown() {
 fn every_default_is_a_value_of_its_key() {
     for command in Command::ALL {
         let settings = Settings::read(command, None, environment(&[]), flags(&[])).unwrap();
-        for name in ["default_rows", "max_rows"] {
+        for name in ["default_rows", "max_rows", "demo_rows"] {
             assert!(settings.require::<Rows>(name).is_ok(), "{name}");
         }
+        let data = settings.get::<String>("data").unwrap();
+        assert_eq!(data.is_some(), command == Command::Serve, "{command}");
         for name in ["fallback", "analyze"] {
             assert!(settings.require::<bool>(name).is_ok(), "{name}");
         }

@@ -12,6 +12,7 @@ mod polygon;
 mod position;
 mod range;
 mod relation;
+mod surroundings;
 
 type V = [f64; 3];
 

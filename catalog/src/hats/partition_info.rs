@@ -3,6 +3,8 @@
 //! The columns `Norder` and `Npix` are found by name; others (`Dir`, row counts of old writers)
 //! are ignored.
 
+use std::fmt::Write as _;
+
 use adql::sky::Pixel;
 
 use super::path::pixel;
@@ -32,6 +34,16 @@ pub(crate) fn parse(path: &str, text: &str) -> Result<Vec<Pixel>, Error> {
         .collect()
 }
 
+/// The text of the file that lists these pixels.
+pub(crate) fn text(pixels: &[Pixel]) -> String {
+    let mut text = String::from("Norder,Npix\n");
+    for pixel in pixels {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{},{}", pixel.order(), pixel.index());
+    }
+    text
+}
+
 fn parse_line(line: &str, order: usize, index: usize) -> Option<Pixel> {
     let field = |at: usize| line.split(',').nth(at).map(str::trim);
     pixel(field(order)?.parse().ok()?, field(index)?.parse().ok()?)
@@ -39,13 +51,14 @@ fn parse_line(line: &str, order: usize, index: usize) -> Option<Pixel> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{parse, text};
 
     #[test]
     fn finds_the_columns_by_name() {
         let pixels = parse("p", "Dir,Npix,Norder,num_rows\n0,44,1,7\r\n0,110,2,1\n\n").unwrap();
         let printed: Vec<String> = pixels.iter().map(ToString::to_string).collect();
         assert_eq!(printed, ["1/44", "2/110"]);
+        assert_eq!(parse("p", &text(&pixels)).unwrap(), pixels);
     }
 
     #[test]

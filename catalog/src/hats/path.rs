@@ -20,11 +20,22 @@ pub(crate) const METADATA: &str = "_metadata";
 /// File below [`DATASET`] with the schema of all tiles.
 pub(crate) const COMMON_METADATA: &str = "_common_metadata";
 
+/// Below [`DATASET`], the folder with the parts of an index.
+const INDEX: &str = "index";
+/// What the folders of tiles say as columns, where a reader takes them for partitions; an index
+/// has the first and the last.
+pub(crate) const TILE_COLUMNS: [&str; 3] = ["Norder", "Dir", "Npix"];
+
 const PIXELS_PER_FOLDER: u64 = 10_000;
 
 /// The pixel of this order and index, if there is one.
 pub(crate) fn pixel(order: u8, index: u64) -> Option<Pixel> {
     Pixel::new(Order::new(order)?, index)
+}
+
+/// The name of a part of an index below [`DATASET`].
+pub(crate) fn index_part_name(part: usize) -> String {
+    format!("{INDEX}/part.{part}.parquet")
 }
 
 /// The name of a tile's file or folder below [`DATASET`], as the reference implementation has it.

@@ -14,11 +14,13 @@ const ABOUT: &str = "ADQL over petabytes of catalogs: a TAP service on HATS tabl
 
 const AFTER_HELP: &str = "\
 A first look:
-  armilla serve --data DIR         then give http://127.0.0.1:8080/tap to TOPCAT or pyvo
+  armilla                          serves a demo sky, made in ./armilla-data on first start
+  armilla serve --data DIR         serves DIR: give http://127.0.0.1:8080/tap to TOPCAT or pyvo
   armilla query --data DIR 'SELECT TOP 5 * FROM mytable'
 
 DIR holds HATS tables as DIR/<table> or DIR/<schema>/<table>, or is one itself.
 
+Without a command, armilla serves.
 Every flag is also a key of the TOML file given by --config (max_rows) and an environment
 variable (ARMILLA_MAX_ROWS). A flag beats the variable, the variable beats the file.";
 
@@ -35,7 +37,7 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let matches = command_line().try_get_matches_from(arguments)?;
+        let matches = command_line().try_get_matches_from(with_command(arguments))?;
         let (name, matches) = matches.subcommand().expect("clap requires a subcommand");
         let command = Command::ALL.into_iter().find(|command| command.name() == name);
         let command = command.expect("clap knows no other subcommand");
@@ -48,6 +50,20 @@ impl Arguments {
             adql: adql.cloned().unwrap_or_default(),
         })
     }
+}
+
+/// The arguments with `serve` where they name no command.
+fn with_command(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    const ASKS_ABOUT_ALL: [&str; 4] = ["--help", "-h", "--version", "-V"];
+    let mut arguments: Vec<OsString> = arguments.collect();
+    let implied = match arguments.get(1).map(|first| first.to_string_lossy()) {
+        None => true,
+        Some(first) => first.starts_with('-') && !ASKS_ABOUT_ALL.contains(&first.as_ref()),
+    };
+    if implied && !arguments.is_empty() {
+        arguments.insert(1, Command::Serve.name().into());
+    }
+    arguments
 }
 
 fn takes_query(command: Command) -> bool {
@@ -78,7 +94,6 @@ pub fn command_line() -> Clap {
         .about(ABOUT)
         .after_help(AFTER_HELP)
         .subcommand_required(true)
-        .arg_required_else_help(true)
         .disable_help_subcommand(true)
         .subcommands(subcommands)
 }

@@ -21,6 +21,14 @@ pub enum Error {
     /// The worker did not start, or stopped.
     #[error(transparent)]
     Worker(#[from] worker::Error),
+    /// The demo sky cannot be made.
+    #[error("cannot make a demo sky in {folder}")]
+    Demo {
+        /// The data folder, which holds nothing.
+        folder: String,
+        /// What the writer met.
+        source: catalog::Error,
+    },
     /// An address cannot be listened on.
     #[error("cannot listen on {address}: {}", reason(.source))]
     Listen {

@@ -5,7 +5,7 @@ use url::Url;
 
 use crate::Engine;
 use crate::cli::shutdown::until_signal;
-use crate::cli::{Error, address, announce, engine_config, listen};
+use crate::cli::{Error, address, announce, demo, engine_config, listen};
 use crate::config::{Command, Rows, Settings, Urls};
 use crate::tap::{PATH, RowLimits, Service, router};
 
@@ -19,6 +19,9 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), Err
     let public_url: Option<Url> = settings.get("public_url")?;
     // The port first: that it is taken should not be told after minutes of reading tables.
     let listener = listen(&settings.require::<String>("listen")?).await?;
+    if command == Command::Serve {
+        demo::make_where_empty(settings).await?;
+    }
     let engine = Engine::open(&config).await?;
     let tables = engine.snapshot().tables().len();
     tracing::info!(tables, workers = config.workers.len(), "serving");

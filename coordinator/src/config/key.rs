@@ -68,17 +68,29 @@ const ADDRESS: &str = "an address with a port, as 127.0.0.1:8080";
 const ROWS: &str = "a number of rows, as 1000000 or 1e6";
 
 /// Every setting.
-pub const KEYS: [Key; 16] = [
+pub const KEYS: [Key; 17] = [
     Key {
         name: "data",
         flag: "data",
         value: "DIR",
         default: "",
-        defaults: &[],
+        defaults: &[(Serve, "armilla-data")],
         help: "folder with the tables, DIR/<schema>/<table> or DIR/<table>, or the folder or URL \
-               of one HATS table or collection; for a worker, its own folder",
+               of one HATS table or collection; for a worker, its own folder; serve makes a demo \
+               sky in a folder that holds nothing",
         wanted: "a folder or URL",
         commands: &[Serve, Coordinator, Worker, Query, Explain],
+    },
+    Key {
+        name: "demo_rows",
+        flag: "demo-rows",
+        value: "ROWS",
+        default: "1e6",
+        defaults: &[],
+        help: "objects of the demo sky that is made where the data folder holds nothing; 0 makes \
+               none",
+        wanted: ROWS,
+        commands: &[Serve],
     },
     Key {
         name: "listen",

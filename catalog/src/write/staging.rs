@@ -1,0 +1,119 @@
+//! A folder that appears whole or not at all.
+//!
+//! What is written lies in a hidden folder beside the target until it is complete, and is then
+//! renamed. A process that is killed leaves that hidden folder, which is no table and which the
+//! next writer of the same target removes. A lock keeps two writers of one target apart; the
+//! system releases it when a process ends, however it ends.
+
+use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+
+/// Below the hidden folder: what becomes the target.
+const CONTENT: &str = "content";
+/// Below the hidden folder: what is needed until then.
+const SCRATCH: &str = "scratch";
+
+/// A folder under way.
+#[derive(Debug)]
+pub struct Staging {
+    target: PathBuf,
+    hidden: PathBuf,
+    lock_path: PathBuf,
+    /// Held, not read.
+    _lock: File,
+}
+
+impl Staging {
+    /// Begins a folder that must not exist yet; leftovers of a killed writer are removed.
+    ///
+    /// # Errors
+    /// When it exists, another process is writing it, or the folder above cannot be written.
+    pub fn begin(target: &Path) -> Result<Self, Error> {
+        let [hidden, lock_path] = leftovers(target)?;
+        if let Some(above) = target.parent().filter(|above| !above.as_os_str().is_empty()) {
+            fs::create_dir_all(above).map_err(|e| Error::write(above, e))?;
+        }
+        let lock = lock(&lock_path, target)?;
+        remove(&hidden)?;
+        let staging = Self { target: target.to_owned(), hidden, lock_path, _lock: lock };
+        if target.exists() {
+            return Err(Error::Exists { path: target.display().to_string() });
+        }
+        for folder in [staging.path(), staging.scratch()] {
+            fs::create_dir_all(&folder).map_err(|e| Error::write(&folder, e))?;
+        }
+        Ok(staging)
+    }
+
+    /// The folder to write into.
+    pub fn path(&self) -> PathBuf {
+        self.hidden.join(CONTENT)
+    }
+
+    /// A folder for what does not stay.
+    pub fn scratch(&self) -> PathBuf {
+        self.hidden.join(SCRATCH)
+    }
+
+    /// Makes the folder visible under its name.
+    ///
+    /// # Errors
+    /// When it cannot be renamed, because something appeared under its name meanwhile.
+    pub fn commit(self) -> Result<(), Error> {
+        if self.target.exists() {
+            return Err(Error::Exists { path: self.target.display().to_string() });
+        }
+        fs::rename(self.path(), &self.target).map_err(|e| Error::write(&self.target, e))
+    }
+
+    /// What writers of a target leave beside it when they are killed.
+    ///
+    /// # Errors
+    /// When the target has no name.
+    pub fn names(target: &Path) -> Result<[String; 2], Error> {
+        let name = target.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
+            Error::write(target, std::io::Error::other("the folder has no name of UTF-8"))
+        })?;
+        Ok([format!(".{name}.partial"), format!(".{name}.lock")])
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        // What stays is hidden, and removed by the next writer.
+        let _gone = fs::remove_dir_all(&self.hidden);
+        let _gone = fs::remove_file(&self.lock_path);
+    }
+}
+
+fn leftovers(target: &Path) -> Result<[PathBuf; 2], Error> {
+    Ok(Staging::names(target)?.map(|name| target.with_file_name(name)))
+}
+
+fn lock(path: &Path, target: &Path) -> Result<File, Error> {
+    let busy = || Error::Busy { path: target.display().to_string() };
+    let file = File::create(path).map_err(|e| Error::write(path, e))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(busy()),
+        Err(TryLockError::Error(e)) => return Err(Error::write(path, e)),
+    }
+    // A writer that has just ended may have removed the file that was opened here.
+    let inode = |data: fs::Metadata| data.ino();
+    let ours = file.metadata().map(inode).map_err(|e| Error::write(path, e))?;
+    if fs::metadata(path).map(inode).ok() == Some(ours) { Ok(file) } else { Err(busy()) }
+}
+
+fn remove(folder: &Path) -> Result<(), Error> {
+    match fs::remove_dir_all(folder) {
+        Ok(()) => {
+            tracing::info!(folder = %folder.display(), "removed what a killed run left");
+            Ok(())
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(Error::write(folder, e)),
+    }
+}
