@@ -2,8 +2,10 @@
 
 mod fixture;
 mod layout;
+mod metadata;
 mod placement;
 mod planning;
 mod pruning;
 mod scanning;
 mod shared;
+mod tap_schema;
