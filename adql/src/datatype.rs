@@ -123,6 +123,7 @@ pub struct CellType {
     pub null_elements: bool,
     /// The xtype that the Arrow type itself implies.
     pub xtype: Option<&'static str>,
+    /// How the text of a cell comes about.
     pub source: Source,
 }
 

@@ -110,7 +110,10 @@ struct Stated {
 
 impl TableMetadata {
     /// Reads the file in a folder, if there is one.
-    pub(crate) async fn read(store: &dyn ObjectStore, folder: &Path) -> Result<Option<Self>, Error> {
+    pub(crate) async fn read(
+        store: &dyn ObjectStore,
+        folder: &Path,
+    ) -> Result<Option<Self>, Error> {
         let path = folder.clone().join(FILE_NAME);
         let text = read_text(store, &path).await?;
         text.map(|text| Self::parse(path.as_ref(), &text)).transpose()

@@ -174,7 +174,8 @@ fn refuse_reserved(site: &Site) -> Result<(), Error> {
     if !reserved {
         return Ok(());
     }
-    let reason = format!("the schema {schema} belongs to the service (TAP 1.1 §4): rename its folder");
+    let reason =
+        format!("the schema {schema} belongs to the service (TAP 1.1 §4): rename its folder");
     Err(Error::malformed(&site.named, reason))
 }
 

@@ -67,7 +67,9 @@ impl TiledTable {
         }
         let stored = file_schema.fields().len();
         let positions = match &metadata.position {
-            Some(own) => Some(overlay::positions(own, tiling.as_ref(), &file_schema, &metadata_path)?),
+            Some(own) => {
+                Some(overlay::positions(own, tiling.as_ref(), &file_schema, &metadata_path)?)
+            }
             None => tiling.clone(),
         };
         let columns = fields.iter().map(|field| column(field, tiling.as_ref(), positions.as_ref()));

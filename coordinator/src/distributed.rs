@@ -224,9 +224,9 @@ fn of_first_slot(scan: &MemorySourceConfig, slots: &Slots) -> Result<Vec<Arc<dyn
     let nothing = nothing.with_limit(scan.fetch());
     let mut variants = vec![nothing; slots.urls().len()];
     variants[0] = scan.clone();
-    let variants = variants.into_iter().map(|variant| {
-        DataSourceExec::from_data_source(variant) as Arc<dyn ExecutionPlan>
-    });
+    let variants = variants
+        .into_iter()
+        .map(|variant| DataSourceExec::from_data_source(variant) as Arc<dyn ExecutionPlan>);
     Ok(variants.collect())
 }
 

@@ -52,8 +52,7 @@ impl TableProvider for MetadataTable {
             .map(|start| self.rows.slice(start, BATCH_ROWS.min(count - start)))
             .collect();
         let partitions: [Vec<RecordBatch>; 2] = [batches, Vec::new()];
-        let source =
-            MemorySourceConfig::try_new(&partitions, self.schema(), projection.cloned())?;
+        let source = MemorySourceConfig::try_new(&partitions, self.schema(), projection.cloned())?;
         Ok(DataSourceExec::from_data_source(source))
     }
 }

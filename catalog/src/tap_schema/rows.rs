@@ -35,7 +35,7 @@ fn batch(table: &Table, columns: Vec<ArrayRef>) -> Result<RecordBatch, ArrowErro
 }
 
 fn texts<S: AsRef<str>>(values: impl IntoIterator<Item = S>) -> ArrayRef {
-    Arc::new(StringArray::from_iter_values(values))
+    optional(values.into_iter().map(Some))
 }
 
 fn optional<S: AsRef<str>>(values: impl IntoIterator<Item = Option<S>>) -> ArrayRef {
@@ -77,9 +77,8 @@ fn column_rows(schemas: &[SchemaInfo]) -> Vec<ArrayRef> {
     let all: Vec<&Column> = tables().flat_map(|t| t.visible_columns()).collect();
     let types: Vec<CellType> =
         all.iter().map(|c| CellType::of(&c.data_type, c.xtype.as_deref())).collect();
-    let table_names = tables().flat_map(|t| {
-        std::iter::repeat_n(t.name.written(), t.visible_columns().count())
-    });
+    let table_names =
+        tables().flat_map(|t| std::iter::repeat_n(t.name.written(), t.visible_columns().count()));
     let places = tables().flat_map(|t| places(t.visible_columns().count()));
     let flag = |flag: fn(&Column) -> bool| -> ArrayRef {
         Arc::new(Int32Array::from_iter_values(all.iter().map(|c| i32::from(flag(c)))))

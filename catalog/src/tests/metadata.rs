@@ -91,8 +91,14 @@ async fn contradictions_are_named_with_their_file() {
         format!("version = 1\n[position]\nra = \"{ra}\"\ndec = \"dec\"\nslack_arcsec = {slack}\n")
     };
     let cases = [
-        ("version = 1\n[columns.magg]\nunit = \"mag\"\n".to_owned(), "columns.\"magg\" is no column"),
-        ("version = 1\n[[keys]]\ntarget = \"public.u\"\ncolumns = { no = \"id\" }\n".to_owned(), "no"),
+        (
+            "version = 1\n[columns.magg]\nunit = \"mag\"\n".to_owned(),
+            "columns.\"magg\" is no column",
+        ),
+        (
+            "version = 1\n[[keys]]\ntarget = \"public.u\"\ncolumns = { no = \"id\" }\n".to_owned(),
+            "no",
+        ),
         ("version = 1\n[[keys]]\ntarget = \"public.u\"\ncolumns = {}\n".to_owned(), "no columns"),
         (position("alpha", "1.0"), "position.ra = \"alpha\" is no column of its tiles"),
         (position("id", "1.0"), "position.ra = \"id\" is a column of type Int64, not a float"),
@@ -146,7 +152,8 @@ async fn rows_that_lie_outside_their_tile_are_found() {
         let shape = Shape { order: 2, own_positions: true, spatial_index, ..Shape::default() };
         let rows = on_borders(Order::new(2).unwrap());
         write_table(&folder.path().join(name), &shape, &rows);
-        let text = "version = 1\n[position]\nra = \"own_ra\"\ndec = \"own_dec\"\nslack_arcsec = 3.0\n";
+        let text =
+            "version = 1\n[position]\nra = \"own_ra\"\ndec = \"own_dec\"\nslack_arcsec = 3.0\n";
         fs::write(folder.path().join(name).join("table.toml"), text).unwrap();
         check_cones(&open(&folder.path().join(name)).await, name, &rows).await;
     }
@@ -157,14 +164,18 @@ async fn check_cones(snapshot: &Arc<Snapshot>, name: &str, rows: &[Row]) {
     let place = |(ra, dec): (f64, f64)| Position::from_degrees(ra, dec).unwrap();
     let strays: Vec<&Row> = rows
         .iter()
-        .filter(|r| Pixel::of(order, &place(own_position(r))) != Pixel::of(order, &place((r.ra, r.dec))))
+        .filter(|r| {
+            Pixel::of(order, &place(own_position(r))) != Pixel::of(order, &place((r.ra, r.dec)))
+        })
         .collect();
     assert!(strays.len() > 10, "only {} rows lie outside their tile", strays.len());
     for stray in strays.into_iter().take(12) {
         let (ra, dec) = own_position(stray);
         for radius in [1e-4, 0.002, 3.0] {
-            let near = |r: &&Row| place((ra, dec)).distance(&place(own_position(r))).degrees() < radius;
-            let mut right: Vec<String> = rows.iter().filter(near).map(|r| r.id.to_string()).collect();
+            let near =
+                |r: &&Row| place((ra, dec)).distance(&place(own_position(r))).degrees() < radius;
+            let mut right: Vec<String> =
+                rows.iter().filter(near).map(|r| r.id.to_string()).collect();
             right.sort();
             let circle = format!(
                 "SELECT id FROM {name} WHERE DISTANCE(own_ra, own_dec, {ra}, {dec}) < {radius}"

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, FixedSizeListArray, Float32Array, RecordBatch, UInt8Array};
+use datafusion::arrow::array::{
+    ArrayRef, FixedSizeListArray, Float32Array, RecordBatch, UInt8Array,
+};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::parquet::arrow::ArrowWriter;
 

@@ -170,7 +170,8 @@ fn smallest_values(field: &Field<'_>) -> Option<Example> {
     let columns = || field.table.visible_columns().filter(|c| !place.contains(&&c.name));
     let has_ucd = |c: &&Column| c.ucd.as_deref().is_some_and(|ucd| ucd.starts_with("phot."));
     let measures = || columns().filter(|c| is_measure(c));
-    let column = measures().find(has_ucd).or_else(|| measures().find(|c| c.data_type.is_floating()));
+    let column =
+        measures().find(has_ucd).or_else(|| measures().find(|c| c.data_type.is_floating()));
     let column = written(&column.or_else(|| measures().next())?.name);
     let name = field.table.name.written();
     let [ra, dec] = place.map(|name| written(name));

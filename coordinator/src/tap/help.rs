@@ -10,10 +10,10 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 
 use crate::format::xml::escaped;
+use crate::tap::Service;
 use crate::tap::capabilities::base_url;
 use crate::tap::examples::lines;
 use crate::tap::pages::{not_found, page};
-use crate::tap::Service;
 
 /// The topics with their titles.
 const TOPICS: [(&str, &str); 5] = [

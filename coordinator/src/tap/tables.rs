@@ -57,17 +57,15 @@ pub(super) async fn all(
         Ok(detail) => detail,
         Err(message) => return refused(StatusCode::BAD_REQUEST, message),
     };
-    let writer = Writer { snapshot: Arc::clone(service.engine.snapshot()), detail, next: Some((0, 0)) };
+    let writer =
+        Writer { snapshot: Arc::clone(service.engine.snapshot()), detail, next: Some((0, 0)) };
     let chunks = stream::iter(writer.map(Ok::<Bytes, std::convert::Infallible>));
     let headers = (typed("text/xml;charset=utf-8"), unchanged_since(&service));
     (headers.0, headers.1, Body::from_stream(chunks)).into_response()
 }
 
 /// `/tables/{name}`: one table with its columns.
-pub(super) async fn one(
-    State(service): State<Arc<Service>>,
-    Path(name): Path<String>,
-) -> Response {
+pub(super) async fn one(State(service): State<Arc<Service>>, Path(name): Path<String>) -> Response {
     let snapshot = service.engine.snapshot();
     let Some(table) = find(snapshot, &name) else {
         let message = format!("there is no table {name} here; /tables?detail=min lists all\n");
@@ -159,7 +157,8 @@ fn push_table(out: &mut Vec<u8>, snapshot: &Snapshot, table: &Table, element: &E
     push_element(out, "title", table.title.as_deref());
     push_element(out, "description", table.description.as_deref().or(table.title.as_deref()));
     push_element(out, "utype", table.utype.as_deref());
-    let rows = snapshot.tiled_table(&table.name).and_then(|t| t.manifest().rows().or(t.stated_rows()));
+    let rows =
+        snapshot.tiled_table(&table.name).and_then(|t| t.manifest().rows().or(t.stated_rows()));
     push_element(out, "nrows", rows.map(|rows| rows.to_string()).as_deref());
     if detail == Detail::Max {
         for column in table.visible_columns() {
