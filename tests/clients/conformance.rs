@@ -63,7 +63,8 @@ fn described() -> Option<TempDir> {
 /// A tool of the shared folder that runs here.
 fn tool(name: &str, needs: &[&str]) -> Option<PathBuf> {
     let folder = places::shared()?.join("conformance");
-    let mut command = Command::new(if needs[0] == "stilts" { folder.join("stilts") } else { needs[0].into() });
+    let mut command =
+        Command::new(if needs[0] == "stilts" { folder.join("stilts") } else { needs[0].into() });
     let runs = command.args(&needs[1..]).output().is_ok_and(|output| output.status.success());
     if !runs {
         places::missing(name, &format!("{needs:?} does not run"));
@@ -123,7 +124,11 @@ fn documents_obey_the_schemas_of_the_ivoa() {
     for (number, (resource, detail)) in documents.into_iter().enumerate() {
         let parameters: Vec<(&str, &str)> = detail.map(|d| ("detail", d)).into_iter().collect();
         let reply = tap.get(resource, &parameters);
-        assert_eq!((reply.status, reply.media_type.starts_with("text/xml")), (200, true), "{resource}");
+        assert_eq!(
+            (reply.status, reply.media_type.starts_with("text/xml")),
+            (200, true),
+            "{resource}"
+        );
         let file = kept.path().join(format!("{number}.xml"));
         std::fs::write(&file, &reply.body).expect("the document is kept");
         let (output, said) = run(Command::new(&validate).arg(&file));
@@ -152,7 +157,8 @@ fn one_table_is_found_by_its_name_and_nothing_else_is() {
         assert_eq!(reply.status, 200, "{name}: {}", reply.body);
         assert!(reply.body.contains("<column std="), "{name}: {}", reply.body);
     }
-    for name in ["opengcc", "public", "public.open%20gc", "..%2F..%2Fetc", "%22public%22.opengc.x"] {
+    for name in ["opengcc", "public", "public.open%20gc", "..%2F..%2Fetc", "%22public%22.opengc.x"]
+    {
         let reply = tap.get(&format!("tables/{name}"), &[]);
         assert_eq!(reply.status, 404, "{name}: {}", reply.body);
         assert!(reply.body.contains("there is no table"), "{name}: {}", reply.body);

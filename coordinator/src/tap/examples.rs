@@ -18,6 +18,12 @@ use crate::tap::{Service, typed};
 /// So many rows are expected in the circle of an example.
 const ROWS_EXPECTED: f64 = 100.0;
 
+/// A tile of fewer rows is searched whole: they may be anywhere in it.
+const FEW_ROWS: f64 = 500.0;
+
+/// No pixel reaches farther from its center than this many roots of its area.
+const REACH: f64 = 1.1;
+
 /// Square degrees of the whole sky.
 const SKY_SQ_DEG: f64 = 41_252.96;
 
@@ -71,7 +77,7 @@ pub(super) fn lines(text: &str) -> String {
 /// Queries on the tables of a snapshot.
 pub(super) fn examples(snapshot: &Snapshot) -> Vec<Example> {
     let searchable = snapshot.tiled_tables().iter().filter_map(Field::of);
-    let best = searchable.max_by(|a, b| a.rows_per_sq_deg.total_cmp(&b.rows_per_sq_deg));
+    let best = searchable.max_by_key(|field| field.tiles);
     let on_the_sky = best.iter().flat_map(|field| {
         [Some(cone(field)), Some(density(field)), smallest_values(field)].into_iter().flatten()
     });
@@ -83,7 +89,8 @@ pub(super) fn examples(snapshot: &Snapshot) -> Vec<Example> {
 struct Field<'a> {
     table: &'a Table,
     positions: &'a Positions,
-    rows_per_sq_deg: f64,
+    /// Of the whole table.
+    tiles: usize,
     ra: f64,
     dec: f64,
     radius: f64,
@@ -94,24 +101,28 @@ impl<'a> Field<'a> {
     fn of(tiled: &'a Arc<TiledTable>) -> Option<Self> {
         let (table, manifest) = (tiled.table(), tiled.manifest());
         let positions = table.positions.as_ref()?;
+        #[expect(clippy::cast_precision_loss, reason = "an example needs few digits")]
         let density = |tile: usize| {
-            #[expect(clippy::cast_precision_loss, reason = "a density needs few digits")]
-            let (rows, pixels) =
-                (manifest.tile_rows(tile)? as f64, manifest.pixel(tile).order().pixels() as f64);
-            (rows > 0.0).then(|| (rows * pixels / SKY_SQ_DEG, tile))
+            let rows = manifest.tile_rows(tile).filter(|rows| *rows > 0)? as f64;
+            let area = SKY_SQ_DEG / manifest.pixel(tile).order().pixels() as f64;
+            Some((tile, rows, area))
         };
-        let densest = (0..manifest.len()).filter_map(density).max_by(|a, b| a.0.total_cmp(&b.0));
-        let (rows_per_sq_deg, tile) = densest?;
+        let tiles = (0..manifest.len()).filter_map(density);
+        let (tile, rows, area) = tiles.max_by(|a, b| (a.1 / a.2).total_cmp(&(b.1 / b.2)))?;
         let center = manifest.pixel(tile).center();
-        let area = (ROWS_EXPECTED / rows_per_sq_deg).min(SKY_SQ_DEG / 100.0);
+        let radius = if rows < FEW_ROWS {
+            REACH * area.sqrt()
+        } else {
+            (ROWS_EXPECTED / rows * area / std::f64::consts::PI).sqrt()
+        };
         let rounded = |value: f64, digits: f64| (value * digits).round() / digits;
         Some(Self {
             table,
             positions,
-            rows_per_sq_deg,
+            tiles: manifest.len(),
             ra: rounded(center.lon_deg(), 1e3),
             dec: rounded(center.lat_deg(), 1e3),
-            radius: rounded((area / std::f64::consts::PI).sqrt(), 1e4).max(1e-4),
+            radius: rounded(radius, 1e4).max(1e-4),
         })
     }
 
