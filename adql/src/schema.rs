@@ -9,6 +9,20 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::logical_expr::TableSource;
 
 use crate::Error;
+use crate::parser::words::{is_regular, is_reserved};
+
+/// The schema of the tables that describe all tables (TAP 1.1 §4). An unqualified name never means
+/// one of them, so that a table of the archive may be called `keys`.
+pub const TAP_SCHEMA: &str = "TAP_SCHEMA";
+
+/// A name as a query has to write it: delimited where it is no regular identifier or a reserved
+/// word (ADQL 2.1 §2.1.3).
+pub fn written(name: &str) -> String {
+    if is_regular(name) && !is_reserved(name) {
+        return name.to_owned();
+    }
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
 
 /// The exact, case-preserving name of a table: `schema.table`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,6 +33,18 @@ pub struct TableName {
     pub table: String,
 }
 
+impl TableName {
+    /// Its two parts as a query has to write them.
+    pub fn written(&self) -> String {
+        format!("{}.{}", written(&self.schema), written(&self.table))
+    }
+
+    /// Whether it names a table of [`TAP_SCHEMA`].
+    pub fn is_metadata(&self) -> bool {
+        self.schema == TAP_SCHEMA
+    }
+}
+
 impl fmt::Display for TableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.schema, self.table)
@@ -27,6 +53,7 @@ impl fmt::Display for TableName {
 
 /// A column with the metadata that VOTable FIELDs and `TAP_SCHEMA` carry (VOTable 1.5 §4.1).
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "most are flags of TAP_SCHEMA.columns")]
 pub struct Column {
     /// Exact name.
     pub name: String,
@@ -46,6 +73,12 @@ pub struct Column {
     pub hidden: bool,
     /// A floating-point column whose file may hold NaN, which ADQL must see as NULL.
     pub may_hold_nan: bool,
+    /// A condition on the column spares most of the table.
+    pub indexed: bool,
+    /// It belongs to a sensible first look.
+    pub principal: bool,
+    /// It is defined by a standard.
+    pub std: bool,
 }
 
 impl Column {
@@ -62,6 +95,9 @@ impl Column {
             description: None,
             hidden: false,
             may_hold_nan,
+            indexed: false,
+            principal: false,
+            std: false,
         }
     }
 }
@@ -84,8 +120,12 @@ pub struct Positions {
 pub struct Table {
     /// Exact name.
     pub name: TableName,
+    /// A few words for humans.
+    pub title: Option<String>,
     /// One paragraph for humans.
     pub description: Option<String>,
+    /// Data model role.
+    pub utype: Option<String>,
     /// All columns in their order, hidden ones included.
     pub columns: Vec<Column>,
     /// Present when the table is tiled on the sky.
@@ -93,6 +133,16 @@ pub struct Table {
 }
 
 impl Table {
+    /// A table without metadata or positions.
+    pub fn new(name: TableName, columns: Vec<Column>) -> Self {
+        Self { name, title: None, description: None, utype: None, columns, positions: None }
+    }
+
+    /// The columns that `*` stands for: those that are described to clients.
+    pub fn visible_columns(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|column| !column.hidden)
+    }
+
     /// The index of the column of exactly this name.
     pub fn column_index(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|c| c.name == name)
@@ -111,4 +161,26 @@ pub trait Schemas: Send + Sync + fmt::Debug {
     /// (indices into [`Table::columns`], ascending), so that a wide table does not pay for its
     /// width.
     fn source(&self, name: &TableName, columns: &[usize]) -> Result<Arc<dyn TableSource>, Error>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TableName, written};
+
+    #[test]
+    fn names_are_written_as_queries_need_them() {
+        for (name, expected) in [
+            ("ra", "ra"),
+            ("RAJ2000", "RAJ2000"),
+            ("size", "\"size\""),
+            ("_healpix_29", "\"_healpix_29\""),
+            ("2mass", "\"2mass\""),
+            ("a \"b\"", "\"a \"\"b\"\"\""),
+            ("é", "\"é\""),
+        ] {
+            assert_eq!(written(name), expected);
+        }
+        let name = TableName { schema: "demo".to_owned(), table: "order".to_owned() };
+        assert_eq!(name.written(), "demo.\"order\"");
+    }
 }

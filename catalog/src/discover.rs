@@ -37,6 +37,8 @@ pub(crate) struct Site {
     pub(crate) name: TableName,
     /// Folder of the table itself: in a collection that of the primary table.
     pub(crate) path: Path,
+    /// Folder that names the table: in a collection that of the collection.
+    pub(crate) named: Path,
     pub(crate) properties: TableProperties,
     pub(crate) attachments: Vec<Attachment>,
 }
@@ -207,7 +209,8 @@ impl Schema {
             Kind::Object | Kind::Source | Kind::Map | Kind::Association { leaf_files: true } => {
                 let table = named.filename().unwrap_or_default().to_owned();
                 let name = TableName { schema: self.name.clone(), table };
-                self.sites.push(Site { name, path, properties, attachments: Vec::new() });
+                let (named, attachments) = (named.clone(), Vec::new());
+                self.sites.push(Site { name, path, named, properties, attachments });
             }
         }
     }

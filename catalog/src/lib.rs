@@ -20,6 +20,7 @@ mod scan;
 mod snapshot;
 mod survey;
 mod table;
+mod tap_schema;
 mod tile;
 
 pub mod explain;
@@ -39,4 +40,5 @@ pub use prune::touched_tiles;
 pub use scan::{ScanOptions, TILE_STORE};
 pub use snapshot::Snapshot;
 pub use table::{SPATIAL_INDEX, TiledTable};
+pub use tap_schema::{Key, SchemaInfo};
 pub use tile::{Manifest, Tile, TileFile};

@@ -4,10 +4,19 @@
 //! collection beside `collection.properties`). It is the master of all descriptive metadata:
 //! `TAP_SCHEMA`, `/tables` and the FIELDs of results are derived from it, and what it says wins
 //! over what the files say.
+//! A file that cannot be read, or contradicts its table, ends the opening with file and line: it
+//! is found at start, where a misread `[position]` would lose rows. What depends on other tables
+//! or is mere text (a key to a table that is not served, a malformed UCD) is left out with a
+//! warning, since parts of an archive are served too.
 
 use std::collections::BTreeMap;
 
+use object_store::ObjectStore;
+use object_store::path::Path;
 use serde::{Deserialize, Serialize};
+
+use crate::Error;
+use crate::discover::read_text;
 
 /// Name of the file.
 pub(crate) const FILE_NAME: &str = "table.toml";
@@ -91,4 +100,83 @@ pub struct KeyMetadata {
     /// One line for humans.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+}
+
+/// The one key that every version of the file has.
+#[derive(Deserialize)]
+struct Stated {
+    version: u32,
+}
+
+impl TableMetadata {
+    /// Reads the file in a folder, if there is one.
+    pub(crate) async fn read(
+        store: &dyn ObjectStore,
+        folder: &Path,
+    ) -> Result<Option<Self>, Error> {
+        let path = folder.clone().join(FILE_NAME);
+        let text = read_text(store, &path).await?;
+        text.map(|text| Self::parse(path.as_ref(), &text)).transpose()
+    }
+
+    /// Parses the text of the file at `path`.
+    pub(crate) fn parse(path: &str, text: &str) -> Result<Self, Error> {
+        let wrong = |error: &toml::de::Error| Error::malformed(&path, at_line(text, error));
+        // The version first: a newer file may have keys that are unknown here.
+        let Stated { version } = toml::from_str(text).map_err(|e| wrong(&e))?;
+        if !(1..=VERSION).contains(&version) {
+            let reason = format!("version = {version} is not read here: write {VERSION} or less");
+            return Err(Error::malformed(&path, reason));
+        }
+        toml::from_str(text).map_err(|e| wrong(&e))
+    }
+}
+
+/// What is wrong with a text, and where.
+fn at_line(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().trim_end_matches('\n').replace('\n', ", ");
+    let before = error.span().and_then(|span| text.get(..span.start));
+    match before {
+        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
+        None => message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ColumnMetadata, TableMetadata};
+
+    fn parse(text: &str) -> Result<TableMetadata, String> {
+        TableMetadata::parse("s/t/table.toml", text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn reads_what_is_written() {
+        let mut metadata = TableMetadata { version: 1, ..TableMetadata::default() };
+        metadata.title = Some("Röntgen sources".to_owned());
+        let column = ColumnMetadata {
+            unit: Some("mag".to_owned()),
+            principal: true,
+            ..ColumnMetadata::default()
+        };
+        metadata.columns.insert("g mag".to_owned(), column);
+        assert_eq!(parse(&toml::to_string(&metadata).unwrap()), Ok(metadata));
+    }
+
+    #[test]
+    fn names_file_and_line_of_what_is_wrong() {
+        let cases = [
+            ("version = 1\ntitle = \"a\nunit = 2\n", "s/t/table.toml: line 2: "),
+            ("version = 1\n\ntitel = \"a\"\n", "s/t/table.toml: line 3: unknown field `titel`"),
+            ("version = 1\n[columns.ra]\nunits = \"deg\"\n", "line 3: unknown field `units`"),
+            ("version = 1\n[columns.ra]\nunit = 7\n", "line 3: invalid type"),
+            ("version = 1\n[position]\nra = \"a\"\n", "line 2: missing field `dec`"),
+            ("title = \"a\"\n", "missing field `version`"),
+            ("version = 2\nnews = 1\n", "version = 2 is not read here: write 1 or less"),
+        ];
+        for (text, expected) in cases {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(expected), "{error} for {text}");
+        }
+    }
 }

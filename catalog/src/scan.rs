@@ -116,9 +116,9 @@ fn stored_columns(table: &TiledTable, columns: &[usize]) -> Vec<usize> {
     let mut stored: Vec<usize> =
         columns.iter().copied().filter(|c| !table.is_computed(*c)).collect();
     if stored.len() < columns.len()
-        && let Some(positions) = &table.table().positions
+        && let Some(tiled_by) = table.tiled_by()
     {
-        for name in [&positions.ra, &positions.dec] {
+        for name in tiled_by {
             if let Some(column) = table.table().column_index(name)
                 && !stored.contains(&column)
             {
@@ -287,9 +287,9 @@ fn with_spatial_index(
 
 fn spatial_index_expr(table: &TiledTable) -> Result<Expr> {
     let function = scalar_functions().into_iter().find(|f| f.name() == "healpix_29");
-    match (function, &table.table().positions) {
-        (Some(function), Some(p)) => {
-            Ok(function.call(vec![ident(p.ra.as_str()), ident(p.dec.as_str())]))
+    match (function, table.tiled_by()) {
+        (Some(function), Some([ra, dec])) => {
+            Ok(function.call(vec![ident(ra.as_str()), ident(dec.as_str())]))
         }
         _ => Err(DataFusionError::Internal(format!(
             "{} has no positions to compute a spatial index of",

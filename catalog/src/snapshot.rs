@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use adql::schema::TAP_SCHEMA;
 use adql::sky::Order;
 use adql::{Schemas, Table, TableName};
 use datafusion::datasource::provider_as_source;
@@ -13,12 +14,14 @@ use object_store::ObjectStore;
 use tracing::info;
 
 use crate::Error;
-use crate::discover::{Discovered, discover};
+use crate::discover::{Discovered, Site, discover};
 use crate::location::Location;
+use crate::metadata::TableMetadata;
 use crate::placement::{Placement, placement_order};
 use crate::provider::HatsTable;
 use crate::survey::survey;
 use crate::table::TiledTable;
+use crate::tap_schema::{Key, MetadataTable, SchemaInfo, TapSchema, keys_between};
 use crate::tile::TileFile;
 
 /// Tables that are surveyed at the same time.
@@ -31,6 +34,7 @@ pub struct Snapshot {
     store: Arc<dyn ObjectStore>,
     tables: Vec<Arc<TiledTable>>,
     by_name: HashMap<TableName, usize>,
+    tap_schema: TapSchema,
 }
 
 impl Snapshot {
@@ -41,8 +45,10 @@ impl Snapshot {
             .map(|site| {
                 let store = Arc::clone(&store);
                 async move {
+                    refuse_reserved(&site)?;
+                    let metadata = TableMetadata::read(store.as_ref(), &site.named).await?;
                     let found = survey(store.as_ref(), location, &site).await?;
-                    TiledTable::new(site, found).map(Arc::new)
+                    TiledTable::new(site, found, metadata).map(Arc::new)
                 }
             })
             .buffered(CONCURRENCY)
@@ -61,7 +67,11 @@ impl Snapshot {
         tables: Vec<Arc<TiledTable>>,
     ) -> Self {
         let by_name = tables.iter().enumerate().map(|(i, t)| (t.name().clone(), i)).collect();
-        Self { number: number(&tables), location, store, tables, by_name }
+        let described: Vec<Arc<Table>> = tables.iter().map(|t| Arc::clone(t.table())).collect();
+        let keys = keys_between(tables.iter().map(|t| (t.table().as_ref(), t.keys())));
+        let tap_schema = TapSchema::new(&described, keys)
+            .expect("each of its columns has one value for each row, of the type of its field");
+        Self { number: number(&tables), location, store, tables, by_name, tap_schema }
     }
 
     /// Its number: the same tables with the same tiles have the same on every node.
@@ -82,6 +92,26 @@ impl Snapshot {
     /// All tables, by schema and name.
     pub fn tiled_tables(&self) -> &[Arc<TiledTable>] {
         &self.tables
+    }
+
+    /// What clients are told of: every schema with its tables, the last of them `TAP_SCHEMA`.
+    pub fn schemas(&self) -> &[SchemaInfo] {
+        &self.tap_schema.schemas
+    }
+
+    /// The foreign keys between tables, those of `TAP_SCHEMA` last.
+    pub fn keys(&self) -> &[Key] {
+        &self.tap_schema.keys
+    }
+
+    /// The keys of one table.
+    pub fn keys_from(&self, table: &TableName) -> &[Key] {
+        self.tap_schema.keys_from(table)
+    }
+
+    /// The rows of the largest table of `TAP_SCHEMA`.
+    pub fn metadata_rows(&self) -> usize {
+        self.tap_schema.largest()
     }
 
     /// The table of exactly this name.
@@ -137,6 +167,18 @@ impl Snapshot {
     }
 }
 
+/// Refuses a folder that would be a schema of TAP itself.
+fn refuse_reserved(site: &Site) -> Result<(), Error> {
+    let schema = &site.name.schema;
+    let reserved = [TAP_SCHEMA, "TAP_UPLOAD"].iter().any(|name| schema.eq_ignore_ascii_case(name));
+    if !reserved {
+        return Ok(());
+    }
+    let reason =
+        format!("the schema {schema} belongs to the service (TAP 1.1 §4): rename its folder");
+    Err(Error::malformed(&site.named, reason))
+}
+
 /// FNV-1a over what makes two snapshots answer alike: names, pixels, sizes and row counts.
 fn number(tables: &[Arc<TiledTable>]) -> u64 {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
@@ -164,10 +206,14 @@ fn number(tables: &[Arc<TiledTable>]) -> u64 {
 
 impl Schemas for Snapshot {
     fn tables(&self) -> Vec<Arc<Table>> {
-        self.tables.iter().map(|t| Arc::clone(t.table())).collect()
+        let tiled = self.tables.iter().map(|t| t.table());
+        tiled.chain(self.tap_schema.tables()).map(Arc::clone).collect()
     }
 
     fn table(&self, name: &TableName) -> Option<Arc<Table>> {
+        if name.is_metadata() {
+            return self.tap_schema.table(name).map(|(table, _)| Arc::clone(table));
+        }
         self.tiled_table(name).map(|t| Arc::clone(t.table()))
     }
 
@@ -176,6 +222,9 @@ impl Schemas for Snapshot {
         name: &TableName,
         columns: &[usize],
     ) -> Result<Arc<dyn TableSource>, adql::Error> {
+        if let Some((_, rows)) = self.tap_schema.table(name) {
+            return Ok(provider_as_source(Arc::new(MetadataTable::new(rows, columns)?)));
+        }
         let table = self.tiled_table(name).ok_or_else(|| adql::Error::Unknown {
             kind: "table",
             name: name.to_string(),

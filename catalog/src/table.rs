@@ -1,4 +1,9 @@
 //! A HATS table as the catalog knows it: its columns, its positions, its tiles.
+//!
+//! Rows are tiled by the position that the properties name; users search by the row's own where
+//! `table.toml` says so ([`overlay`]), and the distance of the two is the slack of its positions.
+
+mod overlay;
 
 use std::sync::Arc;
 
@@ -10,6 +15,7 @@ use tracing::warn;
 use crate::Error;
 use crate::discover::{Attachment, Site};
 use crate::hats::TableProperties;
+use crate::metadata::{FILE_NAME, KeyMetadata, TableMetadata};
 use crate::survey::Survey;
 use crate::tile::Manifest;
 
@@ -32,32 +38,51 @@ pub struct TiledTable {
     schema: SchemaRef,
     /// How many of them the files have: a computed spatial index is the last, beyond those.
     stored: usize,
+    /// Right ascension and declination that the spatial index is computed of.
+    tiled_by: Option<[String; 2]>,
+    keys: Vec<KeyMetadata>,
     manifest: Manifest,
     stated_rows: Option<u64>,
     attachments: Vec<Attachment>,
 }
 
 impl TiledTable {
-    /// Puts together what the folder and its files say.
-    pub(crate) fn new(site: Site, survey: Survey) -> Result<Self, Error> {
-        let Site { name, path, properties, attachments } = site;
+    /// Puts together what the folder, its files and its `table.toml` say.
+    pub(crate) fn new(
+        site: Site,
+        survey: Survey,
+        metadata: Option<TableMetadata>,
+    ) -> Result<Self, Error> {
+        let Site { name, path, named, properties, attachments } = site;
+        let metadata = metadata.unwrap_or_default();
+        let metadata_path = named.join(FILE_NAME);
         let file_schema = served_schema(&survey.schema);
         let mut fields: Vec<Arc<Field>> = file_schema.fields().iter().map(Arc::clone).collect();
-        let positions = positions(&name, path.as_ref(), &properties, &file_schema)?;
-        if let Some(p) = &positions {
+        let tiling = positions(&name, path.as_ref(), &properties, &file_schema)?;
+        if let Some(p) = &tiling {
             match fields.iter_mut().find(|f| f.name() == &p.spatial_index) {
                 Some(field) => *field = with_type(field, DataType::Int64),
                 None => fields.push(Arc::new(Field::new(&p.spatial_index, DataType::Int64, true))),
             }
         }
         let stored = file_schema.fields().len();
-        let columns = fields.iter().map(|field| column(field, positions.as_ref())).collect();
-        let table = Table { name, description: properties.description, columns, positions };
+        let positions = match &metadata.position {
+            Some(own) => {
+                Some(overlay::positions(own, tiling.as_ref(), &file_schema, &metadata_path)?)
+            }
+            None => tiling.clone(),
+        };
+        let columns = fields.iter().map(|field| column(field, tiling.as_ref(), positions.as_ref()));
+        let mut table = Table::new(name, columns.collect());
+        (table.description, table.positions) = (properties.description, positions);
+        overlay::describe(&mut table, &metadata, &metadata_path)?;
         Ok(Self {
             table: Arc::new(table),
             path: path.to_string(),
             schema: Arc::new(Schema::new(fields)),
             stored,
+            tiled_by: tiling.map(|p| [p.ra, p.dec]),
+            keys: metadata.keys,
             manifest: survey.manifest,
             stated_rows: properties.rows,
             attachments,
@@ -97,6 +122,16 @@ impl TiledTable {
     /// The Arrow schema of all columns, as a scan delivers them.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    /// The names of right ascension and declination by which rows are tiled.
+    pub(crate) fn tiled_by(&self) -> Option<&[String; 2]> {
+        self.tiled_by.as_ref()
+    }
+
+    /// Its keys as its `table.toml` says them; their targets may not be there.
+    pub(crate) fn keys(&self) -> &[KeyMetadata] {
+        &self.keys
     }
 
     /// Whether a column is no column of the files but the spatial index, computed of the position.
@@ -143,23 +178,25 @@ fn positions(
         warn!(table = %name, "no positions: hats_col_ra and hats_col_dec are not given");
         return Ok(None);
     };
-    let mut slack_deg = SLACK_DOUBLE_DEG;
+    let mut slack_deg: f64 = 0.0;
     for (key, column) in [("hats_col_ra", ra), ("hats_col_dec", dec)] {
-        match schema.field_with_name(column).map(Field::data_type) {
-            Ok(DataType::Float64) => {}
-            Ok(DataType::Float32) => slack_deg = SLACK_SINGLE_DEG,
-            Ok(other) => {
-                let reason = format!("{key}={column} is a column of type {other}, not a float");
-                return Err(Error::malformed(&path, reason));
-            }
-            Err(_) => {
-                let reason = format!("{key}={column} is no column of its tiles");
-                return Err(Error::malformed(&path, reason));
-            }
-        }
+        let slack = precision(column, schema)
+            .map_err(|reason| Error::malformed(&path, format!("{key}={column} is {reason}")))?;
+        slack_deg = slack_deg.max(slack);
     }
     let spatial_index = spatial_index(path, properties, schema)?;
     Ok(Some(Positions { ra: ra.clone(), dec: dec.clone(), spatial_index, slack_deg }))
+}
+
+/// How far a coordinate may be off by the type of its column; what is wrong with the column, if it
+/// cannot be one.
+fn precision(column: &str, schema: &Schema) -> Result<f64, String> {
+    match schema.field_with_name(column).map(Field::data_type) {
+        Ok(DataType::Float64) => Ok(SLACK_DOUBLE_DEG),
+        Ok(DataType::Float32) => Ok(SLACK_SINGLE_DEG),
+        Ok(other) => Err(format!("a column of type {other}, not a float")),
+        Err(_) => Err("no column of its tiles".to_owned()),
+    }
 }
 
 /// The column with the order-29 index: the declared one, the recommended one, or one to compute.
@@ -186,25 +223,31 @@ fn spatial_index(
     }
 }
 
-fn column(field: &Field, positions: Option<&Positions>) -> Column {
+/// A column with what its role alone says of it.
+fn column(field: &Field, tiling: Option<&Positions>, positions: Option<&Positions>) -> Column {
     let mut column = Column::new(field.name(), field.data_type().clone());
-    let Some(p) = positions else {
-        column.hidden = field.name() == SPATIAL_INDEX;
-        return column;
-    };
+    column.hidden = field.name() == SPATIAL_INDEX;
+    let (Some(tiling), Some(own)) = (tiling, positions) else { return column };
     let mut describe = |unit: Option<&str>, ucd: &str, description: &str| {
         column.unit = unit.map(str::to_owned);
         column.ucd = Some(ucd.to_owned());
         column.description = Some(description.to_owned());
     };
-    if field.name() == &p.ra {
+    let name = field.name();
+    column.indexed = [&own.ra, &own.dec, &own.spatial_index].contains(&name);
+    if name == &own.ra {
         describe(Some("deg"), "pos.eq.ra;meta.main", "right ascension (ICRS)");
-    } else if field.name() == &p.dec {
+    } else if name == &own.dec {
         describe(Some("deg"), "pos.eq.dec;meta.main", "declination (ICRS)");
-    } else if field.name() == &p.spatial_index {
+    } else if name == &tiling.ra {
+        let text = "right ascension (ICRS) of the position that the row is tiled by";
+        describe(Some("deg"), "pos.eq.ra", text);
+    } else if name == &tiling.dec {
+        let text = "declination (ICRS) of the position that the row is tiled by";
+        describe(Some("deg"), "pos.eq.dec", text);
+    } else if name == &own.spatial_index {
         let text = "HEALPix index (NESTED, order 29) of the position that the row is tiled by";
         describe(None, "pos.healpix", text);
     }
-    column.hidden = field.name() == SPATIAL_INDEX;
     column
 }

@@ -2,6 +2,7 @@
 
 mod fixture;
 mod layout;
+mod metadata;
 mod placement;
 mod planning;
 mod pruning;
@@ -9,3 +10,4 @@ mod scanning;
 mod shared;
 mod synthetic;
 mod writing;
+mod tap_schema;

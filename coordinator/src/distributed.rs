@@ -11,10 +11,11 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use datafusion::catalog::Session;
+use datafusion::catalog::memory::MemorySourceConfig;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, internal_datafusion_err, internal_err};
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
-use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::source::{DataSource, DataSourceExec};
 use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
@@ -155,21 +156,33 @@ fn with_slots<T>(config: &SessionConfig, use_slots: impl FnOnce(&Slots) -> Resul
     use_slots(slots.ok_or_else(|| internal_datafusion_err!("the query is not placed yet"))?)
 }
 
-/// A scan of tiles wants one task for each slot (engine.md T2).
+/// The scan of rows in memory that a node is, if it is one: of `TAP_SCHEMA`.
+fn memory_scan(node: &Arc<dyn ExecutionPlan>) -> Option<&MemorySourceConfig> {
+    node.downcast_ref::<DataSourceExec>()?.data_source().downcast_ref()
+}
+
+/// A scan of tiles wants one task for each slot (engine.md T2), and so does one that joins them.
 fn desired_task_count(
     event: DesiredTaskCountEvent<'_>,
 ) -> Option<Result<DesiredTaskCountEventResponse>> {
-    tile_scan(event.plan)?;
+    if tile_scan(event.plan).is_none() {
+        memory_scan(event.plan)?;
+    }
     let count = with_slots(event.session_config, |slots| Ok(slots.urls().len()));
     Some(count.map(DesiredTaskCountEventResponse::desired))
 }
 
-/// Gives each slot the tiles that its worker owns. Where another operator of the stage forces
+/// Gives each slot the tiles that its worker owns, and the first one what is in memory. Where another operator of the stage forces
 /// fewer tasks (engine.md T4), the scan runs in a stage of its own and is gathered.
 fn scale_up(event: ScaleUpLeafNodeEvent<'_>) -> Option<Result<ScaleUpLeafNodeEventResponse>> {
-    let scan = tile_scan(event.plan)?;
+    let tiles = tile_scan(event.plan);
+    let rows = if tiles.is_none() { Some(memory_scan(event.plan)?) } else { None };
     let scaled = with_slots(event.session_config, |slots| {
-        let variants = variants(scan, slots)?;
+        let variants = match (tiles, rows) {
+            (Some(scan), _) => variants(scan, slots)?,
+            (None, Some(scan)) => of_first_slot(scan, slots)?,
+            (None, None) => return internal_err!("a scan of neither tiles nor rows in memory"),
+        };
         let tasks = variants.len();
         let leaf = DistributedLeafExec::try_new(Arc::clone(event.plan), variants)?;
         let leaf: Arc<dyn ExecutionPlan> = Arc::new(leaf);
@@ -200,6 +213,20 @@ fn variants(scan: &FileScanConfig, slots: &Slots) -> Result<Vec<Arc<dyn Executio
         variant.file_groups = groups.into_iter().map(FileGroup::new).collect();
         DataSourceExec::from_data_source(variant) as Arc<dyn ExecutionPlan>
     });
+    Ok(variants.collect())
+}
+
+/// Rows in memory travel with the plan of the first slot; the others scan nothing.
+fn of_first_slot(scan: &MemorySourceConfig, slots: &Slots) -> Result<Vec<Arc<dyn ExecutionPlan>>> {
+    let nothing = vec![Vec::new(); scan.partitions().len()];
+    let (schema, projection) = (scan.original_schema(), scan.projection().clone());
+    let nothing = MemorySourceConfig::try_new(&nothing, schema, projection)?;
+    let nothing = nothing.with_limit(scan.fetch());
+    let mut variants = vec![nothing; slots.urls().len()];
+    variants[0] = scan.clone();
+    let variants = variants
+        .into_iter()
+        .map(|variant| DataSourceExec::from_data_source(variant) as Arc<dyn ExecutionPlan>);
     Ok(variants.collect())
 }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use adql::{Limits, OutputColumn, Schemas};
+use adql::{Limits, OutputColumn, Schemas, TableName};
 use catalog::{Location, ScanOptions, Snapshot};
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
@@ -62,6 +62,8 @@ pub struct QueryResult {
     pub columns: Vec<OutputColumn>,
     /// The rows.
     pub stream: SendableRecordBatchStream,
+    /// Whether it reads `TAP_SCHEMA` and nothing else, so that limits on rows should let it pass.
+    pub metadata_only: bool,
 }
 
 /// Answers queries on one snapshot of the tables.
@@ -69,8 +71,10 @@ pub struct QueryResult {
 pub struct Engine {
     snapshot: Arc<Snapshot>,
     schemas: Arc<dyn Schemas>,
+    /// Plans for this process.
     state: Arc<SessionState>,
-    cluster: Option<Arc<Cluster>>,
+    /// Plans for the workers, where there are some.
+    distributed: Option<Arc<SessionState>>,
     counters: Arc<Counters>,
     limits: Limits,
 }
@@ -105,12 +109,13 @@ impl Engine {
             .with_optimizer_rules(adql::rewrite::optimizer_rules(Arc::clone(&schemas)))
             .build();
         session::register_functions(&mut state).map_err(Error::Execution)?;
-        if let Some(cluster) = &cluster {
-            state = distributed::distribute(state, cluster, Channels::default())
-                .map_err(Error::Execution)?;
-        }
+        let over_workers = |cluster| {
+            distributed::distribute(state.clone(), cluster, Channels::default()).map(Arc::new)
+        };
+        let distributed = cluster.as_ref().map(over_workers).transpose();
+        let distributed = distributed.map_err(Error::Execution)?;
         let (state, limits) = (Arc::new(state), config.limits);
-        Ok(Self { snapshot, schemas, state, cluster, counters, limits })
+        Ok(Self { snapshot, schemas, state, distributed, counters, limits })
     }
 
     /// The tables that this engine answers on.
@@ -131,8 +136,10 @@ impl Engine {
     pub async fn query(&self, adql: &str, options: QueryOptions) -> Result<QueryResult, Error> {
         let planned = self.plan(adql, options).await?;
         let context = planned.state.task_ctx();
-        let stream = execute_stream(planned.physical, context).map_err(Error::Execution)?;
-        Ok(QueryResult { columns: planned.columns, stream })
+        let stream = execute_stream(Arc::clone(&planned.physical), context);
+        let stream = stream.map_err(Error::Execution)?;
+        let Planned { columns, metadata_only, .. } = planned;
+        Ok(QueryResult { columns, stream, metadata_only })
     }
 
     /// Tells which tiles, row groups and rows a query will touch, and why; with `analyze` the
@@ -142,7 +149,7 @@ impl Engine {
     /// When the query is wrong or, with `analyze`, fails.
     pub async fn explain(&self, adql: &str, analyze: bool) -> Result<String, Error> {
         let planned = self.plan(adql, QueryOptions::default()).await?;
-        let footers = match self.cluster {
+        let footers = match self.distributed {
             // The footers are with the workers.
             Some(_) => None,
             None => Some(self.snapshot.store()),
@@ -163,8 +170,11 @@ impl Engine {
         let query = adql::plan(adql, &self.schemas, &self.limits)?;
         let understood = start.elapsed();
         let logical = limited(query.plan, options.maxrec).map_err(Error::Execution)?;
-        let state = match self.cluster {
-            Some(_) => distributed::for_one_query(SessionState::clone(&self.state)),
+        // What describes the tables is here, and not with the workers.
+        let metadata_only = query.tables.iter().all(TableName::is_metadata);
+        let workers = self.distributed.as_ref().filter(|_| !metadata_only);
+        let state = match workers {
+            Some(state) => distributed::for_one_query(SessionState::clone(state)),
             None => SessionState::clone(&self.state),
         };
         let optimized = state.optimizer().optimize(logical, &state, |_, _| ());
@@ -174,12 +184,12 @@ impl Engine {
         let planner = Arc::clone(state.query_planner());
         let physical = planner.create_physical_plan(&optimized, &state).await;
         let physical = physical.map_err(Error::Execution)?;
-        if self.cluster.is_some() {
+        if workers.is_some() {
             distributed::check(&physical).map_err(Error::Invariant)?;
         }
         let planned_after = start.elapsed();
         tracing::debug!(?understood, ?optimized_after, ?planned_after, "planned");
-        Ok(Planned { columns: query.columns, optimized, physical, state })
+        Ok(Planned { columns: query.columns, metadata_only, optimized, physical, state })
     }
 }
 
@@ -188,6 +198,8 @@ impl Engine {
 pub struct Planned {
     /// One record for each column of the answer.
     pub columns: Vec<OutputColumn>,
+    /// Whether it reads `TAP_SCHEMA` and nothing else.
+    pub metadata_only: bool,
     /// The logical plan after all rewrites.
     pub optimized: LogicalPlan,
     /// The physical plan, with stages where there are workers.

@@ -6,12 +6,15 @@
 
 mod availability;
 mod capabilities;
+mod examples;
 mod features;
+mod help;
 mod pages;
 mod parameters;
 mod refusal;
 mod request;
 mod sync;
+mod tables;
 
 use std::sync::Arc;
 
@@ -24,7 +27,8 @@ use tower_http::cors::{Any, CorsLayer};
 use url::Url;
 
 use crate::Engine;
-use crate::format::datetime::utc_now;
+use crate::format::datetime::{http_now, utc_now};
+use examples::Example;
 
 pub use features::{Feature, declared_features};
 
@@ -50,13 +54,24 @@ pub struct Service {
     rows: RowLimits,
     public_url: Option<Url>,
     up_since: String,
+    /// The same moment in the form of HTTP: what the service describes does not change after it.
+    since: String,
+    examples: Vec<Example>,
 }
 
 impl Service {
     /// A service on an engine. Without a public URL, documents name the host of the request.
     pub fn new(engine: Engine, rows: RowLimits, public_url: Option<Url>) -> Self {
         let rows = RowLimits { default: rows.default.min(rows.hard), ..rows };
-        Self { engine, rows, public_url, up_since: utc_now() }
+        let examples = examples::examples(engine.snapshot());
+        Self { engine, rows, public_url, up_since: utc_now(), since: http_now(), examples }
+    }
+
+    /// The bounds for queries of `TAP_SCHEMA`, each table of which clients take whole.
+    fn metadata_limits(&self) -> RowLimits {
+        let rows = u64::try_from(self.engine.snapshot().metadata_rows()).unwrap_or(u64::MAX);
+        let RowLimits { default, hard } = self.rows;
+        RowLimits { default: default.max(rows), hard: hard.max(rows) }
     }
 }
 
@@ -70,6 +85,11 @@ pub fn router(service: Service) -> Router {
         .route(&below("sync"), get(sync::answer).post(sync::answer))
         .route(&below("capabilities"), get(capabilities::document))
         .route(&below("availability"), get(availability::document))
+        .route(&below("tables"), get(tables::all))
+        .route(&below("tables/{*name}"), get(tables::one))
+        .route(&below("examples"), get(examples::document))
+        .route(&below("browse/{*name}"), get(pages::table))
+        .route(&below("help/{topic}"), get(help::topic))
         .route("/metrics", get(metrics))
         .fallback(pages::not_found)
         .layer(axum::middleware::map_response(sign))
@@ -109,6 +129,12 @@ fn prometheus(text: String) -> Response {
 /// A `Content-Type`.
 fn typed(media_type: &'static str) -> [(HeaderName, HeaderValue); 1] {
     [(header::CONTENT_TYPE, HeaderValue::from_static(media_type))]
+}
+
+/// A `Last-Modified`: descriptions are those of the snapshot that the service opened at its start.
+fn unchanged_since(service: &Service) -> [(HeaderName, HeaderValue); 1] {
+    let since = HeaderValue::from_str(&service.since);
+    [(header::LAST_MODIFIED, since.expect("a date of HTTP is ASCII"))]
 }
 
 /// An XML document of VOSI 1.1. Its first line is added here.

@@ -4,6 +4,7 @@
 
 mod origins;
 mod demo;
+mod conformance;
 mod refusals;
 mod startup;
 

@@ -111,7 +111,7 @@ impl Sample {
                 slack_deg: 0.0,
             });
             let name = TableName { schema: schema.to_owned(), table: name.to_owned() };
-            (Arc::new(Table { name, description: None, columns, positions }), batch)
+            (Arc::new(Table { positions, ..Table::new(name, columns) }), batch)
         };
         Self {
             tables: vec![

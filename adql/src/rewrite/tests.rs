@@ -151,12 +151,9 @@ impl Sky {
             slack_deg: 0.0,
         };
         let tables = ["t", "u"].map(|table| {
-            Arc::new(Table {
-                name: TableName { schema: "s".to_owned(), table: table.to_owned() },
-                description: None,
-                columns: columns.clone(),
-                positions: Some(positions.clone()),
-            })
+            let name = TableName { schema: "s".to_owned(), table: table.to_owned() };
+            let positions = Some(positions.clone());
+            Arc::new(Table { positions, ..Table::new(name, columns.clone()) })
         });
         Arc::new(Self { batch, tables: tables.into(), offered: Arc::default() })
     }

@@ -15,7 +15,7 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use datafusion::physical_plan::{ExecutionPlan, collect};
-use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 
 use crate::hats::{Leaf, tile_name};
 use crate::{HatsTable, Location, ScanOptions, Snapshot, TILE_STORE};
@@ -39,6 +39,9 @@ pub(super) struct Shape {
     pub(super) rows_per_group: usize,
     pub(super) rows_per_page: usize,
     pub(super) position_columns: (&'static str, &'static str),
+    /// Whether each row has a position of its own, `own_ra` and `own_dec`, apart from the one that
+    /// it is tiled by.
+    pub(super) own_positions: bool,
 }
 
 impl Default for Shape {
@@ -51,8 +54,19 @@ impl Default for Shape {
             rows_per_group: 500,
             rows_per_page: 100,
             position_columns: ("ra", "dec"),
+            own_positions: false,
         }
     }
+}
+
+/// How far the own position of a row is from the one that it is tiled by, but for rounding.
+pub(super) const OWN_ARCSEC: f64 = 2.9;
+
+/// The own position of a row.
+pub(super) fn own_position(row: &Row) -> (f64, f64) {
+    let (north, east) = (row.id as f64 * 2.4).sin_cos();
+    let offset = OWN_ARCSEC / 3600.0;
+    (row.ra + offset * east / row.dec.to_radians().cos(), row.dec + offset * north)
 }
 
 /// Rows all over the sky, the same in every run; magnitudes from 10 to 30.
@@ -85,6 +99,9 @@ fn schema(shape: &Shape) -> SchemaRef {
     if let Some(name) = shape.spatial_index {
         fields.push(Field::new(name, DataType::Int64, false));
     }
+    if shape.own_positions {
+        fields.extend(["own_ra", "own_dec"].map(|n| Field::new(n, DataType::Float64, true)));
+    }
     Arc::new(Schema::new(fields))
 }
 
@@ -102,6 +119,9 @@ fn batch(shape: &Shape, rows: &[(i64, Row)]) -> RecordBatch {
     ];
     if shape.spatial_index.is_some() {
         columns.push(Arc::new(Int64Array::from_iter_values(rows.iter().map(|(h, _)| *h))));
+    }
+    if shape.own_positions {
+        columns.extend([double(|r| own_position(r).0), double(|r| own_position(r).1)]);
     }
     RecordBatch::try_new(schema(shape), columns).unwrap()
 }
@@ -208,8 +228,21 @@ pub(super) async fn plan(context: &SessionContext, sql: &str) -> Arc<dyn Executi
 /// The rows of an answer as text, sorted.
 pub(super) async fn answer(context: &SessionContext, sql: &str) -> Vec<String> {
     let batches = collect(plan(context, sql).await, context.task_ctx()).await;
+    lines(&batches.unwrap_or_else(|e| panic!("{sql}: {e}")))
+}
+
+/// The rows of the answer to a query in ADQL as text, sorted.
+pub(super) async fn ask(snapshot: &Arc<Snapshot>, prune: bool, text: &str) -> Vec<String> {
+    let schemas = Arc::clone(snapshot) as Arc<dyn Schemas>;
+    let query = adql::plan(text, &schemas, &adql::Limits::default());
+    let query = query.unwrap_or_else(|e| panic!("{text}: {e}"));
+    let frame = DataFrame::new(session(snapshot, prune).state(), query.plan);
+    lines(&frame.collect().await.unwrap_or_else(|e| panic!("{text}: {e}")))
+}
+
+fn lines(batches: &[RecordBatch]) -> Vec<String> {
     let mut lines = Vec::new();
-    for batch in batches.unwrap_or_else(|e| panic!("{sql}: {e}")) {
+    for batch in batches {
         for row in 0..batch.num_rows() {
             let cells = batch.columns().iter().map(|c| array_value_to_string(c, row).unwrap());
             lines.push(cells.collect::<Vec<_>>().join("|"));

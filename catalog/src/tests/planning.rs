@@ -37,11 +37,12 @@ fn large() -> Arc<Snapshot> {
     let site = Site {
         name: TableName { schema: "public".to_owned(), table: "t".to_owned() },
         path: Path::from("t"),
+        named: Path::from("t"),
         properties: properties.table().unwrap(),
         attachments: Vec::new(),
     };
     let survey = Survey { manifest, schema: Arc::new(Schema::new(fields)) };
-    let table = Arc::new(TiledTable::new(site, survey).unwrap());
+    let table = Arc::new(TiledTable::new(site, survey, None).unwrap());
     let store = Arc::new(InMemory::new());
     Arc::new(Snapshot::new(Location::Folder("/large".into()), store, vec![table]))
 }

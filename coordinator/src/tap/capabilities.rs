@@ -8,16 +8,17 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 
 use crate::format::OFFERS;
 use crate::format::xml::escaped;
 use crate::tap::features::declared_features;
-use crate::tap::{PATH, Service, xml};
+use crate::tap::{PATH, Service, unchanged_since, xml};
 
 const HEAD: &str = "\
 <vosi:capabilities xmlns:vosi=\"http://www.ivoa.net/xml/VOSICapabilities/v1.0\"
  xmlns:tr=\"http://www.ivoa.net/xml/TAPRegExt/v1.0\"
+ xmlns:vr=\"http://www.ivoa.net/xml/VOResource/v1.0\"
  xmlns:vs=\"http://www.ivoa.net/xml/VODataService/v1.1\"
  xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\">
 ";
@@ -26,7 +27,7 @@ pub(super) async fn document(State(service): State<Arc<Service>>, headers: Heade
     let base = escaped(&base_url(&service, &headers));
     let mut text = HEAD.to_owned();
     push_capabilities(&mut text, &service, &base).expect("writing to a String cannot fail");
-    xml(&text)
+    (unchanged_since(&service), xml(&text)).into_response()
 }
 
 /// The URL of the service without a final slash: the configured one, or the host that the request
@@ -66,7 +67,12 @@ fn push_capabilities(out: &mut String, service: &Service, base: &str) -> std::fm
         push_interface(out, &format!("{base}/{resource}"), "full", "")?;
         out.push_str("</capability>\n");
     }
-    out.push_str("</vosi:capabilities>\n");
+    out.push_str("<capability standardID=\"ivo://ivoa.net/std/VOSI#tables-1.1\">\n");
+    push_interface(out, &format!("{base}/tables"), "full", "version=\"1.1\"")?;
+    out.push_str("</capability>\n<capability standardID=\"ivo://ivoa.net/std/DALI#examples\">\n");
+    out.push_str("<interface xsi:type=\"vr:WebBrowser\">\n");
+    writeln!(out, "<accessURL use=\"full\">{base}/examples</accessURL>")?;
+    out.push_str("</interface>\n</capability>\n</vosi:capabilities>\n");
     Ok(())
 }
 

@@ -1,26 +1,34 @@
-//! Pages for people: what is here, and that something is not.
+//! Pages for people: what is here, each table with its columns, and that something is not.
+//!
+//! Plain HTML that is XML too: no scripts, nothing from elsewhere.
 
 use std::fmt::Write;
 use std::sync::Arc;
 
-use adql::Schemas;
-use axum::extract::State;
+use adql::datatype::CellType;
+use adql::schema::written;
+use adql::{Column, Schemas, Table};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Response};
+use url::form_urlencoded;
 
 use crate::format::xml::escaped;
 use crate::tap::capabilities::base_url;
-use crate::tap::{PATH, SOFTWARE, Service, typed};
+use crate::tap::examples::{Example, lines};
+use crate::tap::{PATH, SOFTWARE, Service, help, tables, typed};
 
 /// As many tables are listed.
-const TABLES: usize = 100;
+const TABLES: usize = 200;
 
-const STYLE: &str = "body{font:16px/1.5 sans-serif;max-width:50em;margin:2em auto;padding:0 1em}\
-                     code{background:#eee;padding:0 .2em}";
+const STYLE: &str = "body{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}\
+                     code,pre{background:#eee;padding:0 .2em}pre{padding:.5em;overflow:auto}\
+                     textarea{width:100%}table{border-collapse:collapse}\
+                     td,th{text-align:left;vertical-align:top;padding:.1em .8em .1em 0}";
 
 /// `/`: where the service is.
 pub(super) async fn host() -> Html<String> {
-    page(&format!("<p>The TAP service is at <a href=\"{PATH}\">{PATH}</a>.</p>"))
+    page("Armilla", &format!("<p>The TAP service is at <a href=\"{PATH}\">{PATH}</a>.</p>"))
 }
 
 /// `/tap`: what the service offers (TAP 1.1 §2 wants a page for people at its base).
@@ -29,31 +37,131 @@ pub(super) async fn service(
     headers: HeaderMap,
 ) -> Html<String> {
     let base = escaped(&base_url(&service, &headers));
-    let tables = service.engine.snapshot().tables();
-    let mut list = String::new();
-    for table in tables.iter().take(TABLES) {
-        let name = escaped(&table.name.to_string());
-        let description = table.description.as_deref().map(escaped).unwrap_or_default();
-        let columns = table.columns.iter().filter(|column| !column.hidden).count();
-        write!(list, "<li><code>{name}</code> ({columns} columns) {description}</li>")
+    let mut body = format!(
+        "<p>This is a TAP service: give its address, <code>{base}</code>, to TOPCAT, pyvo or \
+         another client of the Virtual Observatory.</p><ul>{}</ul>",
+        help::links(&base)
+    );
+    let written = push_tables(&mut body, &service, &base)
+        .and_then(|()| service.examples.iter().try_for_each(|e| push_example(&mut body, e, &base)));
+    written.expect("writing to a String cannot fail");
+    body.push_str(&own_query(&base));
+    for resource in ["tables", "examples", "capabilities", "availability"] {
+        write!(body, "<a href=\"{base}/{resource}\">{resource}</a> ")
             .expect("writing to a String cannot fail");
     }
-    if let Some(more) = tables.len().checked_sub(TABLES).filter(|more| *more > 0) {
-        write!(list, "<li>and {more} more</li>").expect("writing to a String cannot fail");
+    page("Armilla", &body)
+}
+
+fn push_tables(out: &mut String, service: &Service, base: &str) -> std::fmt::Result {
+    let snapshot = service.engine.snapshot();
+    let tables = snapshot.tables();
+    out.push_str("<h2>Tables</h2><ul>");
+    for table in tables.iter().take(TABLES) {
+        let name = table.name.written();
+        let path: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
+        let path = path.replace('+', "%20");
+        let text = table.title.as_deref().or(table.description.as_deref()).unwrap_or_default();
+        let columns = table.visible_columns().count();
+        write!(out, "<li><a href=\"{base}/browse/{path}\"><code>{}</code></a> ", escaped(&name))?;
+        if let Some(rows) = rows(service, table) {
+            write!(out, "{rows} rows, ")?;
+        }
+        write!(out, "{columns} columns. {}</li>", escaped(text))?;
     }
-    page(&format!(
-        "<p>This is a TAP service: give its address, <code>{base}</code>, to TOPCAT, pyvo or \
-         another client of the Virtual Observatory.</p>\
-         <form action=\"{PATH}/sync\" method=\"get\"><p><label>ADQL<br>\
-         <textarea name=\"QUERY\" rows=\"5\" cols=\"80\"></textarea></label></p>\
-         <input type=\"hidden\" name=\"LANG\" value=\"ADQL\">\
-         <input type=\"hidden\" name=\"RESPONSEFORMAT\" value=\"text\">\
-         <input type=\"hidden\" name=\"MAXREC\" value=\"1000\">\
-         <p><button>Run</button></p></form>\
-         <h2>Tables</h2><ul>{list}</ul>\
-         <p><a href=\"{PATH}/capabilities\">capabilities</a> · \
-         <a href=\"{PATH}/availability\">availability</a></p>"
-    ))
+    out.push_str("</ul>");
+    match tables.len().checked_sub(TABLES) {
+        None | Some(0) => Ok(()),
+        Some(more) => write!(
+            out,
+            "<p>{more} more are not listed here: <a href=\"{base}/tables?detail=min\">tables</a> \
+             has all.</p>"
+        ),
+    }
+}
+
+fn rows(service: &Service, table: &Table) -> Option<u64> {
+    let tiled = service.engine.snapshot().tiled_table(&table.name)?;
+    tiled.manifest().rows().or(tiled.stated_rows())
+}
+
+fn push_example(out: &mut String, example: &Example, base: &str) -> std::fmt::Result {
+    write!(out, "<h2 id=\"{}\">{}</h2>", example.id, escaped(&example.title))?;
+    out.push_str(&form(base, &example.query));
+    Ok(())
+}
+
+fn own_query(base: &str) -> String {
+    format!("<h2>A query of your own</h2>{}", form(base, ""))
+}
+
+/// A query that can be changed and sent.
+fn form(base: &str, query: &str) -> String {
+    let rows = query.lines().count().max(4);
+    format!(
+        "<form action=\"{base}/sync\" method=\"get\"><p>\
+         <textarea name=\"QUERY\" rows=\"{rows}\" cols=\"80\">{}</textarea>\
+         <input type=\"hidden\" name=\"LANG\" value=\"ADQL\"/>\
+         <input type=\"hidden\" name=\"RESPONSEFORMAT\" value=\"text\"/>\
+         <input type=\"hidden\" name=\"MAXREC\" value=\"1000\"/>\
+         <button>Try it</button> up to 1000 rows as text</p></form>",
+        lines(query)
+    )
+}
+
+/// `/browse/{table}`: the columns of one table.
+pub(super) async fn table(
+    State(service): State<Arc<Service>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    let base = escaped(&base_url(&service, &headers));
+    let Some(table) = tables::find(service.engine.snapshot(), &name) else {
+        return not_found(uri).await;
+    };
+    let name = table.name.written();
+    let mut body = format!("<p><a href=\"{base}\">All tables</a></p><h2>{}</h2>", escaped(&name));
+    push_columns(&mut body, &service, &table).expect("writing to a String cannot fail");
+    body.push_str(&form(&base, &format!("SELECT TOP 10 *\nFROM {name}")));
+    page(&name, &body).into_response()
+}
+
+fn push_columns(out: &mut String, service: &Service, table: &Table) -> std::fmt::Result {
+    for text in [&table.title, &table.description].into_iter().flatten() {
+        write!(out, "<p>{}</p>", escaped(text))?;
+    }
+    if let Some(rows) = rows(service, table) {
+        write!(out, "<p>{rows} rows</p>")?;
+    }
+    for key in service.engine.snapshot().keys_from(&table.name) {
+        let pairs: Vec<String> =
+            key.written_columns().map(|(from, target)| format!("{from} → {target}")).collect();
+        let (target, pairs) = (escaped(&key.target.written()), escaped(&pairs.join(", ")));
+        let description = key.description.as_deref().map(escaped).unwrap_or_default();
+        write!(out, "<p>Key to <code>{target}</code>: {pairs}. {description}</p>")?;
+    }
+    out.push_str("<table><tr><th>column</th><th>type</th><th>unit</th><th>UCD</th><th></th></tr>");
+    for column in table.visible_columns() {
+        push_column(out, column)?;
+    }
+    out.push_str("</table>");
+    Ok(())
+}
+
+fn push_column(out: &mut String, column: &Column) -> std::fmt::Result {
+    let cell = CellType::of(&column.data_type, column.xtype.as_deref());
+    let size = cell.array_size().map_or_else(String::new, |size| format!("[{size}]"));
+    let text = |text: &Option<String>| text.as_deref().map(escaped).unwrap_or_default();
+    write!(
+        out,
+        "<tr><td><code>{}</code></td><td>{}{size}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+        escaped(&written(&column.name)),
+        cell.kind.name(),
+        text(&column.unit),
+        text(&column.ucd),
+        text(&column.description)
+    )
 }
 
 /// Everything that is not there.
@@ -62,9 +170,12 @@ pub(super) async fn not_found(uri: Uri) -> Response {
     (StatusCode::NOT_FOUND, typed("text/plain;charset=utf-8"), text).into_response()
 }
 
-fn page(body: &str) -> Html<String> {
+/// A page with a title.
+pub(super) fn page(title: &str, body: &str) -> Html<String> {
+    let title = escaped(title);
     Html(format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Armilla</title>\
-         <style>{STYLE}</style></head><body><h1>Armilla</h1>{body}<p>{SOFTWARE}</p></body></html>\n"
+        "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\"><head>\
+         <meta charset=\"utf-8\"/><title>{title}</title><style>{STYLE}</style></head>\
+         <body><h1>Armilla</h1>{body}<p>{SOFTWARE}</p></body></html>\n"
     ))
 }

@@ -64,20 +64,22 @@ async fn begin(service: &Service, parameters: &Parameters) -> Result<(QueryResul
         tracing::Span::current().record("run_id", run_id.as_str());
     }
     tracing::debug!(adql = parameters.query, "query begins");
-    let max_rows = parameters.limit(service.rows);
+    // `TAP_SCHEMA` is never cut for want of a MAXREC.
+    let wide = service.metadata_limits();
     // Only a limit that the client asked for goes into the plan: a LIMIT of 10^9 would make each
     // ORDER BY a TopK, which keeps its rows in memory, where a sort spills.
-    let maxrec = parameters.max_rows.map(|_| max_rows);
+    let maxrec = parameters.max_rows.map(|_| parameters.limit(wide));
     let result = service.engine.query(&parameters.query, QueryOptions { maxrec }).await?;
+    let max_rows = parameters.limit(if result.metadata_only { wide } else { service.rows });
     if max_rows == 0 {
         return Ok((result, max_rows));
     }
-    let QueryResult { columns, mut stream } = result;
+    let QueryResult { columns, mut stream, metadata_only } = result;
     let first = first_rows(&mut stream).await?;
     let schema = stream.schema();
     let whole = stream::iter(first.map(Ok)).chain(stream);
     let stream = Box::pin(RecordBatchStreamAdapter::new(schema, whole));
-    Ok((QueryResult { columns, stream }, max_rows))
+    Ok((QueryResult { columns, stream, metadata_only }, max_rows))
 }
 
 /// The first batch that has rows; none where there is none.

@@ -1,0 +1,127 @@
+//! `/help/…`: short pages for users, served by the program that they are about.
+//!
+//! What they tell to type uses the address of this service and a query on its own tables; a test
+//! runs the Python and the shell lines.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Uri};
+use axum::response::{IntoResponse, Response};
+
+use crate::format::xml::escaped;
+use crate::tap::Service;
+use crate::tap::capabilities::base_url;
+use crate::tap::examples::lines;
+use crate::tap::pages::{not_found, page};
+
+/// The topics with their titles.
+const TOPICS: [(&str, &str); 5] = [
+    ("topcat", "Use it from TOPCAT"),
+    ("python", "Use it from Python"),
+    ("stilts", "Use it from the shell"),
+    ("publish", "Publish a catalogue"),
+    ("workers", "Add workers"),
+];
+
+/// A query where a service without a sky has no other.
+const TABLES: &str = "SELECT table_name FROM TAP_SCHEMA.tables";
+
+/// One page.
+pub(super) async fn topic(
+    State(service): State<Arc<Service>>,
+    Path(topic): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    let Some((topic, title)) = TOPICS.iter().find(|(name, _)| *name == topic) else {
+        return not_found(uri).await;
+    };
+    let base = base_url(&service, &headers);
+    let query = service.examples.first().map_or(TABLES, |example| &example.query);
+    let body = match *topic {
+        "topcat" => topcat(&base),
+        "python" => python(&base, query),
+        "stilts" => stilts(&base, query),
+        "publish" => PUBLISH.to_owned(),
+        _ => WORKERS.to_owned(),
+    };
+    let back = format!("<p><a href=\"{}\">All tables</a></p>", escaped(&base));
+    page(title, &format!("{back}<h2>{title}</h2>{body}")).into_response()
+}
+
+fn topcat(base: &str) -> String {
+    format!(
+        "<ol><li>Choose <i>VO → Table Access Protocol (TAP) Query</i>.</li>\
+         <li>Give <code>{}</code> as <i>TAP URL</i>, and press <i>Use Service</i>.</li>\
+         <li>Choose a query from <i>Examples → Service-Provided</i>, or write one; then \
+         <i>Run Query</i>.</li></ol>",
+        escaped(base)
+    )
+}
+
+fn python(base: &str, query: &str) -> String {
+    let code = format!(
+        "import pyvo\n\nservice = pyvo.dal.TAPService(\"{base}\")\nprint(list(service.tables.keys()))\n\
+         print(service.run_sync(\"\"\"\n{query}\n\"\"\").to_table())\n\
+         for example in service.examples:\n    print(example[\"QUERY\"])\n"
+    );
+    format!(
+        "<p>With <a href=\"https://pyvo.readthedocs.io\">pyvo</a> (<code>pip install pyvo</code>):</p>\
+         <pre class=\"python\">{}</pre>",
+        lines(&code)
+    )
+}
+
+fn stilts(base: &str, query: &str) -> String {
+    let query = query.replace('\n', " ").replace('\'', "'\\''");
+    let with_stilts =
+        format!("stilts tapquery tapurl={base} sync=true ofmt=csv \\\n  adql='{query}'");
+    let with_curl = format!(
+        "curl -sf {base}/sync -d LANG=ADQL -d RESPONSEFORMAT=csv \\\n  --data-urlencode QUERY='{query}'"
+    );
+    format!(
+        "<p>With <a href=\"https://www.starlink.ac.uk/stilts/\">STILTS</a>:</p>\
+         <pre class=\"shell\">{}</pre><p>With curl:</p><pre class=\"shell\">{}</pre>",
+        lines(&with_stilts),
+        lines(&with_curl)
+    )
+}
+
+const PUBLISH: &str = "<ol><li>Put the catalogue, a table or collection in the layout \
+    <a href=\"https://hats.readthedocs.io\">HATS</a>, into the data folder: \
+    <code>DIR/&lt;schema&gt;/&lt;table&gt;</code>.</li>\
+    <li>Describe it in <code>DIR/&lt;schema&gt;/&lt;table&gt;/table.toml</code>; all of it is \
+    optional but the version:<pre class=\"toml\">version = 1
+title = \"Objects\"
+description = \"One row for each star and galaxy.\"
+
+[columns.g_mag]
+unit = \"mag\"
+ucd = \"phot.mag;em.opt.B\"
+description = \"brightness in the green\"
+principal = true
+
+[[keys]]
+target = \"demo.field\"
+columns = { fieldId = \"fieldId\" }
+description = \"the field that the object was seen in\"
+</pre></li>\
+    <li>Start the service again. What it cannot read, it names with file and line.</li></ol>";
+
+const WORKERS: &str = "<p>Every node is given the same list of workers in the same order. Each \
+    worker copies its share of the tiles into a folder of its own, then serves from there:</p>\
+    <pre>armilla worker --data OWN_FOLDER --origin DIR --listen 127.0.0.1:9001 \\
+  --url http://127.0.0.1:9001 --workers http://127.0.0.1:9001,http://127.0.0.1:9002</pre>\
+    <pre>armilla coordinator --data DIR \\
+  --workers http://127.0.0.1:9001,http://127.0.0.1:9002</pre>\
+    <p>The answers are those of one process. <code>armilla worker --help</code> tells the other \
+    settings.</p>";
+
+/// Links to all topics, on a service at an escaped address.
+pub(super) fn links(base: &str) -> String {
+    let link = |(topic, title): &(&str, &str)| {
+        format!("<li><a href=\"{base}/help/{topic}\">{title}</a></li>")
+    };
+    TOPICS.iter().map(link).collect()
+}
