@@ -4,18 +4,30 @@ use std::ops::Range;
 
 use datafusion::arrow::array::{Array, ArrowPrimitiveType, PrimitiveArray};
 
+use crate::Error;
 use crate::format::cells::{Cells, Values};
 use crate::format::number::{VOTABLE, push_float, push_integer};
+use crate::format::stream::RowWriter;
+use crate::format::votable::field::refuse_null_elements;
 use crate::format::xml::{Context, push_text};
 
-/// Appends rows.
-pub(crate) fn push_rows(columns: &[Cells], rows: Range<usize>, out: &mut Vec<u8>) {
-    for row in rows {
-        out.extend_from_slice(b"<TR>");
-        for column in columns {
-            push_cell(column, row, out);
+/// Writes rows of TABLEDATA.
+pub(crate) struct TableData {
+    /// Names of the columns, for messages.
+    pub(crate) names: Vec<String>,
+}
+
+impl RowWriter for TableData {
+    fn write(&self, columns: &[Cells], rows: usize, out: &mut Vec<u8>) -> Result<(), Error> {
+        refuse_null_elements(&self.names, columns)?;
+        for row in 0..rows {
+            out.extend_from_slice(b"<TR>");
+            for column in columns {
+                push_cell(column, row, out);
+            }
+            out.extend_from_slice(b"</TR>\n");
         }
-        out.extend_from_slice(b"</TR>\n");
+        Ok(())
     }
 }
 
@@ -31,13 +43,28 @@ fn push_cell(column: &Cells, row: usize, out: &mut Vec<u8>) {
     match &column.values {
         Values::Text(a) => push_text(out, a.value(row), Context::Content),
         Values::Bytes(a) => push_bytes(a.value(row), out),
+        _ if column.is_single() => push_scalar(column, row, out),
         _ => push_elements(column, column.elements(row), null, out),
     }
     out.extend_from_slice(b"</TD>");
 }
 
+/// Appends the one value of a cell that is not NULL.
+fn push_scalar(column: &Cells, row: usize, out: &mut Vec<u8>) {
+    match &column.values {
+        Values::Boolean(a) => out.push(if a.value(row) { b'T' } else { b'F' }),
+        Values::UnsignedByte(a) => push_integer(out, a.value(row)),
+        Values::Short(a) => push_integer(out, a.value(row)),
+        Values::Int(a) => push_integer(out, a.value(row)),
+        Values::Long(a) => push_integer(out, a.value(row)),
+        Values::Float(a) => push_float(out, a.value(row), VOTABLE),
+        Values::Double(a) => push_float(out, a.value(row), VOTABLE),
+        Values::Text(_) | Values::Bytes(_) => {}
+    }
+}
+
 /// Appends numbers or booleans, separated by blanks; with `null` all are missing.
-pub(crate) fn push_elements(column: &Cells, elements: Range<usize>, null: bool, out: &mut Vec<u8>) {
+fn push_elements(column: &Cells, elements: Range<usize>, null: bool, out: &mut Vec<u8>) {
     for (nth, at) in elements.enumerate() {
         if nth > 0 {
             out.push(b' ');
