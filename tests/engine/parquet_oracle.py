@@ -55,7 +55,7 @@ def main(arrow, parquet, status):
     assert [field.name for field in described.fields] == rows.column_names
     text = metadata[b"IVOA.VOTable-Parquet.content"].decode()
     assert "<DATA>" not in text and f'value="{status}"' in text.rsplit("QUERY_STATUS", 1)[1][:40], text
-    assert duckdb.sql(f"SELECT count(*) FROM '{parquet}'").fetchone() == (len(rows),)
+    assert duckdb.sql(f"SELECT count(*) FROM '{parquet}'").fetchall() == [(len(rows),)]
     if len(rows):
         duckdb.sql(f"SELECT * FROM '{parquet}'").fetchall()
 

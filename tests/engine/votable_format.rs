@@ -346,6 +346,32 @@ fn fields_carry_their_metadata() {
 }
 
 #[test]
+fn main_positions_refer_to_their_frame() {
+    let one: ArrayRef = Arc::new(Float64Array::from(vec![1.0]));
+    let names = ["ra", "dec", "b1950", "ICRS"];
+    let batch = batch(names.map(|name| (name, Arc::clone(&one))).to_vec());
+    let schema = batch.schema();
+    let mut columns = columns(&schema);
+    let ucds = ["pos.eq.ra;meta.main", "pos.eq.dec;meta.main", "pos.eq.ra", "meta.id"];
+    for (column, ucd) in columns.iter_mut().zip(ucds) {
+        column.ucd = Some(ucd.to_owned());
+    }
+    for format in VOTABLES {
+        let document = Document { columns: columns.clone(), infos: Vec::new(), max_rows: None };
+        let chunks = chunks(format, document, rows(&schema, vec![Ok(batch.clone())]));
+        let text = String::from_utf8(chunks.into_iter().flat_map(Result::unwrap).collect());
+        let text = text.unwrap();
+        assert!(text.contains("<COOSYS ID=\"ICRS\" system=\"ICRS\"/>\n<TABLE"), "{text}");
+        assert_eq!(text.matches(" ref=\"ICRS\"").count(), 2, "{text}");
+        assert!(text.contains("ucd=\"pos.eq.dec;meta.main\" ref=\"ICRS\"/>"), "{text}");
+        assert!(text.contains("ID=\"ICRS_2\" name=\"ICRS\""), "{text}");
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("x.vot"), text).unwrap();
+        validate(&folder.path().join("x.vot"));
+    }
+}
+
+#[test]
 fn characters_that_xml_cannot_carry_are_left_out() {
     let words = StringArray::from(vec!["a\u{0}b\u{1f}c\u{fffe}d\u{ffff}e\rf"]);
     let text = written(Format::VoTableTableData, &[batch(vec![("w", Arc::new(words))])]);

@@ -151,12 +151,13 @@ impl Cells {
     }
 
     fn holds<T: ArrowPrimitiveType>(&self, array: &PrimitiveArray<T>, value: T::Native) -> bool {
-        let rows = || (0..self.rows).filter(|&row| !self.is_null(row));
         // What lies under a NULL is no value, but hardly ever looks like one.
-        array.values().contains(&value)
-            && rows()
-                .flat_map(|row| self.elements(row))
-                .any(|at| array.is_valid(at) && array.value(at) == value)
+        if !array.values().contains(&value) {
+            return false;
+        }
+        let rows = (0..self.rows).filter(|&row| !self.is_null(row));
+        let mut elements = rows.flat_map(|row| self.elements(row));
+        elements.any(|at| array.is_valid(at) && array.value(at) == value)
     }
 
     /// Whether a missing element of an array has a text of its own.

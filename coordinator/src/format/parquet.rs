@@ -60,7 +60,7 @@ pub(super) fn encode(
         limited(rows, max_rows).map(move |taken| match taken {
             Taken::End(end) => Taken::End(end),
             Taken::Rows(batch) => {
-                plain::rows(&batch, &schema).map_err(|e| Error::Execution(e.into())).into()
+                Taken::from(plain::rows(&batch, &schema).map_err(|e| Error::Execution(e.into())))
             }
         })
     };
@@ -114,7 +114,7 @@ fn encoded(
             let writers = columns.create_column_writers(nth).map_err(broken)?;
             encode_group(writers, &schema, &batches).await
         });
-        Either::Right(async move { work.await.into() })
+        Either::Right(async move { Taken::from(work.await) })
     });
     begun.buffered(GROUPS_AT_ONCE)
 }
@@ -240,7 +240,7 @@ impl Writer {
         let votable = String::from_utf8_lossy(&votable).into_owned();
         for (key, value) in [("version", "1.0".to_owned()), ("content", votable)] {
             let key = format!("IVOA.VOTable-Parquet.{key}");
-            file.append_key_value_metadata(KeyValue { key, value: Some(value) });
+            file.append_key_value_metadata(KeyValue::new(key, value));
         }
         file.into_inner().map(Bytes::from)
     }

@@ -169,10 +169,10 @@ fn written(
         };
         let (types, writer) = (Arc::clone(&types), Arc::clone(&writer));
         if piece.expected_bytes <= SMALL_BYTES {
-            return Either::Left(ready(write(&types, writer.as_ref(), &piece).into()));
+            return Either::Left(ready(Taken::from(write(&types, writer.as_ref(), &piece))));
         }
         let work = started(async move { write(&types, writer.as_ref(), &piece) });
-        Either::Right(async move { work.await.into() })
+        Either::Right(async move { Taken::from(work.await) })
     });
     begun.buffered(at_once())
 }

@@ -117,6 +117,7 @@ fn push_head(fields: &[OutputField], infos: &[Info], out: &mut Vec<u8>) {
     for info in infos {
         push_info(out, info.name, &info.value, "");
     }
+    field::push_frame(out, fields);
     out.extend_from_slice(b"<TABLE name=\"result\">\n");
     field::push_fields(out, fields);
 }

@@ -10,9 +10,29 @@ use crate::format::cells::Cells;
 use crate::format::stream::OutputField;
 use crate::format::xml::{Context, push_attribute, push_text};
 
+/// The frame of every table's main position: HATS has no other.
+const FRAME: &str = "ICRS";
+
+/// Appends a COOSYS where a column is a coordinate in it.
+pub(crate) fn push_frame(out: &mut Vec<u8>, fields: &[OutputField]) {
+    if fields.iter().any(is_main_position) {
+        out.extend_from_slice(b"<COOSYS");
+        push_attribute(out, "ID", FRAME);
+        push_attribute(out, "system", FRAME);
+        out.extend_from_slice(b"/>\n");
+    }
+}
+
+/// Whether a column is a coordinate of the position that its table is placed by. Of other
+/// positions nobody said a frame.
+fn is_main_position(field: &OutputField) -> bool {
+    matches!(field.column.ucd.as_deref(), Some("pos.eq.ra;meta.main" | "pos.eq.dec;meta.main"))
+}
+
 /// Appends one FIELD for each column.
 pub(crate) fn push_fields(out: &mut Vec<u8>, fields: &[OutputField]) {
-    let mut ids = HashSet::with_capacity(fields.len());
+    let mut ids = HashSet::with_capacity(fields.len() + 1);
+    ids.insert(FRAME.to_owned());
     for field in fields {
         push_field(out, field, &unique_id(&field.column.name, &mut ids));
     }
@@ -32,6 +52,7 @@ fn push_field(out: &mut Vec<u8>, field: &OutputField, id: &str) {
         ("unit", column.unit.as_deref()),
         ("ucd", column.ucd.as_deref().filter(|ucd| is_ucd(ucd))),
         ("utype", column.utype.as_deref()),
+        ("ref", is_main_position(field).then_some(FRAME)),
     ];
     for (name, value) in optional {
         if let Some(value) = value.filter(|v| !v.is_empty()) {
