@@ -158,7 +158,7 @@ fn rows_before_a_failure_are_all_there() {
 struct Endless {
     batch: RecordBatch,
     asked: Arc<AtomicUsize>,
-    alive: Arc<()>,
+    _alive: Arc<()>,
 }
 
 impl Endless {
@@ -174,7 +174,7 @@ impl Endless {
 
 fn endless(batch: RecordBatch) -> (SendableRecordBatchStream, Arc<AtomicUsize>, Arc<()>) {
     let (asked, alive) = (Arc::new(AtomicUsize::new(0)), Arc::new(()));
-    let stream = Endless { batch, asked: Arc::clone(&asked), alive: Arc::clone(&alive) };
+    let stream = Endless { batch, asked: Arc::clone(&asked), _alive: Arc::clone(&alive) };
     (stream.stream(), asked, alive)
 }
 

@@ -29,7 +29,7 @@ use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, stream};
 
 use crate::Error;
-use crate::format::in_order::{ahead, started};
+use crate::format::in_order::{ahead, at_once, started};
 use crate::format::rows::{End, Taken, limited, value_bytes};
 use crate::format::stream::{BATCHES_AHEAD, Info, OutputField, stopped};
 use crate::format::votable::without_data;
@@ -40,8 +40,8 @@ const GROUP_ROWS: usize = 128 * 1024;
 /// or so many bytes in memory: large enough for readers, small enough for thousands of answers.
 const GROUP_BYTES: usize = 16 * 1024 * 1024;
 
-/// Row groups of one answer that are encoded at once, each of some tens of milliseconds.
-const GROUPS_AT_ONCE: usize = 2;
+/// So many row groups of one answer are encoded at once, where there are as many cores.
+const GROUPS_AT_ONCE: usize = 4;
 
 /// Writes a result.
 pub(super) fn encode(
@@ -116,7 +116,7 @@ fn encoded(
         });
         Either::Right(async move { Taken::from(work.await) })
     });
-    begun.buffered(GROUPS_AT_ONCE)
+    begun.buffered(GROUPS_AT_ONCE.min(at_once() - 1))
 }
 
 /// Encodes a row group, one column after the other; between two of them other tasks may run, and

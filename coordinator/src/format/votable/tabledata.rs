@@ -22,31 +22,33 @@ impl RowWriter for TableData {
         refuse_null_elements(&self.names, columns)?;
         for row in 0..rows {
             out.extend_from_slice(b"<TR>");
+            let mut open = false;
             for column in columns {
-                push_cell(column, row, out);
+                open = push_cell(column, row, open, out);
             }
-            out.extend_from_slice(b"</TR>\n");
+            out.extend_from_slice(if open { b"</TD></TR>\n".as_slice() } else { b"</TR>\n" });
         }
         Ok(())
     }
 }
 
-fn push_cell(column: &Cells, row: usize, out: &mut Vec<u8>) {
+/// Appends a cell without its end tag, which is written with what follows; whether it needs one.
+fn push_cell(column: &Cells, row: usize, open: bool, out: &mut Vec<u8>) -> bool {
     // Some readers want a full number of elements in an array of fixed length, also where the
     // cell is NULL; an array of missing elements says the same.
     let null = column.is_null(row);
     if null && (column.is_single() || column.is_variable() || !column.spells_missing_elements()) {
-        out.extend_from_slice(b"<TD/>");
-        return;
+        out.extend_from_slice(if open { b"</TD><TD/>".as_slice() } else { b"<TD/>" });
+        return false;
     }
-    out.extend_from_slice(b"<TD>");
+    out.extend_from_slice(if open { b"</TD><TD>".as_slice() } else { b"<TD>" });
     match &column.values {
         Values::Text(a) => push_text(out, a.value(row), Context::Content),
         Values::Bytes(a) => push_bytes(a.value(row), out),
         _ if column.is_single() => push_scalar(column, row, out),
         _ => push_elements(column, column.elements(row), null, out),
     }
-    out.extend_from_slice(b"</TD>");
+    true
 }
 
 /// Appends the one value of a cell that is not NULL.
