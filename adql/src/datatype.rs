@@ -124,6 +124,7 @@ pub struct CellType {
     pub null_elements: bool,
     /// The xtype that the Arrow type itself implies.
     pub xtype: Option<&'static str>,
+    /// How its text comes about.
     pub source: Source,
 }
 

@@ -191,9 +191,12 @@ fn put_text(kind: Kind, text: &str, records: &mut [u8], at: &mut usize) {
     put(records, at, count(units(kind, text)));
     if kind == Kind::UnicodeChar {
         if text.is_ascii() {
-            for byte in text.bytes() {
-                put(records, at, [0, byte]);
+            // The other half of each unit is zero already.
+            let units = records[*at..*at + 2 * text.len()].chunks_exact_mut(2);
+            for (unit, byte) in units.zip(text.bytes()) {
+                unit[1] = byte;
             }
+            *at += 2 * text.len();
         } else {
             for unit in text.encode_utf16() {
                 put(records, at, unit.to_be_bytes());
