@@ -7,6 +7,7 @@
 mod availability;
 mod capabilities;
 mod features;
+mod jobs;
 mod pages;
 mod parameters;
 mod refusal;
@@ -25,6 +26,7 @@ use url::Url;
 
 use crate::Engine;
 use crate::format::datetime::utc_now;
+use crate::uws::{Jobs, Work};
 
 pub use features::{Feature, declared_features};
 
@@ -48,15 +50,36 @@ pub struct RowLimits {
 pub struct Service {
     engine: Engine,
     rows: RowLimits,
+    jobs: Jobs,
+    list_jobs: bool,
     public_url: Option<Url>,
     up_since: String,
 }
 
 impl Service {
-    /// A service on an engine. Without a public URL, documents name the host of the request.
-    pub fn new(engine: Engine, rows: RowLimits, public_url: Option<Url>) -> Self {
+    /// A service on an engine and on jobs, which [`Self::work`] runs.
+    pub fn new(engine: Engine, rows: RowLimits, jobs: Jobs) -> Self {
         let rows = RowLimits { default: rows.default.min(rows.hard), ..rows };
-        Self { engine, rows, public_url, up_since: utc_now() }
+        Self { engine, rows, jobs, list_jobs: false, public_url: None, up_since: utc_now() }
+    }
+
+    /// The same under a URL that documents name; without one, they name the host of the request.
+    #[must_use]
+    pub fn with_public_url(mut self, url: Option<Url>) -> Self {
+        self.public_url = url;
+        self
+    }
+
+    /// The same with a list of jobs that shows everybody all of them, or nobody any.
+    #[must_use]
+    pub fn with_listed_jobs(mut self, list_jobs: bool) -> Self {
+        self.list_jobs = list_jobs;
+        self
+    }
+
+    /// What its jobs do: a query, as `/sync` has it.
+    pub fn work(&self) -> Arc<dyn Work> {
+        Arc::new(jobs::Queries::new(self.engine.clone(), self.rows))
     }
 }
 
@@ -70,6 +93,7 @@ pub fn router(service: Service) -> Router {
         .route(&below("sync"), get(sync::answer).post(sync::answer))
         .route(&below("capabilities"), get(capabilities::document))
         .route(&below("availability"), get(availability::document))
+        .merge(jobs::router(&below("async")))
         .route("/metrics", get(metrics))
         .fallback(pages::not_found)
         .layer(axum::middleware::map_response(sign))
@@ -87,7 +111,7 @@ pub fn metrics_router(counters: Arc<worker::Counters>) -> Router {
 fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
-        .allow_methods([Method::GET, Method::HEAD, Method::POST])
+        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::DELETE])
         .allow_headers(Any)
         .expose_headers(Any)
 }
@@ -99,7 +123,8 @@ async fn sign(mut response: Response) -> Response {
 }
 
 async fn metrics(State(service): State<Arc<Service>>) -> Response {
-    prometheus(service.engine.counters().prometheus())
+    let (node, jobs) = (service.engine.counters().prometheus(), service.jobs.prometheus());
+    prometheus(node + &jobs)
 }
 
 fn prometheus(text: String) -> Response {
