@@ -1,7 +1,8 @@
-//! The service as its users meet it: pyvo and STILTS, wrong queries, wrong folders, wrong settings.
+//! The service as its users meet it: pyvo and STILTS, jobs, wrong queries, wrong folders, wrong settings.
 //!
 //! Clients run from their own packages. Every refusal must name the thing that is wrong.
 
+mod jobs;
 mod refusals;
 mod startup;
 

@@ -7,6 +7,7 @@ mod config;
 mod csv_format;
 mod features;
 mod in_process;
+mod jobs;
 mod sky_cases;
 mod traps;
 mod votable_format;

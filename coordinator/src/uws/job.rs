@@ -8,10 +8,10 @@ use uuid::Uuid;
 use crate::uws::{Error, Moment, Phase};
 
 /// A job keeps at most so many parameters.
-pub const PARAMETERS_MAX: usize = 1000;
+pub(crate) const PARAMETERS_MAX: usize = 1000;
 
 /// Names and values of a job's parameters together, in bytes: as much as one form may hold.
-pub const PARAMETER_BYTES_MAX: usize = 4 << 20;
+pub(crate) const PARAMETER_BYTES_MAX: usize = 4 << 20;
 
 /// The name of a job. It cannot be guessed (122 random bits): who knows it may use the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

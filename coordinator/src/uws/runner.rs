@@ -11,9 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use futures::future::FutureExt as _;
+use futures::future::{BoxFuture, FutureExt as _};
 use futures::stream::{BoxStream, StreamExt as _};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
@@ -27,10 +26,9 @@ use crate::uws::{Error, Failure, Job, JobId, Parameters, Phase, ResultFile, Shar
 const RETRY: Duration = Duration::from_secs(1);
 
 /// What a job does.
-#[async_trait]
 pub trait Work: Send + Sync + 'static {
     /// Begins the work that the parameters ask for. Dropping the output ends it.
-    async fn begin(&self, parameters: &Parameters) -> Result<Output, Failure>;
+    fn begin<'a>(&'a self, parameters: &'a Parameters) -> BoxFuture<'a, Result<Output, Failure>>;
 }
 
 /// The result of a job as it streams.

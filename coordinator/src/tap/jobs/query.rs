@@ -2,11 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_trait::async_trait;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use futures::future::ready;
+use futures::future::{BoxFuture, FutureExt as _, ready};
 use futures::stream::{self, StreamExt as _};
 
 use crate::format::{Document, encode};
@@ -46,10 +45,9 @@ impl Queries {
     }
 }
 
-#[async_trait]
 impl Work for Queries {
-    async fn begin(&self, parameters: &Parameters) -> Result<Output, Failure> {
-        self.start(parameters).await.map_err(|refusal| failure(&refusal))
+    fn begin<'a>(&'a self, parameters: &'a Parameters) -> BoxFuture<'a, Result<Output, Failure>> {
+        async { self.start(parameters).await.map_err(|refusal| failure(&refusal)) }.boxed()
     }
 }
 
