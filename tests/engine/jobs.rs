@@ -34,7 +34,7 @@ fn job(phase: Phase) -> Job {
         ended: None,
         execution_seconds: 1,
         destruction: Moment::now().plus_seconds(60),
-        attempts: 0,
+        attempts: 1,
         result: None,
         error: None,
     }

@@ -78,12 +78,13 @@ impl Store {
     pub async fn insert(&self, job: &Job) -> Result<(), Error> {
         let insert = sqlx::query(
             "INSERT INTO jobs (id, phase, run_id, parameters, created_ms, execution_s, \
-             destruction_ms, attempts) VALUES ($1, $2, $3, $4, $5, $6, $7, 0)",
+             destruction_ms, attempts) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         );
         let insert = insert.bind(job.id.to_string()).bind(job.phase.name());
         let insert = insert.bind(job.parameters.run_id()).bind(row::to_text(&job.parameters));
         let insert = insert.bind(job.created.millis()).bind(i64::from(job.execution_seconds));
-        insert.bind(job.destruction.millis()).execute(&self.pool).await?;
+        let insert = insert.bind(job.destruction.millis()).bind(i64::from(job.attempts));
+        insert.execute(&self.pool).await?;
         Ok(())
     }
 
