@@ -110,10 +110,12 @@ impl Jobs {
         store.recover().await?;
         let results = Results::open(&folder.join("results"), limits.results_bytes_max)?;
         let known = store.results().await?.into_iter();
-        let lost = results.sweep(known.map(|(id, bytes)| (id.to_string(), (id, bytes))).collect())?;
+        let lost =
+            results.sweep(known.map(|(id, bytes)| (id.to_string(), (id, bytes))).collect())?;
         for id in lost {
             tracing::warn!(job = %id, "its result is lost");
-            let failure = Failure::transient("the result was lost with its disk: run the job again");
+            let failure =
+                Failure::transient("the result was lost with its disk: run the job again");
             store.lose_result(id, &failure).await?;
         }
         let shared = Shared {
@@ -242,7 +244,11 @@ impl Jobs {
     ///
     /// # Errors
     /// When it is not, or there are too many.
-    pub async fn set_parameters(&self, id: JobId, given: Vec<(String, String)>) -> Result<(), Error> {
+    pub async fn set_parameters(
+        &self,
+        id: JobId,
+        given: Vec<(String, String)>,
+    ) -> Result<(), Error> {
         let job = self.get(id).await?;
         let wanted = "parameters can be changed while it is PENDING; make a new job";
         let parameters = job.parameters.replaced_by(given)?;

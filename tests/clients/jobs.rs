@@ -47,12 +47,8 @@ fn a_job_has_the_bytes_of_the_same_query_by_sync() {
             .flat_map(|adql| formats.map(|format| (adql, format)))
             .flat_map(|(adql, format)| [("100000"), ("3"), ("0")].map(|rows| (adql, format, rows)))
         {
-            let asked = [
-                ("LANG", "ADQL"),
-                ("QUERY", adql),
-                ("RESPONSEFORMAT", format),
-                ("MAXREC", rows),
-            ];
+            let asked =
+                [("LANG", "ADQL"), ("QUERY", adql), ("RESPONSEFORMAT", format), ("MAXREC", rows)];
             let sync = tap.post(&asked);
             let job = list.ended(&asked);
             assert_eq!(job.phase(), "COMPLETED", "{asked:?}: {}", job.text(""));
@@ -257,7 +253,12 @@ fn stilts_runs_jobs_and_resumes_them() {
         let resumed = ["tapresume", &url, "delete=finished", "ofmt=csv", "out=-"];
         assert_same(&read_csv(&stilts, &resumed), &sync);
         assert_eq!(job.get("").status, 404, "tapresume deletes what is finished");
-        let wrong = ["tapquery", &format!("tapurl={}", tap.base()), "adql=SELECT nme FROM opengc", "sync=false"];
+        let wrong = [
+            "tapquery",
+            &format!("tapurl={}", tap.base()),
+            "adql=SELECT nme FROM opengc",
+            "sync=false",
+        ];
         let refused = run(&stilts, &wrong);
         let said = text(&refused.stderr);
         assert!(!refused.status.success() && said.contains("nme"), "{said}");

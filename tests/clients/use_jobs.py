@@ -99,7 +99,9 @@ def errors(service):
 
 def astroquery(url, right):
     service = TapPlus(url=url)
-    for job in (service.launch_job(ALL), service.launch_job_async(ALL), service.launch_job_async(ALL, name="mine")):
+    few = rows_of(service.launch_job(ALL).get_results())
+    assert len(few) == 2000 and set(map(str, few)) <= set(map(str, right)), "launch_job adds TOP 2000"
+    for job in (service.launch_job_async(ALL), service.launch_job_async(ALL, name="mine")):
         assert rows_of(job.get_results()) == right
     csv = service.launch_job_async(ALL, output_format="csv").get_results()
     assert len(csv) == len(right) and csv.colnames == ["name", "ra", "dec", "b_mag"], csv.colnames

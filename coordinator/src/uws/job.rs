@@ -36,7 +36,8 @@ impl FromStr for JobId {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let plain = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let plain =
+            text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         let read = if plain { Uuid::try_parse(text).ok() } else { None };
         read.map(Self).ok_or(Error::NoSuchJob)
     }

@@ -43,7 +43,10 @@ impl Results {
 
     /// Removes what belongs to no job: half results of a process that was killed. Of the results
     /// that should be there, those that are not, or not whole.
-    pub(crate) fn sweep(&self, mut known: HashMap<String, (JobId, u64)>) -> Result<Vec<JobId>, Error> {
+    pub(crate) fn sweep(
+        &self,
+        mut known: HashMap<String, (JobId, u64)>,
+    ) -> Result<Vec<JobId>, Error> {
         let failed = |source| Error::Folder { folder: self.folder.clone(), source };
         for entry in fs::read_dir(&self.folder).map_err(failed)? {
             let entry = entry.map_err(failed)?;
@@ -77,7 +80,11 @@ impl Results {
     }
 
     /// Reads a result, or a range of it.
-    pub(crate) async fn read(&self, id: JobId, range: Option<GetRange>) -> Result<GetResult, Error> {
+    pub(crate) async fn read(
+        &self,
+        id: JobId,
+        range: Option<GetRange>,
+    ) -> Result<GetResult, Error> {
         let options = GetOptions { range, ..GetOptions::default() };
         Ok(self.store.get_opts(&place(id), options).await?)
     }

@@ -62,7 +62,11 @@ impl Running {
 }
 
 /// Runs queued jobs until `stop`; then what runs goes back into the queue.
-pub(super) async fn run(shared: &Arc<Shared>, work: &Arc<dyn Work>, stop: impl Future<Output = ()>) {
+pub(super) async fn run(
+    shared: &Arc<Shared>,
+    work: &Arc<dyn Work>,
+    stop: impl Future<Output = ()>,
+) {
     let mut executing = JoinSet::new();
     let mut stop = pin!(stop);
     loop {

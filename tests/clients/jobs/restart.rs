@@ -104,7 +104,11 @@ fn a_job_that_sees_the_end_of_the_service_three_times_is_given_up() {
     }
     let job = job.at(&JobList::of(server.url()));
     assert_eq!(job.phase(), "ERROR");
-    assert!(job.element("message").is_some_and(|said| said.contains("3 times")), "{}", job.text(""));
+    assert!(
+        job.element("message").is_some_and(|said| said.contains("3 times")),
+        "{}",
+        job.text("")
+    );
 }
 
 #[test]

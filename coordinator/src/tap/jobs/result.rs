@@ -14,8 +14,8 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use object_store::{GetRange, GetResultPayload};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
-use crate::tap::jobs::{Answer, IdInPath, found};
 use crate::tap::Service;
+use crate::tap::jobs::{Answer, IdInPath, found};
 use crate::tap::refusal::Refusal;
 use crate::uws::{Error, Phase};
 

@@ -3,9 +3,7 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use crate::uws::{
-    Error, Failure, Job, JobId, JobSummary, Moment, Parameters, Phase, ResultFile,
-};
+use crate::uws::{Error, Failure, Job, JobId, JobSummary, Moment, Parameters, Phase, ResultFile};
 
 const TRANSIENT: &str = "transient";
 
