@@ -212,7 +212,7 @@ async fn unknown(State(service): State<Arc<Service>>, id: IdInPath) -> Answer {
 async fn error(State(service): State<Arc<Service>>, id: IdInPath) -> Answer {
     let job = found(&service, id).await?;
     let Some(failure) = &job.error else {
-        return Err(Refusal::Absent { part: "error", phase: job.phase, hint: "" });
+        return Err(Refusal::Absent { part: "error", phase: job.phase, hint: String::new() });
     };
     let pairs = job.parameters.pairs().iter();
     let query = pairs.rev().find(|(name, _)| name.eq_ignore_ascii_case("QUERY"));

@@ -37,7 +37,7 @@ pub(crate) enum Refusal {
     Job(#[from] uws::Error),
     /// A part of a job that is not there.
     #[error("the job has no {part}: it is {phase}{hint}")]
-    Absent { part: &'static str, phase: uws::Phase, hint: &'static str },
+    Absent { part: &'static str, phase: uws::Phase, hint: String },
     /// A range that a result does not have.
     #[error("the result has {bytes} bytes, and none in the range that was asked for")]
     Range { bytes: u64 },

@@ -32,11 +32,12 @@ pub(super) async fn body(
 ) -> Answer {
     let job = found(&service, id).await?;
     let Some(result) = job.result else {
-        let hint = match job.phase {
-            Phase::Error => ", as its resource /error explains",
-            Phase::Pending => ": run it by PHASE=RUN",
-            Phase::Queued | Phase::Executing => ": wait until it is COMPLETED",
-            _ => "",
+        let hint = match (job.phase, job.error) {
+            // Clients that ask for the result alone show this.
+            (_, Some(failure)) => format!(": {}", failure.message),
+            (Phase::Pending, None) => ": run it by PHASE=RUN".to_owned(),
+            (Phase::Queued | Phase::Executing, None) => ": wait until it is COMPLETED".to_owned(),
+            (_, None) => String::new(),
         };
         return Err(Refusal::Absent { part: "result", phase: job.phase, hint });
     };
