@@ -9,5 +9,5 @@ mod pruning;
 mod scanning;
 mod shared;
 mod synthetic;
-mod writing;
 mod tap_schema;
+mod writing;

@@ -17,6 +17,7 @@ use worker::{Channels, Counters, TileStore, session};
 
 use crate::plan::explain;
 use crate::plan::slots::Cluster;
+use crate::plan::yielding::YieldingJoins;
 use crate::{Error, distributed};
 
 /// What an engine needs to know.
@@ -107,6 +108,7 @@ impl Engine {
             .with_config(session::session_config().with_extension(scan_options))
             .with_runtime_env(runtime)
             .with_optimizer_rules(adql::rewrite::optimizer_rules(Arc::clone(&schemas)))
+            .with_physical_optimizer_rule(Arc::new(YieldingJoins))
             .build();
         session::register_functions(&mut state).map_err(Error::Execution)?;
         let over_workers = |cluster| {

@@ -2,7 +2,7 @@
 //!
 //! [`engine`] is the way through for one query, [`plan`] the physical passes and
 //! [`distributed`] the only module here that knows `datafusion-distributed`.
-//! [`tap`] alone knows HTTP, [`format`](mod@format) the documents that leave.
+//! [`tap`] alone knows HTTP, [`format`](mod@format) the documents that leave, [`uws`] the jobs.
 //! The coordinator of a cluster never opens a tile.
 
 pub mod cli;
@@ -13,6 +13,7 @@ pub mod error;
 pub mod format;
 pub mod plan;
 pub mod tap;
+pub mod uws;
 
 pub use engine::{Engine, QueryOptions, QueryResult};
 pub use error::Error;

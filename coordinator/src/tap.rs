@@ -6,10 +6,11 @@
 
 mod availability;
 mod capabilities;
-mod examples;
 mod compression;
+mod examples;
 mod features;
 mod help;
+mod jobs;
 mod pages;
 mod parameters;
 mod refusal;
@@ -29,6 +30,7 @@ use url::Url;
 
 use crate::Engine;
 use crate::format::datetime::{http_now, utc_now};
+use crate::uws::{Jobs, Work};
 use examples::Example;
 
 pub use features::{Feature, declared_features};
@@ -48,11 +50,21 @@ pub struct RowLimits {
     pub hard: u64,
 }
 
+impl RowLimits {
+    /// The bounds for queries of `TAP_SCHEMA`, each table of which clients take whole.
+    fn for_metadata(self, engine: &Engine) -> Self {
+        let rows = u64::try_from(engine.snapshot().metadata_rows()).unwrap_or(u64::MAX);
+        Self { default: self.default.max(rows), hard: self.hard.max(rows) }
+    }
+}
+
 /// What the resources share.
 #[derive(Debug)]
 pub struct Service {
     engine: Engine,
     rows: RowLimits,
+    jobs: Jobs,
+    list_jobs: bool,
     public_url: Option<Url>,
     up_since: String,
     /// The same moment in the form of HTTP: what the service describes does not change after it.
@@ -61,18 +73,39 @@ pub struct Service {
 }
 
 impl Service {
-    /// A service on an engine. Without a public URL, documents name the host of the request.
-    pub fn new(engine: Engine, rows: RowLimits, public_url: Option<Url>) -> Self {
+    /// A service on an engine and on jobs, which [`Self::work`] runs.
+    pub fn new(engine: Engine, rows: RowLimits, jobs: Jobs) -> Self {
         let rows = RowLimits { default: rows.default.min(rows.hard), ..rows };
         let examples = examples::examples(engine.snapshot());
-        Self { engine, rows, public_url, up_since: utc_now(), since: http_now(), examples }
+        Self {
+            engine,
+            rows,
+            jobs,
+            list_jobs: false,
+            public_url: None,
+            up_since: utc_now(),
+            since: http_now(),
+            examples,
+        }
     }
 
-    /// The bounds for queries of `TAP_SCHEMA`, each table of which clients take whole.
-    fn metadata_limits(&self) -> RowLimits {
-        let rows = u64::try_from(self.engine.snapshot().metadata_rows()).unwrap_or(u64::MAX);
-        let RowLimits { default, hard } = self.rows;
-        RowLimits { default: default.max(rows), hard: hard.max(rows) }
+    /// The same under a URL that documents name; without one, they name the host of the request.
+    #[must_use]
+    pub fn with_public_url(mut self, url: Option<Url>) -> Self {
+        self.public_url = url;
+        self
+    }
+
+    /// The same with a list of jobs that shows everybody all of them, or nobody any.
+    #[must_use]
+    pub fn with_listed_jobs(mut self, list_jobs: bool) -> Self {
+        self.list_jobs = list_jobs;
+        self
+    }
+
+    /// What its jobs do: a query, as `/sync` has it.
+    pub fn work(&self) -> Arc<dyn Work> {
+        Arc::new(jobs::Queries::new(self.engine.clone(), self.rows))
     }
 }
 
@@ -91,6 +124,7 @@ pub fn router(service: Service) -> Router {
         .route(&below("examples"), get(examples::document))
         .route(&below("browse/{*name}"), get(pages::table))
         .route(&below("help/{topic}"), get(help::topic))
+        .merge(jobs::router(&below("async")))
         .route("/metrics", get(metrics))
         .fallback(pages::not_found)
         .layer(axum::middleware::map_response(sign))
@@ -109,7 +143,7 @@ pub fn metrics_router(counters: Arc<worker::Counters>) -> Router {
 fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
-        .allow_methods([Method::GET, Method::HEAD, Method::POST])
+        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::DELETE])
         .allow_headers(Any)
         .expose_headers(Any)
 }
@@ -121,7 +155,8 @@ async fn sign(mut response: Response) -> Response {
 }
 
 async fn metrics(State(service): State<Arc<Service>>) -> Response {
-    prometheus(service.engine.counters().prometheus())
+    let (node, jobs) = (service.engine.counters().prometheus(), service.jobs.prometheus());
+    prometheus(node + &jobs)
 }
 
 fn prometheus(text: String) -> Response {

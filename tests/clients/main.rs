@@ -1,10 +1,11 @@
-//! The service as its users meet it: pyvo and STILTS, wrong queries, wrong folders, wrong settings.
+//! The service as its users meet it: pyvo and STILTS, jobs, wrong queries, wrong folders, wrong settings.
 //!
 //! Clients run from their own packages. Every refusal must name the thing that is wrong.
 
-mod origins;
-mod demo;
 mod conformance;
+mod demo;
+mod jobs;
+mod origins;
 mod refusals;
 mod startup;
 

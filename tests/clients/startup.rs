@@ -91,17 +91,19 @@ fn a_folder_that_is_not_hats_is_named() {
     fs::write(folder.path().join("notes.txt"), "no table").expect("a file is written");
     fs::create_dir(folder.path().join("empty")).expect("a folder is made");
     let path = folder.path().to_string_lossy();
-    assert_names(
-        &failure(&run_armilla(["serve", "--listen", "127.0.0.1:0", "--data", &path])),
-        &[&path],
-    );
+    let state = folder.path().join("state").to_string_lossy().into_owned();
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--data", &path, "--state", &state];
+    assert_names(&failure(&run_armilla(serve)), &[&path]);
     assert_names(&failure(&query(folder.path(), "SELECT 1 AS x FROM y")), &[&path]);
 }
 
 #[test]
 fn a_folder_that_does_not_exist_is_named() {
-    let said =
-        failure(&run_armilla(["serve", "--listen", "127.0.0.1:0", "--data", "/no/such/folder"]));
+    let state = tempfile::tempdir().expect("a temporary folder");
+    let state = state.path().to_string_lossy();
+    let serve =
+        ["serve", "--listen", "127.0.0.1:0", "--data", "/no/such/folder", "--state", &state];
+    let said = failure(&run_armilla(serve));
     assert_names(&said, &["/no/such/folder"]);
 }
 
@@ -148,7 +150,12 @@ fn settings_come_from_file_environment_and_flag() {
     let Some(hats) = places::hats() else { return };
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("armilla.toml");
-    let text = format!("listen = \"127.0.0.1:0\"\ndata = {:?}\n", hats.display().to_string());
+    let state = |name: &str| folder.path().join(name).display().to_string();
+    let text = format!(
+        "listen = \"127.0.0.1:0\"\ndata = {:?}\nstate = {:?}\n",
+        hats.display().to_string(),
+        state("by-file")
+    );
     fs::write(&file, text).expect("a file is written");
     let mut by_file = armilla(["serve", "--config"]);
     by_file.arg(&file);
@@ -156,6 +163,7 @@ fn settings_come_from_file_environment_and_flag() {
     assert!(Tap::new(server.url()).query("SELECT TOP 1 id FROM small_sky").is_ok());
     let mut by_environment = armilla(["serve"]);
     by_environment.env("ARMILLA_DATA", &hats).env("ARMILLA_LISTEN", "127.0.0.1:0");
+    by_environment.env("ARMILLA_STATE", state("by-environment"));
     let server =
         Server::start(&mut by_environment).unwrap_or_else(|e| panic!("by environment: {e:?}"));
     assert!(Tap::new(server.url()).query("SELECT TOP 1 id FROM small_sky").is_ok());

@@ -8,6 +8,7 @@ mod csv_format;
 mod every_format;
 mod features;
 mod in_process;
+mod jobs;
 mod sky_cases;
 mod streaming;
 mod traps;

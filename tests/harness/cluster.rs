@@ -84,7 +84,11 @@ impl Cluster {
         }
         let mut command =
             armilla(["coordinator", "--listen", "127.0.0.1:0", "--workers", &list, "--data"]);
-        let coordinator = Server::start(command.arg(&origin).args(coordinator_flags))?;
+        command.arg(&origin).args(coordinator_flags);
+        if !coordinator_flags.contains(&"--state") {
+            command.arg("--state").arg(root.path().join("state"));
+        }
+        let coordinator = Server::start(&mut command)?;
         Ok(Self { coordinator, workers, folders, _root: root })
     }
 

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::places;
 
@@ -22,6 +22,8 @@ pub struct Server {
     log: NamedTempFile,
     url: String,
     metrics: Option<String>,
+    /// Its jobs, where it was not told to keep them elsewhere.
+    _state: Option<TempDir>,
 }
 
 /// Why a server did not come up.
@@ -90,14 +92,32 @@ impl Server {
         }
     }
 
-    /// `armilla serve` on a folder, with further flags.
+    /// `armilla serve` on a folder, with further flags; without `--state`, its jobs go with it.
     ///
     /// # Panics
     /// With what it said, when it does not start.
     pub fn serve(data: &std::path::Path, flags: &[&str]) -> Self {
         let mut command = armilla(["serve", "--listen", "127.0.0.1:0", "--data"]);
         command.arg(data).args(flags);
-        Self::start(&mut command).unwrap_or_else(|e| panic!("serve did not start: {e:?}"))
+        let state = (!flags.contains(&"--state")).then(|| {
+            let state = TempDir::with_prefix("armilla-state-").expect("a temporary folder");
+            command.arg("--state").arg(state.path());
+            state
+        });
+        let mut server =
+            Self::start(&mut command).unwrap_or_else(|e| panic!("serve did not start: {e:?}"));
+        server._state = state;
+        server
+    }
+
+    /// Ends it in good order (SIGTERM).
+    ///
+    /// # Panics
+    /// When it cannot be told.
+    pub fn terminate(mut self) -> Option<ExitStatus> {
+        let told = Command::new("kill").args(["-TERM", &self.id().to_string()]).status();
+        assert!(told.is_ok_and(|status| status.success()), "the signal is sent");
+        self.child.wait().ok()
     }
 
     /// The address that it announced.
@@ -145,7 +165,8 @@ impl Starting {
         let stdout = child.stdout.take().expect("stdout is piped");
         let (sender, lines) = channel();
         std::thread::spawn(move || forward(stdout, &sender));
-        Self { server: Server { child, log, url: String::new(), metrics: None }, lines }
+        let server = Server { child, log, url: String::new(), metrics: None, _state: None };
+        Self { server, lines }
     }
 
     /// Waits for its line `ready: URL`.

@@ -18,6 +18,9 @@ pub enum Error {
     /// The tables cannot be read, or a query failed.
     #[error(transparent)]
     Engine(#[from] crate::Error),
+    /// The jobs cannot be kept.
+    #[error(transparent)]
+    Jobs(#[from] crate::uws::Error),
     /// The worker did not start, or stopped.
     #[error(transparent)]
     Worker(#[from] worker::Error),

@@ -1,13 +1,24 @@
 //! `serve` and `coordinator`: the TAP service, with its engine in this process or over workers.
 
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
 use adql::Schemas;
 use url::Url;
 
 use crate::Engine;
 use crate::cli::shutdown::until_signal;
 use crate::cli::{Error, address, announce, demo, engine_config, listen};
-use crate::config::{Command, Rows, Settings, Urls};
+use crate::config::{Bytes, Command, Duration, Rows, Settings, Urls};
 use crate::tap::{PATH, RowLimits, Service, router};
+use crate::uws::{JobLimits, Jobs, Seconds};
+
+/// As many jobs may wait. Each wait longer than the one before; a client that is told to come
+/// again is served better than one in a queue of days.
+const QUEUED_MAX: u32 = 1000;
+
+/// As many jobs may be kept: a bound on what anonymous users can fill the disk with.
+const KEPT_MAX: u32 = 100_000;
 
 pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), Error> {
     let mut config = engine_config(settings)?;
@@ -19,19 +30,50 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), Err
     let public_url: Option<Url> = settings.get("public_url")?;
     // The port first: that it is taken should not be told after minutes of reading tables.
     let listener = listen(&settings.require::<String>("listen")?).await?;
+    let jobs = open_jobs(settings).await?;
     if command == Command::Serve {
         demo::make_where_empty(settings).await?;
     }
     let engine = Engine::open(&config).await?;
     let tables = engine.snapshot().tables().len();
     tracing::info!(tables, workers = config.workers.len(), "serving");
-    let service = Service::new(engine, RowLimits { default, hard }, public_url);
+    let service = Service::new(engine, RowLimits { default, hard }, jobs.clone())
+        .with_public_url(public_url)
+        .with_listed_jobs(settings.require("list_jobs")?);
+    let work = service.work();
     announce("ready", &format!("http://{}{PATH}", address(&listener)?))?;
-    until_signal(|shutdown| async {
-        axum::serve(listener, router(service))
-            .with_graceful_shutdown(shutdown.begun())
-            .await
-            .map_err(Error::Serve)
+    until_signal(|shutdown| async move {
+        let executing = async {
+            jobs.execute(work, shutdown.clone().begun()).await;
+            Ok(())
+        };
+        let server =
+            axum::serve(listener, router(service)).with_graceful_shutdown(shutdown.clone().begun());
+        let serving = async { server.await.map_err(Error::Serve) };
+        tokio::try_join!(serving, executing).map(|((), ())| ())
     })
     .await
+}
+
+/// The jobs in the state folder.
+async fn open_jobs(settings: &Settings) -> Result<Jobs, Error> {
+    let seconds = |default, hard| -> Result<Seconds, Error> {
+        let (Duration(default), Duration(hard)) =
+            (settings.require(default)?, settings.require(hard)?);
+        Ok(Seconds::new(default, hard))
+    };
+    let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let Bytes(results_bytes) = settings.require("results_bytes")?;
+    let limits = JobLimits {
+        executing_max: settings.get("async_jobs")?.unwrap_or_else(cores).get(),
+        queued_max: QUEUED_MAX,
+        kept_max: KEPT_MAX,
+        execution: seconds("execution_duration", "max_execution_duration")?,
+        retention: seconds("retention_period", "max_retention_period")?,
+        results_bytes_max: results_bytes as u64,
+    };
+    let folder: PathBuf = settings.require("state")?;
+    let jobs = Jobs::open(&folder, limits).await?;
+    tracing::info!(folder = %folder.display(), jobs = jobs.count().await?, "jobs are kept here");
+    Ok(jobs)
 }

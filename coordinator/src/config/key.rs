@@ -66,9 +66,11 @@ use Command::{Coordinator, Explain, Query, Serve, Worker};
 const URLS: &str = "a list of URLs as http://127.0.0.1:9001,http://127.0.0.1:9002";
 const ADDRESS: &str = "an address with a port, as 127.0.0.1:8080";
 const ROWS: &str = "a number of rows, as 1000000 or 1e6";
+const SIZE: &str = "a size, as 8GiB, 512MiB or a number of bytes";
+const DURATION: &str = "a length of time, as 90s, 15min, 12h or 7d";
 
 /// Every setting.
-pub const KEYS: [Key; 17] = [
+pub const KEYS: [Key; 25] = [
     Key {
         name: "data",
         flag: "data",
@@ -174,7 +176,7 @@ pub const KEYS: [Key; 17] = [
         defaults: &[],
         help: "memory for all queries together, as 8GiB; operators spill to disk beyond it; \
                without it, a share of what the machine has",
-        wanted: "a size, as 8GiB, 512MiB or a number of bytes",
+        wanted: SIZE,
         commands: &[Serve, Coordinator, Worker, Query, Explain],
     },
     Key {
@@ -195,6 +197,87 @@ pub const KEYS: [Key; 17] = [
         defaults: &[],
         help: "rows of an answer beyond which no MAXREC reaches",
         wanted: ROWS,
+        commands: &[Serve, Coordinator],
+    },
+    Key {
+        name: "state",
+        flag: "state",
+        value: "DIR",
+        default: "armilla-state",
+        defaults: &[],
+        help: "folder for jobs and their results; no two processes may share one",
+        wanted: "a folder",
+        commands: &[Serve, Coordinator],
+    },
+    Key {
+        name: "async_jobs",
+        flag: "async-jobs",
+        value: "COUNT",
+        default: "",
+        defaults: &[],
+        help: "jobs that run at once, others wait; without it, as many as there are cores",
+        wanted: "a number of jobs greater than 0",
+        commands: &[Serve, Coordinator],
+    },
+    Key {
+        name: "execution_duration",
+        flag: "execution-duration",
+        value: "TIME",
+        default: "1d",
+        defaults: &[],
+        help: "how long a job may run when its owner does not say",
+        wanted: DURATION,
+        commands: &[Serve, Coordinator],
+    },
+    Key {
+        name: "max_execution_duration",
+        flag: "max-execution-duration",
+        value: "TIME",
+        default: "7d",
+        defaults: &[],
+        help: "how long a job may run at most",
+        wanted: DURATION,
+        commands: &[Serve, Coordinator],
+    },
+    Key {
+        name: "retention_period",
+        flag: "retention-period",
+        value: "TIME",
+        default: "7d",
+        defaults: &[],
+        help: "how long a job and its result are kept when its owner does not say",
+        wanted: DURATION,
+        commands: &[Serve, Coordinator],
+    },
+    Key {
+        name: "max_retention_period",
+        flag: "max-retention-period",
+        value: "TIME",
+        default: "90d",
+        defaults: &[],
+        help: "how long a job and its result are kept at most",
+        wanted: DURATION,
+        commands: &[Serve, Coordinator],
+    },
+    Key {
+        name: "results_bytes",
+        flag: "results-bytes",
+        value: "BYTES",
+        default: "100GiB",
+        defaults: &[],
+        help: "size of the results of all jobs together",
+        wanted: SIZE,
+        commands: &[Serve, Coordinator],
+    },
+    Key {
+        name: "list_jobs",
+        flag: "list-jobs",
+        value: "BOOL",
+        default: "false",
+        defaults: &[],
+        help: "whether the list of jobs shows everybody the jobs of all; without it the list is \
+               empty, and only who made a job knows its name",
+        wanted: "true or false",
         commands: &[Serve, Coordinator],
     },
     Key {

@@ -13,6 +13,11 @@ pub struct Bytes(pub usize);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rows(pub u64);
 
+/// A length of time in whole seconds, at most what UWS can say (a signed 32-bit number): `90`,
+/// `30s`, `15min`, `12h`, `7d`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Duration(pub u32);
+
 /// URLs, separated by commas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Urls(pub Vec<Url>);
@@ -57,6 +62,28 @@ impl FromStr for Rows {
         let exponent: u32 = exponent.parse().map_err(|_| NotOfThisKind)?;
         let factor = 10_u64.checked_pow(exponent).ok_or(NotOfThisKind)?;
         mantissa.checked_mul(factor).map(Self).ok_or(NotOfThisKind)
+    }
+}
+
+impl FromStr for Duration {
+    type Err = NotOfThisKind;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let number: i32 = number.parse().map_err(|_| NotOfThisKind)?;
+        let factor = match unit.trim() {
+            "" | "s" => 1,
+            "min" => 60,
+            "h" => 3600,
+            "d" => 86_400,
+            _ => return Err(NotOfThisKind),
+        };
+        let seconds = number.checked_mul(factor).ok_or(NotOfThisKind)?;
+        match u32::try_from(seconds) {
+            Ok(0) | Err(_) => Err(NotOfThisKind),
+            Ok(seconds) => Ok(Self(seconds)),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `/capabilities` (VOSI 1.1 §4): what the service can do, in the terms of `TAPRegExt` 1.0.
 //!
 //! `TAPRegExt` 1.0 rather than the draft of 1.1, which validators refuse. It declares what runs and
-//! nothing else: queries by `/sync`, no uploads.
+//! nothing else: queries by `/sync` and `/async`, no uploads.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use crate::format::OFFERS;
 use crate::format::xml::escaped;
 use crate::tap::features::declared_features;
 use crate::tap::{PATH, Service, unchanged_since, xml};
+use crate::uws::Seconds;
 
 const HEAD: &str = "\
 <vosi:capabilities xmlns:vosi=\"http://www.ivoa.net/xml/VOSICapabilities/v1.0\"
@@ -57,6 +58,9 @@ fn push_capabilities(out: &mut String, service: &Service, base: &str) -> std::fm
         }
         out.push_str("</outputFormat>\n");
     }
+    let limits = service.jobs.limits();
+    push_seconds(out, "retentionPeriod", limits.retention)?;
+    push_seconds(out, "executionDuration", limits.execution)?;
     let rows = service.rows;
     out.push_str("<outputLimit>\n");
     writeln!(out, "<default unit=\"row\">{}</default>", rows.default)?;
@@ -74,6 +78,11 @@ fn push_capabilities(out: &mut String, service: &Service, base: &str) -> std::fm
     writeln!(out, "<accessURL use=\"full\">{base}/examples</accessURL>")?;
     out.push_str("</interface>\n</capability>\n</vosi:capabilities>\n");
     Ok(())
+}
+
+fn push_seconds(out: &mut String, element: &str, seconds: Seconds) -> std::fmt::Result {
+    let Seconds { default, hard } = seconds;
+    writeln!(out, "<{element}><default>{default}</default><hard>{hard}</hard></{element}>")
 }
 
 fn push_interface(out: &mut String, url: &str, use_: &str, attributes: &str) -> std::fmt::Result {

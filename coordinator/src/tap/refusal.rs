@@ -4,9 +4,9 @@ use adql::Fault;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::Error;
 use crate::format::votable::error_document;
-use crate::format::{Info, Requested};
+use crate::format::{Format, Info, Requested};
+use crate::{Error, uws};
 
 /// After this many seconds a client may try again what failed for want of a node or of room.
 const RETRY_AFTER_SECONDS: &str = "10";
@@ -32,6 +32,15 @@ pub(crate) enum Refusal {
     /// A query that failed.
     #[error(transparent)]
     Query(#[from] Error),
+    /// A request about a job that cannot be followed.
+    #[error(transparent)]
+    Job(#[from] uws::Error),
+    /// A part of a job that is not there.
+    #[error("the job has no {part}: it is {phase}{hint}")]
+    Absent { part: &'static str, phase: uws::Phase, hint: String },
+    /// A range that a result does not have.
+    #[error("the result has {bytes} bytes, and none in the range that was asked for")]
+    Range { bytes: u64 },
 }
 
 impl Refusal {
@@ -42,12 +51,24 @@ impl Refusal {
             | Self::Value { .. }
             | Self::NotSupported { .. } => StatusCode::BAD_REQUEST,
             Self::Unreadable { status, .. } => *status,
-            Self::Query(error) => match error.fault() {
-                Fault::User | Fault::NotEvaluable => StatusCode::BAD_REQUEST,
-                Fault::Overload | Fault::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-                Fault::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            },
+            Self::Query(error) => by_fault(error.fault()),
+            Self::Job(uws::Error::NoSuchJob) | Self::Absent { .. } => StatusCode::NOT_FOUND,
+            // UWS 1.1 §2.2: a request that the state does not allow.
+            Self::Job(uws::Error::WrongPhase { .. }) => StatusCode::FORBIDDEN,
+            Self::Job(error) => by_fault(error.fault()),
+            Self::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
         }
+    }
+
+    /// Whether the same request may succeed later.
+    pub(crate) fn is_transient(&self) -> bool {
+        self.status() == StatusCode::SERVICE_UNAVAILABLE
+    }
+
+    /// The error as text: for people, and for requests about jobs.
+    pub(crate) fn as_text(&self) -> Response {
+        let text = Requested { format: Format::Text, ..Requested::default() };
+        self.answer(&text, &[])
     }
 
     /// The error as a document: a VOTable where one was asked for, else text (TAP 1.1 §2.2).
@@ -71,5 +92,13 @@ impl Refusal {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
         }
         response
+    }
+}
+
+fn by_fault(fault: Fault) -> StatusCode {
+    match fault {
+        Fault::User | Fault::NotEvaluable => StatusCode::BAD_REQUEST,
+        Fault::Overload | Fault::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Fault::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -17,7 +17,7 @@ const DROPPED_BYTES: usize = 128 << 20;
 /// Names and values in their order, those of the URL first.
 pub(crate) async fn parameters(request: Request) -> Result<Vec<(String, String)>, Refusal> {
     let query = request.uri().query().unwrap_or_default();
-    let mut parameters = decoded(query.as_bytes());
+    let mut parameters = decoded(query.as_bytes())?;
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
     let media_type = content_type.and_then(|v| v.split(';').next()).unwrap_or_default().trim();
     let media_type = media_type.to_ascii_lowercase();
@@ -28,7 +28,7 @@ pub(crate) async fn parameters(request: Request) -> Result<Vec<(String, String)>
     let is_form = media_type == "application/x-www-form-urlencoded";
     let body = received(request.into_body()).await?;
     if is_form {
-        parameters.extend(decoded(&body));
+        parameters.extend(decoded(&body)?);
     } else if !body.is_empty() {
         return Err(Refusal::Unreadable {
             status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -67,8 +67,30 @@ fn too_large() -> Refusal {
     }
 }
 
-fn decoded(form: &[u8]) -> Vec<(String, String)> {
-    form_urlencoded::parse(form).into_owned().collect()
+/// Names and values of a form. Bytes that are no text are refused: the decoder would put a
+/// character in their place.
+fn decoded(form: &[u8]) -> Result<Vec<(String, String)>, Refusal> {
+    if std::str::from_utf8(&unescaped(form)).is_err() {
+        return Err(Refusal::Unreadable {
+            status: StatusCode::BAD_REQUEST,
+            message: "its parameters are not in UTF-8".to_owned(),
+        });
+    }
+    Ok(form_urlencoded::parse(form).into_owned().collect())
+}
+
+/// The bytes of a form with its escapes resolved.
+fn unescaped(form: &[u8]) -> Vec<u8> {
+    let digit = |at: usize| char::from(*form.get(at)?).to_digit(16);
+    let mut bytes = Vec::with_capacity(form.len());
+    let mut at = 0;
+    while let Some(&byte) = form.get(at) {
+        let escape = if byte == b'%' { digit(at + 1).zip(digit(at + 2)) } else { None };
+        let escaped = escape.and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+        bytes.push(escaped.unwrap_or(byte));
+        at += if escaped.is_some() { 3 } else { 1 };
+    }
+    bytes
 }
 
 /// The text parts of a multipart form; those that are files belong to an UPLOAD.

@@ -14,12 +14,12 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, stream};
 use tracing::Instrument;
 
-use crate::Error;
 use crate::engine::{QueryOptions, QueryResult};
 use crate::format::{Document, Info, Requested, encode};
 use crate::tap::parameters::{Given, Parameters};
 use crate::tap::refusal::Refusal;
-use crate::tap::{SOFTWARE, Service, request};
+use crate::tap::{RowLimits, SOFTWARE, Service, request};
+use crate::{Engine, Error};
 
 /// Answers GET and POST.
 pub(super) async fn answer(State(service): State<Arc<Service>>, request: Request) -> Response {
@@ -63,14 +63,7 @@ async fn begin(service: &Service, parameters: &Parameters) -> Result<(QueryResul
     if let Some(run_id) = &parameters.run_id {
         tracing::Span::current().record("run_id", run_id.as_str());
     }
-    tracing::debug!(adql = parameters.query, "query begins");
-    // `TAP_SCHEMA` is never cut for want of a MAXREC.
-    let wide = service.metadata_limits();
-    // Only a limit that the client asked for goes into the plan: a LIMIT of 10^9 would make each
-    // ORDER BY a TopK, which keeps its rows in memory, where a sort spills.
-    let maxrec = parameters.max_rows.map(|_| parameters.limit(wide));
-    let result = service.engine.query(&parameters.query, QueryOptions { maxrec }).await?;
-    let max_rows = parameters.limit(if result.metadata_only { wide } else { service.rows });
+    let (result, max_rows) = start(&service.engine, service.rows, parameters).await?;
     if max_rows == 0 {
         return Ok((result, max_rows));
     }
@@ -80,6 +73,23 @@ async fn begin(service: &Service, parameters: &Parameters) -> Result<(QueryResul
     let whole = stream::iter(first.map(Ok)).chain(stream);
     let stream = Box::pin(RecordBatchStreamAdapter::new(schema, whole));
     Ok((QueryResult { columns, stream, metadata_only }, max_rows))
+}
+
+/// Starts a query, and tells after how many rows its answer is cut.
+pub(super) async fn start(
+    engine: &Engine,
+    limits: RowLimits,
+    parameters: &Parameters,
+) -> Result<(QueryResult, u64), Refusal> {
+    tracing::debug!(adql = parameters.query, "query begins");
+    // `TAP_SCHEMA` is never cut for want of a MAXREC.
+    let wide = limits.for_metadata(engine);
+    // Only a limit that the client asked for goes into the plan: a LIMIT of 10^9 would make each
+    // ORDER BY a TopK, which keeps its rows in memory, where a sort spills.
+    let maxrec = parameters.max_rows.map(|_| parameters.limit(wide));
+    let result = engine.query(&parameters.query, QueryOptions { maxrec }).await?;
+    let max_rows = parameters.limit(if result.metadata_only { wide } else { limits });
+    Ok((result, max_rows))
 }
 
 /// The first batch that has rows; none where there is none.
@@ -110,7 +120,7 @@ fn stream_out(
 
 /// Where a result comes from (DALI 1.1 §4.4.3). Nothing here differs from run to run, so that
 /// the same query has the same bytes.
-fn infos(query: Option<&str>) -> Vec<Info> {
+pub(super) fn infos(query: Option<&str>) -> Vec<Info> {
     let fixed = [("standardID", "ivo://ivoa.net/std/TAP"), ("server_software", SOFTWARE)];
     let fixed = fixed.into_iter().map(|(name, value)| Info { name, value: value.to_owned() });
     let query = query.map(|query| Info { name: "QUERY", value: query.to_owned() });
