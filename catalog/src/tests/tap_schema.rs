@@ -21,7 +21,7 @@ fn write_odd(folder: &Path) {
         Arc::new(FixedSizeListArray::new(item, 3, values, None))
     };
     let byte: ArrayRef = Arc::new(UInt8Array::from(vec![1]));
-    let columns = [("size", byte.clone()), ("a \"b\"", byte), ("triple", three)];
+    let columns = [("size", Arc::clone(&byte)), ("a \"b\"", byte), ("triple", three)];
     let batch = RecordBatch::try_from_iter(columns).unwrap();
     let path = folder.join("dataset/Norder=0/Dir=0/Npix=0.parquet");
     fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -1,13 +1,13 @@
 //! `/examples` (DALI 1.1 §2.3, TAP 1.1 §2.4.4): queries that run on the tables that are here.
 //!
-//! XHTML with RDFa, from which TOPCAT and pyvo take the queries. They are made of what the snapshot
+//! XHTML with `RDFa`, from which TOPCAT and pyvo take the queries. They are made of what the snapshot
 //! knows (tiles, columns, keys), without reading a row, and small enough for a table of any size.
 
 use std::fmt::Write;
 use std::sync::Arc;
 
 use adql::schema::written;
-use adql::{Column, Positions, Table};
+use adql::{Column, Positions, Table, TableName};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use catalog::{Key, Snapshot, TiledTable};
@@ -206,7 +206,7 @@ fn join(snapshot: &Snapshot, key: &Key) -> Option<Example> {
     let equal = key.written_columns().map(|(a, b)| format!("a.{a} = b.{b}"));
     let equal = equal.collect::<Vec<_>>().join(" AND ");
     let own = from.positions.as_ref()?;
-    let [from_name, target_name] = [&key.from, &key.target].map(|name| name.written());
+    let [from_name, target_name] = [&key.from, &key.target].map(TableName::written);
     let query = format!(
         "SELECT TOP 100 {}, {}\nFROM {from_name} AS a\nJOIN {target_name} AS b ON {equal}\n\
          WHERE {}\nAND {}",
