@@ -23,8 +23,9 @@ def values(column):
         return values(column.cast(kind.value_type))
     if pa.types.is_timestamp(kind):
         return [None if c is None else (kind.tz, c * NANOS[kind.unit]) for c in column.cast(pa.int64()).to_pylist()]
-    if pa.types.is_date64(kind):
-        return column.cast(pa.date32()).to_pylist()
+    if pa.types.is_date(kind):
+        # Days: Python has no years before 1 and after 9999.
+        return column.cast(pa.date32()).cast(pa.int32()).to_pylist()
     return column.to_pylist()
 
 
@@ -55,9 +56,9 @@ def main(arrow, parquet, status):
     assert [field.name for field in described.fields] == rows.column_names
     text = metadata[b"IVOA.VOTable-Parquet.content"].decode()
     assert "<DATA>" not in text and f'value="{status}"' in text.rsplit("QUERY_STATUS", 1)[1][:40], text
-    assert duckdb.sql(f"SELECT count(*) FROM '{parquet}'").fetchall() == [(len(rows),)]
+    assert duckdb.sql(f"SELECT count(*) FROM read_parquet('{parquet}')").fetchall() == [(len(rows),)]
     if len(rows):
-        duckdb.sql(f"SELECT * FROM '{parquet}'").fetchall()
+        duckdb.sql(f"SELECT * FROM read_parquet('{parquet}')").fetchall()
 
 
 if __name__ == "__main__":

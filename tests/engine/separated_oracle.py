@@ -51,7 +51,7 @@ def same(want, got, kind, narrow):
         if kind == "tsv":
             want = want.translate(str.maketrans("\t\n\r", "   "))
         elif kind == "stilts":
-            want, got = UNWRITABLE.sub("", want).strip(), (got or "").strip()
+            want, got = (UNWRITABLE.sub("", text or "").strip() for text in (want, got))
         return got == want or (kind != "csv" and want == "" and got is None)
     if isinstance(want, tuple):
         _, count, unit, zone = want
