@@ -25,14 +25,17 @@ fn cpu_seconds(processes: &[u32]) -> f64 {
 fn working(processes: &[u32]) -> bool {
     let before = cpu_seconds(processes);
     std::thread::sleep(Duration::from_secs(1));
-    cpu_seconds(processes) - before > 0.25
+    cpu_seconds(processes) - before > 0.1
 }
 
 /// Starts the long query and waits until all processes together compute.
 fn busy(list: &JobList, processes: &[u32]) -> JobResource {
     let job = list.make(&[("LANG", "ADQL"), ("QUERY", LONG), ("PHASE", "RUN")]);
     job.wait_until(|phase| phase == "EXECUTING");
-    assert!(eventually(SOON, || working(processes)), "nobody works: {}", job.text(""));
+    let before = cpu_seconds(processes);
+    // The machine may have other things to do.
+    let works = eventually(Duration::from_secs(60), || cpu_seconds(processes) - before > 0.5);
+    assert!(works, "nobody works: {}", job.text(""));
     job
 }
 
