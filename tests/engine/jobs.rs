@@ -4,7 +4,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use coordinator::uws::store::Store;
@@ -104,8 +104,6 @@ fn only_what_is_made_here_names_a_job() {
 /// Work that does what the parameter DO says.
 #[derive(Debug, Default)]
 struct Acting {
-    at_once: AtomicUsize,
-    at_once_max: AtomicUsize,
     dropped: Arc<AtomicBool>,
 }
 
@@ -120,10 +118,6 @@ impl Drop for Dropped {
 impl Work for Acting {
     fn begin<'a>(&'a self, parameters: &'a Parameters) -> BoxFuture<'a, Result<Output, Failure>> {
         async move {
-            let at_once = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
-            self.at_once_max.fetch_max(at_once, Ordering::SeqCst);
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            self.at_once.fetch_sub(1, Ordering::SeqCst);
             let action = parameters.pairs()[0].1.clone();
             let guard = Dropped(Arc::clone(&self.dropped));
             let chunks = stream::unfold((0, guard), move |(step, guard)| {
@@ -196,12 +190,17 @@ async fn jobs_end_as_their_work_does() {
         jobs.destroy(hanging).await.unwrap();
         assert!(work.dropped.load(Ordering::SeqCst), "the work is gone when this returns");
         assert!(matches!(jobs.get(hanging).await, Err(Error::NoSuchJob)));
-        let many: Vec<JobId> =
-            [made(&jobs, "a").await, made(&jobs, "b").await, made(&jobs, "c").await].into();
-        for id in many {
-            assert_eq!(ended(&jobs, id).await.phase, Phase::Completed);
+        let three =
+            [made(&jobs, "hang").await, made(&jobs, "hang").await, made(&jobs, "hang").await];
+        for id in &three[..2] {
+            jobs.wait(*id, Duration::from_secs(60), Some(Phase::Queued)).await.unwrap();
+            assert_eq!(jobs.get(*id).await.unwrap().phase, Phase::Executing);
         }
-        assert_eq!(work.at_once_max.load(Ordering::SeqCst), LIMITS.executing_max);
+        assert_eq!(jobs.get(three[2]).await.unwrap().phase, Phase::Queued, "two run at once");
+        for id in three {
+            jobs.abort(id).await.unwrap();
+            assert_eq!(jobs.get(id).await.unwrap().phase, Phase::Aborted);
+        }
     };
     jobs.execute(Arc::clone(&work) as Arc<dyn Work>, test).await;
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use reqwest::blocking::Response;
 use tests::metrics::eventually;
 use tests::{Cluster, Server, places};
 
@@ -25,14 +26,17 @@ fn cpu_seconds(processes: &[u32]) -> f64 {
 fn working(processes: &[u32]) -> bool {
     let before = cpu_seconds(processes);
     std::thread::sleep(Duration::from_secs(1));
-    cpu_seconds(processes) - before > 0.25
+    cpu_seconds(processes) - before > 0.1
 }
 
 /// Starts the long query and waits until all processes together compute.
 fn busy(list: &JobList, processes: &[u32]) -> JobResource {
     let job = list.make(&[("LANG", "ADQL"), ("QUERY", LONG), ("PHASE", "RUN")]);
     job.wait_until(|phase| phase == "EXECUTING");
-    assert!(eventually(SOON, || working(processes)), "nobody works: {}", job.text(""));
+    let before = cpu_seconds(processes);
+    // The machine may have other things to do.
+    let works = eventually(Duration::from_secs(60), || cpu_seconds(processes) - before > 0.5);
+    assert!(works, "nobody works: {}", job.text(""));
     job
 }
 
@@ -64,7 +68,7 @@ fn work_ends_with_its_job_in_one_process() {
     let Some(hats) = places::hats() else { return };
     let server = Server::serve(&hats, &[]);
     check_end(&JobList::of(server.url()), &[server.id()]);
-    let metrics = reqwest::blocking::get(server.metrics_url()).and_then(|reply| reply.text());
+    let metrics = reqwest::blocking::get(server.metrics_url()).and_then(Response::text);
     let metrics = metrics.expect("metrics");
     for line in [
         "armilla_jobs_total{phase=\"ABORTED\"} 1",
@@ -130,7 +134,7 @@ fn a_job_is_destroyed_when_its_time_has_come() {
     assert_eq!((job.phase().as_str(), results()), ("COMPLETED", 1));
     assert_eq!(job.post("/destruction", &[("DESTRUCTION", "2999-01-01")]).status, 303);
     let clipped = job.text("/destruction");
-    assert!(clipped < "2999".to_owned() && clipped.ends_with('Z'), "{clipped}");
+    assert!(clipped.as_str() < "2999" && clipped.ends_with('Z'), "{clipped}");
     for wrong in ["", "tomorrow", "2030-13-01", "99999-01-01T00:00:00Z", "12"] {
         let reply = job.post("/destruction", &[("DESTRUCTION", wrong)]);
         assert_eq!(reply.status, 400, "{wrong:?}: {}", reply.text());
@@ -167,7 +171,7 @@ fn results_stay_within_their_limit() {
         assert_eq!(job.phase(), "COMPLETED", "{}", job.text(""));
         assert_eq!(job.delete().status, 303);
     }
-    let metrics = reqwest::blocking::get(server.metrics_url()).and_then(|reply| reply.text());
+    let metrics = reqwest::blocking::get(server.metrics_url()).and_then(Response::text);
     assert!(metrics.expect("metrics").contains("armilla_results_bytes 0\n"));
 }
 

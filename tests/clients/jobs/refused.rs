@@ -140,6 +140,9 @@ fn what_a_phase_does_not_allow_is_refused() {
     assert_eq!(job.get("").status, 404);
 }
 
+/// Parameters, and what is said of them.
+type Wrong<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+
 /// What is wrong with a query or its parameters is the error of the job, never of its making.
 #[test]
 fn wrong_queries_are_errors_of_their_jobs() {
@@ -147,7 +150,7 @@ fn wrong_queries_are_errors_of_their_jobs() {
     let server = Server::serve(&hats, &[]);
     let list = JobList::of(server.url());
     let query = ("QUERY", "SELECT id FROM small_sky");
-    let wrong: [(&[(&str, &str)], &[&str]); 9] = [
+    let wrong: [Wrong<'_>; 9] = [
         (&[("LANG", "ADQL")], &["QUERY"]),
         (&[("LANG", "OOBLECK"), query], &["OOBLECK", "ADQL-2.1"]),
         (&[("QUERY", "DUFF QUERY")], &["line 1, column 1"]),
