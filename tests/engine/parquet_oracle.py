@@ -58,7 +58,7 @@ def main(arrow, parquet, status):
     assert "<DATA>" not in text and f'value="{status}"' in text.rsplit("QUERY_STATUS", 1)[1][:40], text
     assert duckdb.sql(f"SELECT count(*) FROM read_parquet('{parquet}')").fetchall() == [(len(rows),)]
     if len(rows):
-        duckdb.sql(f"SELECT * FROM read_parquet('{parquet}')").fetchall()
+        duckdb.sql(f"SELECT * FROM read_parquet('{parquet}')").to_arrow_table()
 
 
 if __name__ == "__main__":
