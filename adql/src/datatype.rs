@@ -60,7 +60,7 @@ impl Kind {
         !matches!(self, Self::Boolean | Self::Char | Self::UnicodeChar)
     }
 
-    /// The integer that stands for a missing element of an array, where a cell cannot be empty.
+    /// The integer that stands for a missing value, where a cell cannot be empty.
     pub fn null_element(self) -> Option<i64> {
         match self {
             Self::Short => Some(i64::from(i16::MIN)),
@@ -119,10 +119,12 @@ pub struct CellType {
     pub dimensions: Vec<usize>,
     /// Whether it is a list or text of any length (`*`).
     pub variable: bool,
-    /// Whether single elements of an array may be missing.
+    /// Whether a missing integer is written as [`Kind::null_element`]: one of an array, or the cell
+    /// itself where the serialization has no other way.
     pub null_elements: bool,
     /// The xtype that the Arrow type itself implies.
     pub xtype: Option<&'static str>,
+    /// How its text comes about.
     pub source: Source,
 }
 
@@ -155,6 +157,25 @@ impl CellType {
                 None => Self::text(data_type, xtype),
             },
         }
+    }
+
+    /// The type in a serialization that has no NULL flags (BINARY), where every cell may be NULL.
+    ///
+    /// An integer is NULL by a value of its own, so that its type is widened until it has one that
+    /// is no value of the source. There is nothing wider than a `long`: its least value cannot be
+    /// written. Text, bytes and lists that are NULL are empty, as in TABLEDATA.
+    pub fn without_null_flags(data_type: &DataType, xtype: Option<&str>) -> Self {
+        let flagged = Self::of(data_type, xtype);
+        if flagged.variable && !flagged.null_elements {
+            return flagged;
+        }
+        let kind = match (flagged.kind, element(data_type)) {
+            (Kind::UnsignedByte, _) => Kind::Short,
+            (Kind::Short, DataType::Int16) => Kind::Int,
+            (Kind::Int, DataType::Int32) => Kind::Long,
+            (kind, _) => kind,
+        };
+        Self { kind, null_elements: kind.null_element().is_some(), ..flagged }
     }
 
     fn scalar(kind: Kind) -> Self {
@@ -257,5 +278,19 @@ impl CellType {
         }
         let sizes: Vec<String> = self.dimensions.iter().map(ToString::to_string).collect();
         Some(sizes.join("x"))
+    }
+}
+
+/// The type of the innermost elements.
+fn element(data_type: &DataType) -> &DataType {
+    match data_type {
+        DataType::Dictionary(_, value) => element(value),
+        DataType::RunEndEncoded(_, item)
+        | DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _) => element(item.data_type()),
+        _ => data_type,
     }
 }

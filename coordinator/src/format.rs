@@ -1,6 +1,7 @@
 //! The documents in which a result leaves: their names, and one streaming writer each.
 //!
-//! A writer takes Arrow batches and hands out chunks of bytes; it never holds more than a batch.
+//! A writer takes Arrow batches and hands out chunks of bytes; it never holds more than a few batches,
+//! for Parquet a few row groups. Rows are written on all cores, and leave in their order.
 //! The media types and short names are those of DALI 1.1 §3.4.3; [`OFFERS`] is the only list of
 //! them, from which requests are read and `/capabilities` is written.
 //!
@@ -11,7 +12,11 @@
 pub(crate) mod cells;
 pub(crate) mod csv;
 pub mod datetime;
+pub mod gzip;
+mod in_order;
 pub(crate) mod number;
+mod parquet;
+mod rows;
 pub mod stream;
 pub(crate) mod text;
 pub mod votable;
@@ -24,6 +29,8 @@ pub use stream::{Document, Info, encode};
 pub enum Format {
     /// VOTable with rows as XML elements.
     VoTableTableData,
+    /// VOTable with rows as base64 of the BINARY serialization, which has no NULL flags.
+    VoTableBinary,
     /// VOTable with rows as base64 of the BINARY2 serialization.
     VoTableBinary2,
     /// Comma-separated values.
@@ -32,12 +39,14 @@ pub enum Format {
     Tsv,
     /// A table to be read by people.
     Text,
+    /// A Parquet file with the metadata of `VOParquet`.
+    Parquet,
 }
 
 impl Format {
     /// Whether a document of this format is a VOTable.
     pub fn is_votable(self) -> bool {
-        matches!(self, Self::VoTableTableData | Self::VoTableBinary2)
+        matches!(self, Self::VoTableTableData | Self::VoTableBinary | Self::VoTableBinary2)
     }
 }
 
@@ -57,7 +66,7 @@ pub struct Offer {
 }
 
 /// Every format, the default first.
-pub const OFFERS: [Offer; 7] = [
+pub const OFFERS: [Offer; 10] = [
     Offer {
         format: Format::VoTableBinary2,
         media_type: "application/x-votable+xml",
@@ -71,6 +80,13 @@ pub const OFFERS: [Offer; 7] = [
         aliases: &["votable/b2", "votable/binary2"],
         content_type: "application/x-votable+xml;serialization=BINARY2",
         ivo_id: Some("ivo://ivoa.net/std/TAPRegExt#output-votable-binary2"),
+    },
+    Offer {
+        format: Format::VoTableBinary,
+        media_type: "application/x-votable+xml;serialization=BINARY",
+        aliases: &["votable/b", "votable/binary"],
+        content_type: "application/x-votable+xml;serialization=BINARY",
+        ivo_id: Some("ivo://ivoa.net/std/TAPRegExt#output-votable-binary"),
     },
     Offer {
         format: Format::VoTableTableData,
@@ -107,7 +123,24 @@ pub const OFFERS: [Offer; 7] = [
         content_type: "text/plain;charset=utf-8",
         ivo_id: None,
     },
+    Offer {
+        format: Format::Parquet,
+        media_type: PARQUET,
+        aliases: &["parquet"],
+        content_type: PARQUET,
+        ivo_id: None,
+    },
+    Offer {
+        format: Format::Parquet,
+        media_type: "application/x-parquet",
+        aliases: &[],
+        content_type: "application/x-parquet",
+        ivo_id: None,
+    },
 ];
+
+/// The media type of Parquet, as registered and in DALI 1.2 §3.4.3.
+const PARQUET: &str = "application/vnd.apache.parquet";
 
 /// A format together with the `Content-Type` that answers the request for it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 
 mod availability;
 mod capabilities;
+mod compression;
 mod features;
 mod pages;
 mod parameters;
@@ -73,6 +74,7 @@ pub fn router(service: Service) -> Router {
         .route("/metrics", get(metrics))
         .fallback(pages::not_found)
         .layer(axum::middleware::map_response(sign))
+        .layer(axum::middleware::from_fn(compression::compress))
         .layer(cors())
         .with_state(Arc::new(service))
 }

@@ -202,8 +202,9 @@ pub const KEYS: [Key; 16] = [
         value: "FORMAT",
         default: "text",
         defaults: &[],
-        help: "how rows are written: text, csv, tsv, votable (BINARY2) or votable/td",
-        wanted: "a format: text, csv, tsv, votable or votable/td",
+        help: "how rows are written: text, csv, tsv, parquet, votable (BINARY2), votable/td or \
+               votable/b",
+        wanted: "a format: text, csv, tsv, parquet, votable, votable/td or votable/b",
         commands: &[Query],
     },
     Key {

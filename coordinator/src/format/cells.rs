@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use adql::datatype::{CellType, Kind, Source};
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BinaryViewArray, BooleanArray, Float32Array, Float64Array,
-    Int16Array, Int32Array, Int64Array, StringViewArray, StringViewBuilder, UInt8Array,
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BinaryViewArray, BooleanArray, Float32Array,
+    Float64Array, Int16Array, Int32Array, Int64Array, OffsetSizeTrait, PrimitiveArray,
+    StringViewArray, StringViewBuilder, UInt8Array,
 };
 use datafusion::arrow::buffer::{BooleanBuffer, NullBuffer};
 use datafusion::arrow::compute::kernels::nullif::nullif;
@@ -55,29 +56,27 @@ pub(crate) struct Cells {
     pub(crate) kind: Kind,
     pub(crate) values: Values,
     pub(crate) nulls: Option<NullBuffer>,
+    rows: usize,
     extent: Extent,
+    /// Whether a VOTable tells missing integers by [`Kind::null_element`].
+    null_elements: bool,
 }
 
 impl Cells {
     /// Brings a column to the shape of its cell type.
     pub(crate) fn new(cell_type: &CellType, column: &ArrayRef) -> Result<Self, ArrowError> {
-        let kind = cell_type.kind;
+        let (kind, null_elements) = (cell_type.kind, cell_type.null_elements);
         let column = plain(column)?;
+        let rows = column.len();
         let nulls = column.logical_nulls().filter(|n| n.null_count() > 0);
         if cell_type.is_text() {
             let values = Values::Text(text(cell_type.source, &column)?);
-            return Ok(Self { kind, values, nulls, extent: Extent::One });
-        }
-        if let DataType::FixedSizeBinary(length) = column.data_type() {
-            let bytes = column.as_fixed_size_binary().values().clone();
-            let values = Values::UnsignedByte(UInt8Array::new(bytes.into(), None));
-            let extent = Extent::Fixed(usize::try_from(*length).unwrap_or_default());
-            return Ok(Self { kind, values, nulls, extent });
+            return Ok(Self { kind, values, nulls, rows, extent: Extent::One, null_elements });
         }
         if is_binary(column.data_type()) {
             let bytes = cast(&column, &DataType::BinaryView)?;
             let values = Values::Bytes(bytes.as_binary_view().clone());
-            return Ok(Self { kind, values, nulls, extent: Extent::One });
+            return Ok(Self { kind, values, nulls, rows, extent: Extent::One, null_elements });
         }
         let (elements, extent) = flatten(&column)?;
         let elements = cast(&elements, &kind.arrow())?;
@@ -93,7 +92,7 @@ impl Cells {
             Kind::Double => Values::Double(elements.as_primitive::<Float64Type>().clone()),
             Kind::Char | Kind::UnicodeChar => Values::Text(elements.as_string_view().clone()),
         };
-        Ok(Self { kind, values, nulls, extent })
+        Ok(Self { kind, values, nulls, rows, extent, null_elements })
     }
 
     /// Whether the cell of a row is NULL.
@@ -111,6 +110,15 @@ impl Cells {
         matches!(self.extent, Extent::Offsets(_))
     }
 
+    /// The number of elements that every cell has, where it does not differ.
+    pub(crate) fn fixed_elements(&self) -> Option<usize> {
+        match (&self.values, &self.extent) {
+            (Values::Text(_) | Values::Bytes(_), _) | (_, Extent::Offsets(_)) => None,
+            (_, Extent::One) => Some(1),
+            (_, Extent::Fixed(length)) => Some(*length),
+        }
+    }
+
     /// Whether an element is missing.
     pub(crate) fn is_missing(&self, element: usize) -> bool {
         match &self.values {
@@ -124,6 +132,32 @@ impl Cells {
             Values::Text(a) => a.is_null(element),
             Values::Bytes(a) => a.is_null(element),
         }
+    }
+
+    /// Whether a value that is there is the one by which a VOTable tells what is missing.
+    pub(crate) fn holds_null_element(&self) -> bool {
+        match &self.values {
+            _ if !self.null_elements => false,
+            Values::Short(a) => self.holds(a, i16::MIN),
+            Values::Int(a) => self.holds(a, i32::MIN),
+            Values::Long(a) => self.holds(a, i64::MIN),
+            Values::Boolean(_)
+            | Values::UnsignedByte(_)
+            | Values::Float(_)
+            | Values::Double(_)
+            | Values::Text(_)
+            | Values::Bytes(_) => false,
+        }
+    }
+
+    fn holds<T: ArrowPrimitiveType>(&self, array: &PrimitiveArray<T>, value: T::Native) -> bool {
+        // What lies under a NULL is no value, but hardly ever looks like one.
+        if !array.values().contains(&value) {
+            return false;
+        }
+        let rows = (0..self.rows).filter(|&row| !self.is_null(row));
+        let mut elements = rows.flat_map(|row| self.elements(row));
+        elements.any(|at| array.is_valid(at) && array.value(at) == value)
     }
 
     /// Whether a missing element of an array has a text of its own.
@@ -146,7 +180,7 @@ fn is_binary(data_type: &DataType) -> bool {
 }
 
 /// Casts, or fails: a value that does not fit is a defect of ours, never a silent NULL.
-fn cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
+pub(crate) fn cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
     if array.data_type() == to {
         return Ok(Arc::clone(array));
     }
@@ -176,21 +210,34 @@ fn flatten(array: &ArrayRef) -> Result<(ArrayRef, Extent), ArrowError> {
         }
         DataType::List(_) => {
             let list = array.as_list::<i32>();
-            let (values, inner) = flatten(list.values())?;
-            let offsets = list.value_offsets().iter().map(|&at| offset(i64::from(at), &inner));
-            Ok((values, Extent::Offsets(offsets.collect())))
+            flatten_list(list.values(), list.value_offsets())
         }
         DataType::LargeList(_) => {
             let list = array.as_list::<i64>();
-            let (values, inner) = flatten(list.values())?;
-            let offsets = list.value_offsets().iter().map(|&at| offset(at, &inner));
-            Ok((values, Extent::Offsets(offsets.collect())))
+            flatten_list(list.values(), list.value_offsets())
         }
         DataType::ListView(item) | DataType::LargeListView(item) => {
             flatten(&cast(&array, &DataType::LargeList(Arc::clone(item)))?)
         }
+        DataType::FixedSizeBinary(length) => {
+            let bytes = array.as_fixed_size_binary().values().clone();
+            let length = usize::try_from(*length).unwrap_or_default();
+            Ok((Arc::new(UInt8Array::new(bytes.into(), None)), Extent::Fixed(length)))
+        }
         _ => Ok((array, Extent::One)),
     }
+}
+
+/// The elements of lists, without those that no list of a sliced column holds.
+fn flatten_list<O: OffsetSizeTrait>(
+    values: &ArrayRef,
+    offsets: &[O],
+) -> Result<(ArrayRef, Extent), ArrowError> {
+    let (first, last) = (offsets[0].as_usize(), offsets[offsets.len() - 1].as_usize());
+    let (values, inner) = flatten(&values.slice(first, last - first))?;
+    let length = inner.fixed_length();
+    let offsets = offsets.iter().map(|at| (at.as_usize() - first) * length);
+    Ok((values, Extent::Offsets(offsets.collect())))
 }
 
 impl Extent {
@@ -200,10 +247,6 @@ impl Extent {
             Self::One | Self::Offsets(_) => 1,
         }
     }
-}
-
-fn offset(at: i64, inner: &Extent) -> usize {
-    usize::try_from(at).unwrap_or_default() * inner.fixed_length()
 }
 
 /// Makes the elements under NULL lists NULL, whatever the file holds there.
@@ -218,7 +261,7 @@ fn hide_elements(
 }
 
 /// The cells as text.
-fn text(source: Source, column: &ArrayRef) -> Result<StringViewArray, ArrowError> {
+pub(crate) fn text(source: Source, column: &ArrayRef) -> Result<StringViewArray, ArrowError> {
     match source {
         Source::Cast if column.data_type() == &DataType::Null => {
             Ok(StringViewArray::new_null(column.len()))

@@ -3,19 +3,22 @@
 //! NULL is an empty field; an empty text is `""` in CSV. Elements of arrays are separated by
 //! blanks, as in a TD. Neither format can tell that rows were cut.
 
-use std::ops::Range;
+use std::sync::Arc;
 
+use crate::Error;
 use crate::format::cells::{Cells, Values};
 use crate::format::number::PLAIN;
-use crate::format::stream::{Encoder, End, OutputField};
+use crate::format::rows::End;
+use crate::format::stream::{Frame, OutputField, RowWriter};
 use crate::format::text::push_elements;
 
-/// Writes separated values.
+/// The header line of separated values.
 pub(crate) struct Separated {
     names: Vec<String>,
     separator: Separator,
 }
 
+/// Writes rows of separated values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Separator {
     Comma,
@@ -23,20 +26,24 @@ enum Separator {
 }
 
 impl Separated {
-    pub(crate) fn csv(fields: Vec<OutputField>) -> Self {
-        Self::new(fields, Separator::Comma)
+    pub(crate) fn csv(fields: Vec<OutputField>) -> (Arc<dyn RowWriter>, Box<dyn Frame>) {
+        Self::parts(fields, Separator::Comma)
     }
 
-    pub(crate) fn tsv(fields: Vec<OutputField>) -> Self {
-        Self::new(fields, Separator::Tab)
+    pub(crate) fn tsv(fields: Vec<OutputField>) -> (Arc<dyn RowWriter>, Box<dyn Frame>) {
+        Self::parts(fields, Separator::Tab)
     }
 
-    fn new(fields: Vec<OutputField>, separator: Separator) -> Self {
-        Self { names: fields.into_iter().map(|f| f.column.name).collect(), separator }
+    fn parts(
+        fields: Vec<OutputField>,
+        separator: Separator,
+    ) -> (Arc<dyn RowWriter>, Box<dyn Frame>) {
+        let names = fields.into_iter().map(|f| f.column.name).collect();
+        (Arc::new(separator), Box::new(Self { names, separator }))
     }
 }
 
-impl Encoder for Separated {
+impl Frame for Separated {
     fn begin(&mut self, out: &mut Vec<u8>) {
         for (nth, name) in self.names.iter().enumerate() {
             self.separator.push(nth, out);
@@ -45,24 +52,27 @@ impl Encoder for Separated {
         out.push(b'\n');
     }
 
-    fn rows(&mut self, columns: &[Cells], rows: Range<usize>, out: &mut Vec<u8>) {
-        for row in rows {
+    fn end(&mut self, end: &End, _out: &mut Vec<u8>) -> bool {
+        !matches!(end, End::Broken(_))
+    }
+}
+
+impl RowWriter for Separator {
+    fn write(&self, columns: &[Cells], rows: usize, out: &mut Vec<u8>) -> Result<(), Error> {
+        for row in 0..rows {
             for (nth, column) in columns.iter().enumerate() {
-                self.separator.push(nth, out);
+                self.push(nth, out);
                 if column.is_null(row) {
                     continue;
                 }
                 match &column.values {
-                    Values::Text(a) => self.separator.push_text(a.value(row), out),
+                    Values::Text(a) => self.push_text(a.value(row), out),
                     _ => push_elements(column, row, PLAIN, out),
                 }
             }
             out.push(b'\n');
         }
-    }
-
-    fn end(&mut self, end: &End<'_>, _out: &mut Vec<u8>) -> bool {
-        !matches!(end, End::Broken(_))
+        Ok(())
     }
 }
 
@@ -82,7 +92,12 @@ impl Separator {
         match self {
             Self::Comma if needs_quotes(text) => {
                 out.push(b'"');
-                out.extend_from_slice(text.replace('"', "\"\"").as_bytes());
+                for (nth, part) in text.split('"').enumerate() {
+                    if nth > 0 {
+                        out.extend_from_slice(b"\"\"");
+                    }
+                    out.extend_from_slice(part.as_bytes());
+                }
                 out.push(b'"');
             }
             Self::Comma => out.extend_from_slice(text.as_bytes()),

@@ -1,35 +1,47 @@
 //! From a stream of batches to a stream of chunks, whatever the format.
 //!
-//! Chunks are of 64 to some 256 KiB: large enough for the network, small enough that thousands of
-//! open answers fit into memory. A row count decides here, and only here, on OVERFLOW.
+//! ```text
+//! query → limited → ahead → pieces → written on all cores, in order → joined → chunks
+//! ```
+//!
+//! A document is the same bytes whatever the timing, the number of cores and the cuts of its
+//! batches. A stalled reader holds a few batches and a few pieces in memory: what is ready waits, and
+//! nothing further is asked for.
 
-use std::ops::Range;
+use std::sync::Arc;
+use std::task::Poll;
 
 use adql::OutputColumn;
 use adql::datatype::CellType;
 use bytes::Bytes;
+use datafusion::arrow::datatypes::Schema;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
-use futures::{Stream, StreamExt, stream};
+use futures::future::{Either, ready};
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt, poll, stream};
 
 use crate::Error;
-use crate::format::Format;
 use crate::format::cells::Cells;
 use crate::format::csv::Separated;
+use crate::format::in_order::{ahead, at_once, started};
+use crate::format::rows::{Cutter, End, Piece, Taken, limited};
 use crate::format::text::Aligned;
-use crate::format::votable::{Serialization, VoTable};
+use crate::format::votable::VoTable;
+use crate::format::{Format, parquet};
 
-/// A chunk leaves when it has reached this size.
+/// A chunk that has this size leaves; a smaller one leaves where nothing more is ready.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// Rows are encoded in steps that are expected to make so many bytes.
-const STEP_BYTES: usize = 96 * 1024;
+/// A piece that is expected to be this small is written on the spot: to wake another core would
+/// take longer.
+const SMALL_BYTES: usize = 64 * 1024;
 
-/// Rows in the first step, before their size is known.
-const FIRST_STEP_ROWS: usize = 64;
+/// Batches that are fetched before they are needed.
+pub(crate) const BATCHES_AHEAD: usize = 2;
 
-/// An `INFO` of VOTable 1.4 §4.5; other formats have no place for it.
+/// An `INFO` of VOTable 1.4 §4.5; CSV, TSV and text have no place for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Info {
     /// Its name.
@@ -57,188 +69,179 @@ pub(crate) struct OutputField {
     pub(crate) cell_type: CellType,
 }
 
-/// How the rows ended.
-#[derive(Debug)]
-pub(crate) enum End<'a> {
-    /// All are there.
-    Complete,
-    /// Some were cut after so many.
-    Overflow(u64),
-    /// The query failed on the way.
-    Broken(&'a Error),
+/// Writes rows: on any core, in any order.
+pub(crate) trait RowWriter: Send + Sync {
+    /// Writes so many rows, whose columns are given as cells.
+    fn write(&self, columns: &[Cells], rows: usize, out: &mut Vec<u8>) -> Result<(), Error>;
 }
 
-/// A streaming writer.
-pub(crate) trait Encoder: Send {
+/// Writes what stands around the rows.
+pub(crate) trait Frame: Send {
     /// Writes what stands before the rows.
     fn begin(&mut self, out: &mut Vec<u8>);
 
-    /// Writes some of the rows of a batch, whose columns are given as cells.
-    fn rows(&mut self, columns: &[Cells], rows: Range<usize>, out: &mut Vec<u8>);
+    /// Puts rows that were written behind those before them.
+    fn join(&mut self, rows: Vec<u8>, out: &mut Vec<u8>) {
+        if out.is_empty() {
+            *out = rows;
+        } else {
+            out.extend_from_slice(&rows);
+        }
+    }
 
     /// Writes what stands after the rows; false where the format cannot tell of this end.
-    fn end(&mut self, end: &End<'_>, out: &mut Vec<u8>) -> bool;
+    fn end(&mut self, end: &End, out: &mut Vec<u8>) -> bool;
 }
 
 /// Writes a result as a document, chunk by chunk.
 ///
 /// A query that fails half-way ends the document with its error where the format can say so
 /// (VOTable), and breaks the stream otherwise, so that nobody takes half a result for a whole one.
-/// Dropping the stream drops the query.
+/// Dropping the stream drops the query, and every task that writes its rows.
+///
+/// # Panics
+/// When the document does not describe as many columns as the rows have.
 pub fn encode(
     format: Format,
     document: Document,
     rows: SendableRecordBatchStream,
 ) -> impl Stream<Item = Result<Bytes, Error>> + Send + 'static {
-    let writer = Writer::new(format, document, rows);
-    stream::unfold(writer, |mut writer| async move {
-        let chunk = writer.next_chunk().await?;
-        Some((chunk, writer))
-    })
+    let schema = rows.schema();
+    assert_eq!(document.columns.len(), schema.fields().len(), "one record for each column");
+    let Document { columns, infos, max_rows } = document;
+    let fields = output_fields(format, columns, &schema);
+    let types: Arc<[CellType]> = fields.iter().map(|f| f.cell_type.clone()).collect();
+    let (writer, frame): (Arc<dyn RowWriter>, Box<dyn Frame>) = match format {
+        Format::VoTableTableData => VoTable::table_data(fields, infos),
+        Format::VoTableBinary => VoTable::binary(fields, infos),
+        Format::VoTableBinary2 => VoTable::binary2(fields, infos),
+        Format::Csv => Separated::csv(fields),
+        Format::Tsv => Separated::tsv(fields),
+        Format::Text => Aligned::parts(fields),
+        Format::Parquet => return parquet::encode(fields, infos, max_rows, rows).boxed(),
+    };
+    let steps = written(ahead(limited(rows, max_rows), BATCHES_AHEAD), types, writer).boxed();
+    let document = Writer { frame, steps, begun: false, finished: false, failed: None };
+    let chunks = stream::unfold(document, |mut document| async move {
+        let chunk = document.next_chunk().await?;
+        Some((chunk, document))
+    });
+    chunks.boxed()
 }
 
-/// A batch that is being written.
-struct Batch {
-    columns: Vec<Cells>,
-    rows: Range<usize>,
+fn output_fields(format: Format, columns: Vec<OutputColumn>, schema: &Schema) -> Vec<OutputField> {
+    let of = match format {
+        Format::VoTableBinary => CellType::without_null_flags,
+        Format::VoTableBinary2
+        | Format::VoTableTableData
+        | Format::Csv
+        | Format::Tsv
+        | Format::Text
+        | Format::Parquet => CellType::of,
+    };
+    let fields = columns.into_iter().zip(schema.fields());
+    let fields = fields.map(|(column, field)| {
+        let cell_type = of(field.data_type(), column.xtype.as_deref());
+        OutputField { column, cell_type }
+    });
+    fields.collect()
+}
+
+/// The rows as the format has them, in their order.
+fn written(
+    batches: impl Stream<Item = Taken<RecordBatch>> + Send,
+    types: Arc<[CellType]>,
+    writer: Arc<dyn RowWriter>,
+) -> impl Stream<Item = Taken<Vec<u8>>> + Send {
+    let mut cutter = Cutter::default();
+    let pieces = batches.flat_map(move |taken| {
+        stream::iter(match taken {
+            Taken::Rows(batch) => {
+                cutter.cut(&batch).into_iter().map(Taken::Rows).collect::<Vec<_>>()
+            }
+            Taken::End(end) => vec![Taken::End(end)],
+        })
+    });
+    let begun = pieces.map(move |piece| {
+        let piece = match piece {
+            Taken::Rows(piece) => piece,
+            Taken::End(end) => return Either::Left(ready(Taken::End(end))),
+        };
+        let (types, writer) = (Arc::clone(&types), Arc::clone(&writer));
+        if piece.expected_bytes <= SMALL_BYTES {
+            return Either::Left(ready(Taken::from(write(&types, writer.as_ref(), &piece))));
+        }
+        let work = started(async move { write(&types, writer.as_ref(), &piece) });
+        Either::Right(async move { Taken::from(work.await) })
+    });
+    begun.buffered(at_once())
+}
+
+fn write(types: &[CellType], writer: &dyn RowWriter, piece: &Piece) -> Result<Vec<u8>, Error> {
+    let columns = types.iter().zip(piece.rows.columns());
+    let columns = columns.map(|(cell_type, column)| Cells::new(cell_type, column));
+    let columns: Vec<Cells> = columns
+        .collect::<Result<_, _>>()
+        .map_err(|error| Error::Execution(DataFusionError::from(error)))?;
+    let mut out = Vec::with_capacity(piece.expected_bytes);
+    writer.write(&columns, piece.rows.num_rows(), &mut out)?;
+    Ok(out)
 }
 
 struct Writer {
-    encoder: Box<dyn Encoder>,
-    types: Vec<CellType>,
-    /// None when no more rows are wanted.
-    input: Option<SendableRecordBatchStream>,
-    batch: Option<Batch>,
-    max_rows: Option<u64>,
-    taken: u64,
-    overflow: bool,
-    step_rows: usize,
+    frame: Box<dyn Frame>,
+    steps: BoxStream<'static, Taken<Vec<u8>>>,
     begun: bool,
     finished: bool,
+    /// What breaks the stream after the last chunk.
+    failed: Option<Error>,
 }
 
 impl Writer {
-    fn new(format: Format, document: Document, rows: SendableRecordBatchStream) -> Self {
-        let Document { columns, infos, max_rows } = document;
-        let schema = rows.schema();
-        assert_eq!(columns.len(), schema.fields().len(), "one record for each column");
-        let fields: Vec<OutputField> = columns
-            .into_iter()
-            .zip(schema.fields())
-            .map(|(column, field)| {
-                let cell_type = CellType::of(field.data_type(), column.xtype.as_deref());
-                OutputField { column, cell_type }
-            })
-            .collect();
-        let types = fields.iter().map(|f| f.cell_type.clone()).collect();
-        let encoder: Box<dyn Encoder> = match format {
-            Format::VoTableTableData => {
-                Box::new(VoTable::new(fields, infos, Serialization::TableData))
-            }
-            Format::VoTableBinary2 => Box::new(VoTable::new(fields, infos, Serialization::Binary2)),
-            Format::Csv => Box::new(Separated::csv(fields)),
-            Format::Tsv => Box::new(Separated::tsv(fields)),
-            Format::Text => Box::new(Aligned::new(fields)),
-        };
-        Self {
-            encoder,
-            types,
-            input: (max_rows != Some(0)).then_some(rows),
-            batch: None,
-            max_rows,
-            taken: 0,
-            overflow: max_rows == Some(0),
-            step_rows: FIRST_STEP_ROWS,
-            begun: false,
-            finished: false,
-        }
-    }
-
     /// The next chunk; none after the end.
     async fn next_chunk(&mut self) -> Option<Result<Bytes, Error>> {
-        if self.finished {
-            return None;
-        }
-        let mut out = Vec::with_capacity(CHUNK_BYTES + STEP_BYTES);
+        let mut out = Vec::new();
+        // The head waits for the first rows: most answers fit into one chunk.
+        let mut waits = true;
         if !self.begun {
             self.begun = true;
-            self.encoder.begin(&mut out);
+            self.frame.begin(&mut out);
         }
-        while out.len() < CHUNK_BYTES {
-            if self.write_step(&mut out) {
-                continue;
-            }
-            match self.next_batch().await {
-                Ok(true) => {}
-                Ok(false) => {
-                    self.finished = true;
-                    let end = if self.overflow { End::Overflow(self.taken) } else { End::Complete };
-                    self.encoder.end(&end, &mut out);
-                    break;
+        while !self.finished && out.len() < CHUNK_BYTES {
+            let next = self.steps.next();
+            let step = if waits {
+                next.await
+            } else {
+                match poll!(next) {
+                    Poll::Ready(step) => step,
+                    Poll::Pending => break,
                 }
-                Err(error) => {
-                    self.finished = true;
-                    self.input = None;
-                    tracing::warn!(%error, "query failed after its answer had begun");
-                    if !self.encoder.end(&End::Broken(&error), &mut out) {
-                        return Some(Err(error));
-                    }
-                    break;
-                }
+            };
+            match step {
+                Some(Taken::Rows(rows)) => self.frame.join(rows, &mut out),
+                Some(Taken::End(end)) => self.end(end, &mut out),
+                None => self.end(End::Broken(stopped()), &mut out),
             }
+            waits = out.is_empty();
+        }
+        if out.is_empty() {
+            return self.failed.take().map(Err);
         }
         Some(Ok(Bytes::from(out)))
     }
 
-    /// Writes some rows of the batch at hand; false where there is none.
-    fn write_step(&mut self, out: &mut Vec<u8>) -> bool {
-        let Some(batch) = &mut self.batch else { return false };
-        let start = batch.rows.start;
-        let end = batch.rows.end.min(start + self.step_rows);
-        let before = out.len();
-        self.encoder.rows(&batch.columns, start..end, out);
-        let row_bytes = (out.len() - before).div_ceil((end - start).max(1)).max(1);
-        self.step_rows = (STEP_BYTES / row_bytes).clamp(1, 1 << 16);
-        batch.rows.start = end;
-        if batch.rows.is_empty() {
-            self.batch = None;
+    fn end(&mut self, end: End, out: &mut Vec<u8>) {
+        self.finished = true;
+        self.steps = stream::empty().boxed();
+        let told = self.frame.end(&end, out);
+        if let End::Broken(error) = end {
+            tracing::warn!(%error, "query failed after its answer had begun");
+            self.failed = (!told).then_some(error);
         }
-        true
     }
+}
 
-    /// Fetches the next batch that has rows to write; false where there is none.
-    async fn next_batch(&mut self) -> Result<bool, Error> {
-        loop {
-            let Some(input) = &mut self.input else { return Ok(false) };
-            let Some(batch) = input.next().await else {
-                self.input = None;
-                return Ok(false);
-            };
-            let batch = batch.map_err(Error::Execution)?;
-            if batch.num_rows() > 0 {
-                return self.take(&batch);
-            }
-        }
-    }
-
-    /// Takes the rows of a batch that are within the limit.
-    fn take(&mut self, batch: &RecordBatch) -> Result<bool, Error> {
-        let left = self.max_rows.map_or(u64::MAX, |max| max - self.taken);
-        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(batch.num_rows());
-        self.taken += wanted as u64;
-        if wanted < batch.num_rows() {
-            self.overflow = true;
-            self.input = None;
-        }
-        if wanted == 0 {
-            return Ok(false);
-        }
-        let columns = self.types.iter().zip(batch.columns());
-        let columns = columns.map(|(cell_type, column)| Cells::new(cell_type, column));
-        let columns: Vec<Cells> = columns
-            .collect::<Result<_, _>>()
-            .map_err(|e| Error::Execution(DataFusionError::from(e)))?;
-        self.batch = Some(Batch { columns, rows: 0..wanted });
-        Ok(true)
-    }
+/// Why rows ended without an end.
+pub(crate) fn stopped() -> Error {
+    Error::Execution(DataFusionError::Execution("the service stops".to_owned()))
 }

@@ -3,11 +3,13 @@
 //! The widths of the columns are those of the first rows; later rows stream with the same widths
 //! and stick out where they must.
 
-use std::ops::Range;
+use std::sync::Arc;
 
+use crate::Error;
 use crate::format::cells::{Cells, Values};
 use crate::format::number::{PLAIN, Spelling, push_float, push_integer};
-use crate::format::stream::{Encoder, End, OutputField};
+use crate::format::rows::End;
+use crate::format::stream::{Frame, OutputField, RowWriter};
 
 /// Rows that decide on the widths.
 const MEASURED_ROWS: usize = 1_000;
@@ -15,7 +17,26 @@ const MEASURED_ROWS: usize = 1_000;
 /// What is shown for NULL.
 const NULL: &str = "NULL";
 
-/// Writes a table with columns of equal width.
+/// What stands behind each cell until the columns are aligned; cells have no control characters.
+const CELL_END: char = '\u{1f}';
+
+/// Writes the cells of each row in a line.
+struct Lines;
+
+impl RowWriter for Lines {
+    fn write(&self, columns: &[Cells], rows: usize, out: &mut Vec<u8>) -> Result<(), Error> {
+        for row in 0..rows {
+            for column in columns {
+                push_shown(column, row, out);
+                out.push(CELL_END as u8);
+            }
+            out.push(b'\n');
+        }
+        Ok(())
+    }
+}
+
+/// Aligns the cells of lines in columns of equal width.
 pub(crate) struct Aligned {
     names: Vec<String>,
     units: Vec<String>,
@@ -29,12 +50,13 @@ pub(crate) struct Aligned {
 }
 
 impl Aligned {
-    pub(crate) fn new(fields: Vec<OutputField>) -> Self {
+    pub(crate) fn parts(fields: Vec<OutputField>) -> (Arc<dyn RowWriter>, Box<dyn Frame>) {
         let right = fields.iter().map(is_right).collect();
         let units = fields.iter().map(|f| printable(f.column.unit.as_deref().unwrap_or("")));
         let units = units.collect();
         let names = fields.into_iter().map(|f| printable(&f.column.name)).collect();
-        Self { names, units, right, waiting: Vec::new(), widths: None, count: 0 }
+        let aligned = Self { names, units, right, waiting: Vec::new(), widths: None, count: 0 };
+        (Arc::new(Lines), Box::new(aligned))
     }
 
     /// Writes the head and the rows that waited.
@@ -78,24 +100,25 @@ impl Aligned {
     }
 }
 
-impl Encoder for Aligned {
+impl Frame for Aligned {
     fn begin(&mut self, _out: &mut Vec<u8>) {}
 
-    fn rows(&mut self, columns: &[Cells], rows: Range<usize>, out: &mut Vec<u8>) {
-        for row in rows {
+    fn join(&mut self, rows: Vec<u8>, out: &mut Vec<u8>) {
+        for line in String::from_utf8_lossy(&rows).lines() {
             self.count += 1;
-            let cells: Vec<String> = columns.iter().map(|column| shown(column, row)).collect();
+            let cells: Vec<String> =
+                line.split_terminator(CELL_END).map(ToOwned::to_owned).collect();
             match &self.widths {
                 Some(widths) => self.push_line(&cells, widths, out),
                 None => self.waiting.push(cells),
             }
-        }
-        if self.widths.is_none() && self.waiting.len() >= MEASURED_ROWS {
-            self.settle(out);
+            if self.waiting.len() == MEASURED_ROWS {
+                self.settle(out);
+            }
         }
     }
 
-    fn end(&mut self, end: &End<'_>, out: &mut Vec<u8>) -> bool {
+    fn end(&mut self, end: &End, out: &mut Vec<u8>) -> bool {
         if self.widths.is_none() {
             self.settle(out);
         }
@@ -115,16 +138,14 @@ fn is_right(field: &OutputField) -> bool {
     field.cell_type.is_scalar() && field.cell_type.kind.is_number()
 }
 
-fn shown(column: &Cells, row: usize) -> String {
+fn push_shown(column: &Cells, row: usize, out: &mut Vec<u8>) {
     if column.is_null(row) {
-        return NULL.to_owned();
+        out.extend_from_slice(NULL.as_bytes());
+    } else if let Values::Text(a) = &column.values {
+        out.extend_from_slice(printable(a.value(row)).as_bytes());
+    } else {
+        push_elements(column, row, PLAIN, out);
     }
-    if let Values::Text(a) = &column.values {
-        return printable(a.value(row));
-    }
-    let mut bytes = Vec::new();
-    push_elements(column, row, PLAIN, &mut bytes);
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Text without the control characters by which a table could steer a terminal.
@@ -139,25 +160,31 @@ pub(crate) fn push_elements(column: &Cells, row: usize, spelling: Spelling, out:
         out.extend(digits.map(|digit| b"0123456789abcdef"[usize::from(digit)]));
         return;
     }
+    if column.is_single() {
+        push_element(column, row, spelling, out);
+        return;
+    }
     for (nth, at) in column.elements(row).enumerate() {
         if nth > 0 {
             out.push(b' ');
         }
         if column.is_missing(at) {
             out.extend_from_slice(NULL.as_bytes());
-            continue;
+        } else {
+            push_element(column, at, spelling, out);
         }
-        match &column.values {
-            Values::Boolean(a) => {
-                out.extend_from_slice(if a.value(at) { b"true" } else { b"false" });
-            }
-            Values::UnsignedByte(a) => push_integer(out, a.value(at)),
-            Values::Short(a) => push_integer(out, a.value(at)),
-            Values::Int(a) => push_integer(out, a.value(at)),
-            Values::Long(a) => push_integer(out, a.value(at)),
-            Values::Float(a) => push_float(out, a.value(at), spelling),
-            Values::Double(a) => push_float(out, a.value(at), spelling),
-            Values::Text(_) | Values::Bytes(_) => {}
-        }
+    }
+}
+
+fn push_element(column: &Cells, at: usize, spelling: Spelling, out: &mut Vec<u8>) {
+    match &column.values {
+        Values::Boolean(a) => out.extend_from_slice(if a.value(at) { b"true" } else { b"false" }),
+        Values::UnsignedByte(a) => push_integer(out, a.value(at)),
+        Values::Short(a) => push_integer(out, a.value(at)),
+        Values::Int(a) => push_integer(out, a.value(at)),
+        Values::Long(a) => push_integer(out, a.value(at)),
+        Values::Float(a) => push_float(out, a.value(at), spelling),
+        Values::Double(a) => push_float(out, a.value(at), spelling),
+        Values::Text(_) | Values::Bytes(_) => {}
     }
 }

@@ -4,16 +4,19 @@
 //! before the TABLE, and a second one after it when rows were cut or the query broke.
 //! 1.4 rather than 1.5, since nothing here needs 1.5 and older clients refuse it.
 
-mod binary2;
+mod base64_lines;
+mod binary;
 mod field;
 mod tabledata;
 
-use std::ops::Range;
+use std::sync::Arc;
 
-use crate::format::cells::Cells;
-use crate::format::stream::{Encoder, End, Info, OutputField};
+use crate::format::rows::End;
+use crate::format::stream::{Frame, Info, OutputField, RowWriter};
 use crate::format::xml::{Context, push_attribute, push_text};
-use binary2::Binary2;
+use base64_lines::Base64;
+use binary::Records;
+use tabledata::TableData;
 
 const HEAD: &str = concat!(
     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n",
@@ -26,81 +29,116 @@ const HEAD: &str = concat!(
 
 const TAIL: &str = "</RESOURCE>\n</VOTABLE>\n";
 
-/// How rows are written (VOTable 1.4 §5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Serialization {
-    /// As XML elements.
-    TableData,
-    /// As base64 of binary records with NULL flags.
-    Binary2,
-}
+/// The elements of DATA around the rows (VOTable 1.4 §5).
+const TABLEDATA: [&str; 2] = ["<TABLEDATA>\n", "</TABLEDATA>"];
+const BINARY: [&str; 2] = ["<BINARY><STREAM encoding=\"base64\">\n", "</STREAM></BINARY>"];
+const BINARY2: [&str; 2] = ["<BINARY2><STREAM encoding=\"base64\">\n", "</STREAM></BINARY2>"];
 
-/// Writes a result.
+/// Writes a result around its rows.
 pub(crate) struct VoTable {
     fields: Vec<OutputField>,
     infos: Vec<Info>,
+    serialization: [&'static str; 2],
     /// None for TABLEDATA.
-    binary: Option<Binary2>,
+    base64: Option<Base64>,
 }
 
 impl VoTable {
-    pub(crate) fn new(
+    pub(crate) fn table_data(
         fields: Vec<OutputField>,
         infos: Vec<Info>,
-        serialization: Serialization,
-    ) -> Self {
-        let binary = (serialization == Serialization::Binary2).then(Binary2::default);
-        Self { fields, infos, binary }
+    ) -> (Arc<dyn RowWriter>, Box<dyn Frame>) {
+        let writer = TableData { names: names(&fields) };
+        let frame = Self { fields, infos, serialization: TABLEDATA, base64: None };
+        (Arc::new(writer), Box::new(frame))
+    }
+
+    pub(crate) fn binary(
+        fields: Vec<OutputField>,
+        infos: Vec<Info>,
+    ) -> (Arc<dyn RowWriter>, Box<dyn Frame>) {
+        let writer = Records { names: names(&fields), null_flags: false };
+        let base64 = Some(Base64::default());
+        (Arc::new(writer), Box::new(Self { fields, infos, serialization: BINARY, base64 }))
+    }
+
+    pub(crate) fn binary2(
+        fields: Vec<OutputField>,
+        infos: Vec<Info>,
+    ) -> (Arc<dyn RowWriter>, Box<dyn Frame>) {
+        let writer = Records { names: names(&fields), null_flags: true };
+        let base64 = Some(Base64::default());
+        (Arc::new(writer), Box::new(Self { fields, infos, serialization: BINARY2, base64 }))
     }
 }
 
-impl Encoder for VoTable {
+fn names(fields: &[OutputField]) -> Vec<String> {
+    fields.iter().map(|field| field.column.name.clone()).collect()
+}
+
+impl Frame for VoTable {
     fn begin(&mut self, out: &mut Vec<u8>) {
-        out.extend_from_slice(HEAD.as_bytes());
-        push_info(out, "QUERY_STATUS", "OK", "");
-        for info in &self.infos {
-            push_info(out, info.name, &info.value, "");
-        }
-        out.extend_from_slice(b"<TABLE name=\"result\">\n");
-        field::push_fields(out, &self.fields);
-        out.extend_from_slice(match self.binary {
-            Some(_) => b"<DATA><BINARY2><STREAM encoding=\"base64\">\n".as_slice(),
-            None => b"<DATA><TABLEDATA>\n",
-        });
+        push_head(&self.fields, &self.infos, out);
+        out.extend_from_slice(b"<DATA>");
+        out.extend_from_slice(self.serialization[0].as_bytes());
     }
 
-    fn rows(&mut self, columns: &[Cells], rows: Range<usize>, out: &mut Vec<u8>) {
-        match &mut self.binary {
-            Some(binary) => binary.push_rows(columns, rows, out),
-            None => tabledata::push_rows(columns, rows, out),
+    fn join(&mut self, rows: Vec<u8>, out: &mut Vec<u8>) {
+        match &mut self.base64 {
+            Some(base64) => base64.push(&rows, out),
+            None if out.is_empty() => *out = rows,
+            None => out.extend_from_slice(&rows),
         }
     }
 
-    fn end(&mut self, end: &End<'_>, out: &mut Vec<u8>) -> bool {
-        match &mut self.binary {
-            Some(binary) => {
-                binary.finish(out);
-                out.extend_from_slice(b"</STREAM></BINARY2></DATA>\n");
-            }
-            None => out.extend_from_slice(b"</TABLEDATA></DATA>\n"),
+    fn end(&mut self, end: &End, out: &mut Vec<u8>) -> bool {
+        if let Some(base64) = &mut self.base64 {
+            base64.finish(out);
         }
-        out.extend_from_slice(b"</TABLE>\n");
-        match end {
-            End::Complete => {}
-            End::Overflow(rows) => {
-                let text = format!(
-                    "these are the first {rows} rows: MAXREC, or the limit of the service, cut the rest"
-                );
-                push_info(out, "QUERY_STATUS", "OVERFLOW", &text);
-            }
-            End::Broken(error) => {
-                let text = format!("the query failed and the rows above are not all: {error}");
-                push_info(out, "QUERY_STATUS", "ERROR", &text);
-            }
-        }
-        out.extend_from_slice(TAIL.as_bytes());
+        out.extend_from_slice(self.serialization[1].as_bytes());
+        out.extend_from_slice(b"</DATA>\n");
+        push_tail(end, out);
         true
     }
+}
+
+/// A document that describes the columns of a result and holds no rows.
+pub(crate) fn without_data(fields: &[OutputField], infos: &[Info], end: &End) -> Vec<u8> {
+    let mut out = Vec::new();
+    push_head(fields, infos, &mut out);
+    push_tail(end, &mut out);
+    out
+}
+
+/// Appends everything that stands before the rows.
+fn push_head(fields: &[OutputField], infos: &[Info], out: &mut Vec<u8>) {
+    out.extend_from_slice(HEAD.as_bytes());
+    push_info(out, "QUERY_STATUS", "OK", "");
+    for info in infos {
+        push_info(out, info.name, &info.value, "");
+    }
+    field::push_frame(out, fields);
+    out.extend_from_slice(b"<TABLE name=\"result\">\n");
+    field::push_fields(out, fields);
+}
+
+/// Appends everything that stands after the rows.
+fn push_tail(end: &End, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"</TABLE>\n");
+    match end {
+        End::Complete => {}
+        End::Overflow(rows) => {
+            let text = format!(
+                "these are the first {rows} rows: MAXREC, or the limit of the service, cut the rest"
+            );
+            push_info(out, "QUERY_STATUS", "OVERFLOW", &text);
+        }
+        End::Broken(error) => {
+            let text = format!("the query failed and the rows above are not all: {error}");
+            push_info(out, "QUERY_STATUS", "ERROR", &text);
+        }
+    }
+    out.extend_from_slice(TAIL.as_bytes());
 }
 
 /// A document that tells of an error and holds no table (DALI 1.1 §4.4).

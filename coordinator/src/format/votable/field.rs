@@ -3,13 +3,36 @@
 use std::collections::HashSet;
 
 use adql::datatype::CellType;
+use datafusion::common::exec_datafusion_err;
 
+use crate::Error;
+use crate::format::cells::Cells;
 use crate::format::stream::OutputField;
 use crate::format::xml::{Context, push_attribute, push_text};
 
+/// The frame of every table's main position: HATS has no other.
+const FRAME: &str = "ICRS";
+
+/// Appends a COOSYS where a column is a coordinate in it.
+pub(crate) fn push_frame(out: &mut Vec<u8>, fields: &[OutputField]) {
+    if fields.iter().any(is_main_position) {
+        out.extend_from_slice(b"<COOSYS");
+        push_attribute(out, "ID", FRAME);
+        push_attribute(out, "system", FRAME);
+        out.extend_from_slice(b"/>\n");
+    }
+}
+
+/// Whether a column is a coordinate of the position that its table is placed by. Of other
+/// positions nobody said a frame.
+fn is_main_position(field: &OutputField) -> bool {
+    matches!(field.column.ucd.as_deref(), Some("pos.eq.ra;meta.main" | "pos.eq.dec;meta.main"))
+}
+
 /// Appends one FIELD for each column.
 pub(crate) fn push_fields(out: &mut Vec<u8>, fields: &[OutputField]) {
-    let mut ids = HashSet::with_capacity(fields.len());
+    let mut ids = HashSet::with_capacity(fields.len() + 1);
+    ids.insert(FRAME.to_owned());
     for field in fields {
         push_field(out, field, &unique_id(&field.column.name, &mut ids));
     }
@@ -29,6 +52,7 @@ fn push_field(out: &mut Vec<u8>, field: &OutputField, id: &str) {
         ("unit", column.unit.as_deref()),
         ("ucd", column.ucd.as_deref().filter(|ucd| is_ucd(ucd))),
         ("utype", column.utype.as_deref()),
+        ("ref", is_main_position(field).then_some(FRAME)),
     ];
     for (name, value) in optional {
         if let Some(value) = value.filter(|v| !v.is_empty()) {
@@ -55,10 +79,28 @@ fn push_field(out: &mut Vec<u8>, field: &OutputField, id: &str) {
     out.extend_from_slice(b"</FIELD>\n");
 }
 
-/// The integer for missing elements of an array. Scalars need none: an empty TD, or the flag of
-/// BINARY2, says that a cell is NULL.
-pub(crate) fn null_element(cell_type: &CellType) -> Option<i64> {
+/// The integer for missing elements of an array, and for NULL in BINARY. Elsewhere scalars need
+/// none: an empty TD, or the flag of BINARY2, says that a cell is NULL.
+fn null_element(cell_type: &CellType) -> Option<i64> {
     if cell_type.null_elements { cell_type.kind.null_element() } else { None }
+}
+
+/// Refuses a value that every reader would take for a missing one.
+pub(crate) fn refuse_null_elements(names: &[String], columns: &[Cells]) -> Result<(), Error> {
+    let mut columns = names.iter().zip(columns);
+    let Some((name, column)) = columns.find(|(_, column)| column.holds_null_element()) else {
+        return Ok(());
+    };
+    let value = column.kind.null_element().unwrap_or_default();
+    let other = if column.is_single() {
+        "votable/b2, votable/td, csv or parquet"
+    } else {
+        "csv or parquet"
+    };
+    Err(Error::Execution(exec_datafusion_err!(
+        "column {name} holds {value}, by which this serialization of VOTable tells that a value is \
+         missing: ask for {other}"
+    )))
 }
 
 /// An XML ID that no other column has: the name, with other characters than ASCII letters,

@@ -4,40 +4,69 @@ use std::ops::Range;
 
 use datafusion::arrow::array::{Array, ArrowPrimitiveType, PrimitiveArray};
 
+use crate::Error;
 use crate::format::cells::{Cells, Values};
 use crate::format::number::{VOTABLE, push_float, push_integer};
+use crate::format::stream::RowWriter;
+use crate::format::votable::field::refuse_null_elements;
 use crate::format::xml::{Context, push_text};
 
-/// Appends rows.
-pub(crate) fn push_rows(columns: &[Cells], rows: Range<usize>, out: &mut Vec<u8>) {
-    for row in rows {
-        out.extend_from_slice(b"<TR>");
-        for column in columns {
-            push_cell(column, row, out);
+/// Writes rows of TABLEDATA.
+pub(crate) struct TableData {
+    /// Names of the columns, for messages.
+    pub(crate) names: Vec<String>,
+}
+
+impl RowWriter for TableData {
+    fn write(&self, columns: &[Cells], rows: usize, out: &mut Vec<u8>) -> Result<(), Error> {
+        refuse_null_elements(&self.names, columns)?;
+        for row in 0..rows {
+            out.extend_from_slice(b"<TR>");
+            let mut open = false;
+            for column in columns {
+                open = push_cell(column, row, open, out);
+            }
+            out.extend_from_slice(if open { b"</TD></TR>\n".as_slice() } else { b"</TR>\n" });
         }
-        out.extend_from_slice(b"</TR>\n");
+        Ok(())
     }
 }
 
-fn push_cell(column: &Cells, row: usize, out: &mut Vec<u8>) {
+/// Appends a cell without its end tag, which is written with what follows; whether it needs one.
+fn push_cell(column: &Cells, row: usize, open: bool, out: &mut Vec<u8>) -> bool {
     // Some readers want a full number of elements in an array of fixed length, also where the
     // cell is NULL; an array of missing elements says the same.
     let null = column.is_null(row);
     if null && (column.is_single() || column.is_variable() || !column.spells_missing_elements()) {
-        out.extend_from_slice(b"<TD/>");
-        return;
+        out.extend_from_slice(if open { b"</TD><TD/>".as_slice() } else { b"<TD/>" });
+        return false;
     }
-    out.extend_from_slice(b"<TD>");
+    out.extend_from_slice(if open { b"</TD><TD>".as_slice() } else { b"<TD>" });
     match &column.values {
         Values::Text(a) => push_text(out, a.value(row), Context::Content),
         Values::Bytes(a) => push_bytes(a.value(row), out),
+        _ if column.is_single() => push_scalar(column, row, out),
         _ => push_elements(column, column.elements(row), null, out),
     }
-    out.extend_from_slice(b"</TD>");
+    true
+}
+
+/// Appends the one value of a cell that is not NULL.
+fn push_scalar(column: &Cells, row: usize, out: &mut Vec<u8>) {
+    match &column.values {
+        Values::Boolean(a) => out.push(if a.value(row) { b'T' } else { b'F' }),
+        Values::UnsignedByte(a) => push_integer(out, a.value(row)),
+        Values::Short(a) => push_integer(out, a.value(row)),
+        Values::Int(a) => push_integer(out, a.value(row)),
+        Values::Long(a) => push_integer(out, a.value(row)),
+        Values::Float(a) => push_float(out, a.value(row), VOTABLE),
+        Values::Double(a) => push_float(out, a.value(row), VOTABLE),
+        Values::Text(_) | Values::Bytes(_) => {}
+    }
 }
 
 /// Appends numbers or booleans, separated by blanks; with `null` all are missing.
-pub(crate) fn push_elements(column: &Cells, elements: Range<usize>, null: bool, out: &mut Vec<u8>) {
+fn push_elements(column: &Cells, elements: Range<usize>, null: bool, out: &mut Vec<u8>) {
     for (nth, at) in elements.enumerate() {
         if nth > 0 {
             out.push(b' ');

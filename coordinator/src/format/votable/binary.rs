@@ -1,94 +1,85 @@
-//! BINARY2: records of big-endian values with one NULL flag per cell, in base64 (VOTable 1.4 §5.4).
+//! BINARY and BINARY2: records of big-endian values in base64 (VOTable 1.4 §5.3 and §5.4).
 //!
-//! Written column by column: the length of every record is known first, so that each column is one
-//! loop over values of one type. Base64 goes by three bytes; what is left over of one chunk is
-//! carried into the next.
+//! A record of BINARY2 begins with one NULL flag per cell. BINARY has no flags: what a NULL is there
+//! is told by [`CellType::without_null_flags`](adql::datatype::CellType::without_null_flags).
+//! Records are written column by column: the length of every record is known first, so that each
+//! column is one loop over values of one type.
 
 use std::ops::Range;
 
 use adql::datatype::Kind;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use datafusion::arrow::array::{Array, ArrowPrimitiveType, PrimitiveArray};
 
+use crate::Error;
 use crate::format::cells::{Cells, Values};
+use crate::format::stream::RowWriter;
+use crate::format::votable::field::refuse_null_elements;
 
 /// Bytes of the count that precedes a cell of variable length.
 const COUNT_BYTES: usize = 4;
 
-/// The state between two chunks.
-#[derive(Debug, Default)]
-pub(crate) struct Binary2 {
-    /// Records that are not yet encoded: at most two bytes between calls.
-    records: Vec<u8>,
-    /// Where the next cell of each record goes.
-    at: Vec<usize>,
+/// Writes records, which are not yet in base64.
+pub(crate) struct Records {
+    /// Names of the columns, for messages.
+    pub(crate) names: Vec<String>,
+    /// Whether records begin with NULL flags (BINARY2).
+    pub(crate) null_flags: bool,
 }
 
-impl Binary2 {
-    /// Appends rows.
-    pub(crate) fn push_rows(&mut self, columns: &[Cells], rows: Range<usize>, out: &mut Vec<u8>) {
-        self.lay_out(columns, rows.clone());
-        let flags = columns.len().div_ceil(8);
-        for (nth, column) in columns.iter().enumerate() {
-            if let Some(nulls) = &column.nulls {
-                for (start, row) in self.at.iter().zip(rows.clone()) {
-                    if nulls.is_null(row) {
-                        self.records[start + nth / 8] |= 0x80 >> (nth % 8);
-                    }
-                }
+impl RowWriter for Records {
+    fn write(&self, columns: &[Cells], rows: usize, out: &mut Vec<u8>) -> Result<(), Error> {
+        refuse_null_elements(&self.names, columns)?;
+        let flags = if self.null_flags { columns.len().div_ceil(8) } else { 0 };
+        // Where the next cell of each record goes.
+        let mut at = lay_out(columns, flags, 0..rows, out);
+        if self.null_flags {
+            for (nth, column) in columns.iter().enumerate() {
+                put_flags(column, nth, &at, out);
             }
+            at.iter_mut().for_each(|at| *at += flags);
         }
-        self.at.iter_mut().for_each(|at| *at += flags);
         for column in columns {
-            put_column(column, rows.clone(), &mut self.records, &mut self.at);
+            put_column(column, 0..rows, out, &mut at);
         }
-        let whole = self.records.len() - self.records.len() % 3;
-        push_base64(&self.records[..whole], out);
-        out.push(b'\n');
-        self.records.drain(..whole);
-    }
-
-    /// Appends what is left over, padded.
-    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
-        push_base64(&self.records, out);
-        self.records.clear();
-    }
-
-    /// Makes room for the records, zeroed, and finds where each of them starts.
-    fn lay_out(&mut self, columns: &[Cells], rows: Range<usize>) {
-        let flags = columns.len().div_ceil(8);
-        let mut lengths = vec![flags; rows.len()];
-        for column in columns {
-            add_lengths(column, rows.clone(), &mut lengths);
-        }
-        self.at.clear();
-        let mut end = self.records.len();
-        for length in lengths {
-            self.at.push(end);
-            end += length;
-        }
-        self.records.resize(end, 0);
+        Ok(())
     }
 }
 
-fn push_base64(bytes: &[u8], out: &mut Vec<u8>) {
-    let start = out.len();
-    out.resize(start + bytes.len().div_ceil(3) * 4, 0);
-    let written = STANDARD.encode_slice(bytes, &mut out[start..]);
-    out.truncate(start + written.expect("base64 takes four bytes for each three"));
+/// Makes room for the records, zeroed, and finds where each of them starts.
+fn lay_out(columns: &[Cells], flags: usize, rows: Range<usize>, out: &mut Vec<u8>) -> Vec<usize> {
+    let fixed = columns.iter().filter_map(|c| Some(c.kind.width() * c.fixed_elements()?));
+    let mut lengths = vec![flags + fixed.sum::<usize>(); rows.len()];
+    for column in columns.iter().filter(|column| column.fixed_elements().is_none()) {
+        add_lengths(column, rows.clone(), &mut lengths);
+    }
+    let mut end = 0;
+    for length in &mut lengths {
+        end += std::mem::replace(length, end);
+    }
+    out.resize(end, 0);
+    lengths
 }
 
-/// Adds the bytes of each cell to the length of its record.
+fn put_flags(column: &Cells, nth: usize, at: &[usize], records: &mut [u8]) {
+    let Some(nulls) = &column.nulls else { return };
+    for (row, start) in at.iter().enumerate() {
+        if nulls.is_null(row) {
+            records[start + nth / 8] |= 0x80 >> (nth % 8);
+        }
+    }
+}
+
+/// Adds the bytes of each cell of variable length to the length of its record.
 fn add_lengths(column: &Cells, rows: Range<usize>, lengths: &mut [usize]) {
     let width = column.kind.width();
     for (length, row) in lengths.iter_mut().zip(rows) {
+        *length += COUNT_BYTES;
+        if column.is_null(row) {
+            continue;
+        }
         *length += match &column.values {
-            Values::Text(_) | Values::Bytes(_) if column.is_null(row) => COUNT_BYTES,
-            Values::Text(a) => COUNT_BYTES + width * units(column.kind, a.value(row)),
-            Values::Bytes(a) => COUNT_BYTES + a.value(row).len(),
-            _ if column.is_variable() && column.is_null(row) => COUNT_BYTES,
-            _ if column.is_variable() => COUNT_BYTES + width * column.elements(row).len(),
+            Values::Text(a) => width * units(column.kind, a.value(row)),
+            Values::Bytes(a) => a.value(row).len(),
             _ => width * column.elements(row).len(),
         };
     }
@@ -118,13 +109,13 @@ fn put_column(column: &Cells, rows: Range<usize>, records: &mut [u8], at: &mut [
             put_each(column, rows, records, at, |element| [element.map_or(0, |e| a.value(e))]);
         }
         Values::Short(a) => put_each(column, rows, records, at, |element| {
-            value_or(a, element, if column.is_single() { 0 } else { i16::MIN }).to_be_bytes()
+            value_or(a, element, i16::MIN).to_be_bytes()
         }),
         Values::Int(a) => put_each(column, rows, records, at, |element| {
-            value_or(a, element, if column.is_single() { 0 } else { i32::MIN }).to_be_bytes()
+            value_or(a, element, i32::MIN).to_be_bytes()
         }),
         Values::Long(a) => put_each(column, rows, records, at, |element| {
-            value_or(a, element, if column.is_single() { 0 } else { i64::MIN }).to_be_bytes()
+            value_or(a, element, i64::MIN).to_be_bytes()
         }),
         Values::Float(a) => put_each(column, rows, records, at, |element| {
             value_or(a, element, f32::NAN).to_be_bytes()
@@ -200,9 +191,12 @@ fn put_text(kind: Kind, text: &str, records: &mut [u8], at: &mut usize) {
     put(records, at, count(units(kind, text)));
     if kind == Kind::UnicodeChar {
         if text.is_ascii() {
-            for byte in text.bytes() {
-                put(records, at, [0, byte]);
+            // The other half of each unit is zero already.
+            let units = records[*at..*at + 2 * text.len()].chunks_exact_mut(2);
+            for (unit, byte) in units.zip(text.bytes()) {
+                unit[1] = byte;
             }
+            *at += 2 * text.len();
         } else {
             for unit in text.encode_utf16() {
                 put(records, at, unit.to_be_bytes());
