@@ -184,6 +184,8 @@ fn a_query_prints_a_table() {
     assert!(table.status.success() && said.contains("707") && said.contains("308.5"), "{said}");
     let csv = run_armilla(["query", "--data", &data, "--format", "csv", adql]);
     assert_eq!(String::from_utf8_lossy(&csv.stdout), "id,ra\n707,308.5\n");
+    let parquet = run_armilla(["query", "--data", &data, "--format", "parquet", adql]).stdout;
+    assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"), "{} bytes", parquet.len());
     let votable = run_armilla(["query", "--data", &data, "--format", "votable", adql]);
     assert!(String::from_utf8_lossy(&votable.stdout).contains("QUERY_STATUS"));
 }

@@ -19,7 +19,8 @@ M31 = (
     "WHERE DISTANCE(ra, dec, 10.6847, 41.269) < 1 ORDER BY d"
 )
 SERIALIZATIONS = (
-    "votable", "application/x-votable+xml;serialization=BINARY2", "application/x-votable+xml;serialization=TABLEDATA")
+    "votable", "application/x-votable+xml;serialization=BINARY2", "application/x-votable+xml;serialization=BINARY",
+    "application/x-votable+xml;serialization=TABLEDATA")
 
 
 def andromeda(service):
@@ -54,6 +55,20 @@ def same_rows(service, hats):
             wanted = right[str(cells["name"]), float(cells["ra"]), float(cells["dec"])]
             for column, cell in cells.items():
                 assert same(cell, wanted[column]), (serialization, column, cell, wanted)
+
+
+def same_parquet(service, hats):
+    """The rows of a Parquet answer, which is one file whatever the client, against the files."""
+    tiles = sorted(glob.glob(f"{hats}/opengc/dataset/Norder=*/Dir=*/Npix=*.parquet"))
+    right = sorted((row["name"], row["ra"], row["dec"]) for tile in tiles for row in pq.ParquetFile(tile).read().to_pylist())
+    for name in ("parquet", "application/vnd.apache.parquet"):
+        query = service.create_query("SELECT name, ra, dec FROM opengc", maxrec=20000)
+        query["RESPONSEFORMAT"] = name
+        document = query.execute_raw()
+        table = pq.read_table(io.BytesIO(document))
+        assert table.column_names == ["name", "ra", "dec"], table.column_names
+        assert sorted(tuple(row.values()) for row in table.to_pylist()) == right
+        assert b"IVOA.VOTable-Parquet.content" in pq.read_metadata(io.BytesIO(document)).metadata
 
 
 def same(cell, wanted):
@@ -107,6 +122,7 @@ def main():
     service = pyvo.dal.TAPService(url)
     andromeda(service)
     same_rows(service, hats)
+    same_parquet(service, hats)
     limits(service)
     errors(service)
     description(service)

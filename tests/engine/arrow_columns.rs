@@ -262,3 +262,46 @@ pub(crate) fn every_type() -> RecordBatch {
     ];
     batch(families.into_iter().flatten().collect())
 }
+
+/// The least `i64`, which BINARY has no way to tell from NULL, becomes its neighbor.
+pub(crate) fn without_least_long(rows: &RecordBatch) -> RecordBatch {
+    let columns = rows.columns().iter().map(|column| match column.data_type() {
+        DataType::Int64 => {
+            let numbers = column.as_primitive::<Int64Type>();
+            Arc::new(numbers.unary::<_, Int64Type>(|n| n.max(i64::MIN + 1))) as ArrayRef
+        }
+        _ => Arc::clone(column),
+    });
+    RecordBatch::try_new(rows.schema(), columns.collect()).expect("the types are the same")
+}
+
+/// Eight rows of values at the ends of their types, and of texts that are hard to write.
+pub(crate) fn extremes() -> RecordBatch {
+    let doubles = [f64::MIN, f64::MAX, 5e-324, -5e-324, 2.2e-308, 0.1 + 0.2, f64::NAN, -0.0];
+    let floats = [f32::MIN, f32::MAX, 1e-45, -1e-45, f32::MIN_POSITIVE, 0.1, f32::NAN, -0.0];
+    let longs =
+        [i64::MIN, i64::MAX, i64::MIN + 1, -1, 0, 1, i64::from(i32::MIN), 9_007_199_254_740_993];
+    let ints = [i32::MIN, i32::MAX, i32::MIN + 1, -1, 0, 1, i32::from(i16::MIN), 16_777_217];
+    let shorts = [i16::MIN, i16::MAX, i16::MIN + 1, -1, 0, 1, -128, 255];
+    let long = "x".repeat(1_000_000);
+    let astral = "𐍈é".repeat(100_000);
+    let texts = [
+        "astral 🌌𝔸",
+        "control \u{1}\u{b}\u{1f}\u{7f} x",
+        "",
+        &long,
+        "|\u{fffe}\u{ffff}|",
+        "NULL",
+        "line\r\nend\ttab, \"quoted\"",
+        &astral,
+    ];
+    batch(vec![
+        ("double", Arc::new(Float64Array::from(doubles.to_vec()))),
+        ("float", Arc::new(Float32Array::from(floats.to_vec()))),
+        ("long", Arc::new(Int64Array::from(longs.to_vec()))),
+        ("int", Arc::new(Int32Array::from(ints.to_vec()))),
+        ("short", Arc::new(Int16Array::from(shorts.to_vec()))),
+        ("text", Arc::new(StringArray::from(texts.to_vec()))),
+        ("view", Arc::new(StringViewArray::from(texts.to_vec()))),
+    ])
+}

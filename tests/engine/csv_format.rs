@@ -107,6 +107,12 @@ fn formats_are_found_by_every_name() {
     check("votable/b2", Format::VoTableBinary2, "application/x-votable+xml;serialization=BINARY2");
     let spaced = "Application/X-VOTable+XML; serialization=\"tabledata\"";
     check(spaced, Format::VoTableTableData, spaced);
+    check("votable/b", Format::VoTableBinary, "application/x-votable+xml;serialization=BINARY");
+    let given = "application/x-votable+xml; serialization=binary";
+    check(given, Format::VoTableBinary, given);
+    check("parquet", Format::Parquet, "application/vnd.apache.parquet");
+    check("application/vnd.apache.parquet", Format::Parquet, "application/vnd.apache.parquet");
+    check("application/x-parquet", Format::Parquet, "application/x-parquet");
     check("csv", Format::Csv, "text/csv;header=present");
     check("text/csv", Format::Csv, "text/csv;header=present");
     check("text/csv; header=present", Format::Csv, "text/csv; header=present");

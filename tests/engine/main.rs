@@ -5,8 +5,10 @@
 mod arrow_columns;
 mod config;
 mod csv_format;
+mod every_format;
 mod features;
 mod in_process;
 mod sky_cases;
+mod streaming;
 mod traps;
 mod votable_format;
