@@ -43,7 +43,7 @@ fn numbered(count: i64) -> RecordBatch {
     let numbers = Int64Array::from_iter_values(0..count);
     let halves: Float64Array = (0..count).map(|n| (n % 7 > 0).then_some(n as f64 / 2.0)).collect();
     let words: StringViewArray = (0..count)
-        .map(|n| (n % 5 > 0).then(|| "é🌌x".repeat(usize::try_from(n % 13).unwrap())))
+        .map(|n| (n % 5 > 0).then(|| "é🌌x".repeat(usize::try_from(n % 13).unwrap_or_default())))
         .collect();
     batch(vec![("n", Arc::new(numbers)), ("half", Arc::new(halves)), ("word", Arc::new(words))])
 }
@@ -249,7 +249,7 @@ fn unzipped(bytes: Vec<u8>) -> Vec<u8> {
     let mut stdin = gzip.stdin.take().expect("stdin is piped");
     let writer = std::thread::spawn(move || stdin.write_all(&bytes));
     let output = gzip.wait_with_output().expect("gzip ends");
-    writer.join().unwrap().expect("gzip reads all");
+    writer.join().expect("no panic").expect("gzip reads all");
     assert!(output.status.success(), "gzip ended with {}", output.status);
     output.stdout
 }
