@@ -9,6 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 use tests::process::{Starting, armilla, run_armilla};
 use tests::{Server, Tap, places};
 
+use crate::conformance::check_taplint;
+
 /// The full demo takes a debug build too long.
 const ROWS: [&str; 2] = ["--demo-rows", "20000"];
 
@@ -43,6 +45,7 @@ fn serve_makes_a_demo_sky_where_there_is_nothing() {
     assert_eq!(made(&data), first);
     let tap = Tap::new(again.url());
     assert_eq!(one(&tap, "SELECT COUNT(*) AS n FROM demo.source"), sources);
+    check_taplint(again.url());
     let Some(python) = places::python() else { return };
     let arguments = [&*data.to_string_lossy(), "20000", &sources];
     if let Err(said) = places::run_python(&python, "tests/clients/read_demo.py", &arguments) {
@@ -57,7 +60,8 @@ fn a_start_that_is_killed_leaves_nothing_and_the_next_one_finishes() {
     for milliseconds in [300, 600, 900, 1200, 1800] {
         let data = folder.path().join("sky");
         let mut command = armilla(["serve", "--listen", "127.0.0.1:0", "--data"]);
-        let starting = Starting::launch(command.arg(&data).args(ROWS));
+        command.arg(&data).arg("--state").arg(folder.path().join("state"));
+        let starting = Starting::launch(command.args(ROWS));
         let deadline = Instant::now() + Duration::from_millis(milliseconds);
         while Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(20));

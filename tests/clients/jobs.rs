@@ -275,22 +275,3 @@ fn assert_same(one: &Answer, other: &Answer) {
     assert_eq!(one.rows.len(), 13_962);
     assert_eq!(one.difference(other), None);
 }
-
-/// The stages of taplint that use jobs.
-#[test]
-fn taplint_finds_nothing_wrong_with_jobs() {
-    let Some(shared) = places::shared() else { return };
-    if places::stilts().is_none() {
-        return;
-    }
-    on_both(|tap| {
-        let mut linting = Command::new(shared.join("conformance/taplint"));
-        let linted = linting.arg(tap.base()).arg("stages=TME TMS QAS UWS").output();
-        let linted = linted.expect("taplint starts");
-        let said = text(&linted.stdout);
-        let bad = said.lines().filter(|line| line.starts_with("E-") || line.starts_with("W-"));
-        let bad: Vec<&str> =
-            bad.filter(|line| line.contains("-QAS-") || line.contains("-UWS-")).collect();
-        assert!(bad.is_empty() && said.contains("Totals:"), "{said}{}", text(&linted.stderr));
-    });
-}

@@ -4,6 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use adql::Schemas;
+use axum::serve::{Listener, ListenerExt as _};
+use tokio::net::TcpListener;
 use url::Url;
 
 use crate::Engine;
@@ -30,11 +32,12 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), Err
     let public_url: Option<Url> = settings.get("public_url")?;
     // The port first: that it is taken should not be told after minutes of reading tables.
     let listener = listen(&settings.require::<String>("listen")?).await?;
-    let jobs = open_jobs(settings).await?;
     if command == Command::Serve {
         demo::make_where_empty(settings).await?;
     }
     let engine = Engine::open(&config).await?;
+    // Last, so that a wrong data folder leaves no state folder behind.
+    let jobs = open_jobs(settings).await?;
     let tables = engine.snapshot().tables().len();
     tracing::info!(tables, workers = config.workers.len(), "serving");
     let service = Service::new(engine, RowLimits { default, hard }, jobs.clone())
@@ -47,12 +50,22 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), Err
             jobs.execute(work, shutdown.clone().begun()).await;
             Ok(())
         };
-        let server =
-            axum::serve(listener, router(service)).with_graceful_shutdown(shutdown.clone().begun());
+        let server = axum::serve(at_once(listener), router(service))
+            .with_graceful_shutdown(shutdown.clone().begun());
         let serving = async { server.await.map_err(Error::Serve) };
         tokio::try_join!(serving, executing).map(|((), ())| ())
     })
     .await
+}
+
+/// Connections that send what they have: the end of a small answer would otherwise wait 40 ms for
+/// the acknowledgement of its beginning (Nagle's algorithm against delayed ACKs).
+fn at_once(listener: TcpListener) -> impl Listener<Addr = std::net::SocketAddr> {
+    listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "answers on this connection are sent with delay");
+        }
+    })
 }
 
 /// The jobs in the state folder.
