@@ -1,7 +1,7 @@
-"""DuckDB on the tiles of a table: prints the seconds of each run after one that does not count.
+"""DuckDB on the tiles of a table: prints the seconds of each run after some that do not count.
 
-duckdb_peer.py RUNS scan SQL
-duckdb_peer.py RUNS cone TILES RA DEC RADIUS   (degrees; all columns)
+duckdb_peer.py WARM_UP RUNS scan SQL
+duckdb_peer.py WARM_UP RUNS cone TILES RA DEC RADIUS   (degrees; all columns)
 """
 
 import math
@@ -39,12 +39,12 @@ def cone(tiles, ra, dec, radius):
     return f"SELECT * FROM '{tiles}' WHERE {where}"
 
 
-runs, kind, *rest = sys.argv[1:]
+warm_up, runs, kind, *rest = sys.argv[1:]
 connection = duckdb.connect()
 connection.execute("SET integer_division = true")
 sql = rest[0] if kind == "scan" else cone(rest[0], *map(float, rest[1:]))
-for run in range(int(runs) + 1):
+for run in range(int(warm_up) + int(runs)):
     start = time.perf_counter()
     connection.execute(sql).to_arrow_table()
-    if run:
+    if run >= int(warm_up):
         print(time.perf_counter() - start)

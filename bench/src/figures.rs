@@ -41,6 +41,9 @@ pub(crate) struct Options {
 /// Centers of the small cones.
 const CONES: usize = 40;
 
+/// Runs of a query that do not count; the peer has as many.
+const WARM_UP: usize = 10;
+
 /// The large cone: right ascension, declination, radius.
 const LARGE_CONE_DEG: [f64; 3] = [150.0, -30.0, 10.0];
 
@@ -120,12 +123,12 @@ fn cones(client: &Client, options: &Options) -> Result<()> {
         })
         .collect();
     for query in &queries {
-        client.fetch(query, "votable/b2", None)?;
+        client.fetch(query, "votable/b2")?;
     }
     let mut times = Vec::new();
     let mut bytes = 0;
     for query in &queries {
-        let answer = client.fetch(query, "votable/b2", None)?;
+        let answer = client.fetch(query, "votable/b2")?;
         bytes += answer.bytes;
         times.push(answer.total);
     }
@@ -138,7 +141,7 @@ fn large_cone(client: &Client, options: &Options, peer: Option<&Peer>) -> Result
     let [ra, dec, radius] = LARGE_CONE_DEG;
     let table = &options.table;
     let query = format!("SELECT * FROM {table} WHERE DISTANCE(ra, dec, {ra}, {dec}) < {radius}");
-    let ours = timed(options.runs, || Ok(client.fetch(&query, "votable/b2", None)?.total))?;
+    let ours = timed(options.runs, || Ok(client.fetch(&query, "votable/b2")?.total))?;
     say(&format!("  10° cone, SELECT *, BINARY2: {ours}"));
     if let Some(peer) = peer {
         let theirs = peer.cone(LARGE_CONE_DEG, options.runs)?;
@@ -155,22 +158,21 @@ fn streams(client: &Client, service: &Service, options: &Options) -> Result<()> 
         let mut first_rows = Vec::new();
         let mut bytes = 0;
         let total = timed(5, || {
-            let answer = client.fetch(&query, format, None)?;
+            let answer = client.fetch(&query, format)?;
             first_rows.extend(answer.first_row);
             bytes = answer.bytes;
             Ok(answer.total)
         })?;
         let rate = f64::from(rows) / total.median().as_secs_f64() / 1e6;
-        let first = Timed::new(first_rows);
-        say(&format!(
-            "  TOP {rows} * as {format}: {total}, {rate:.2} M rows/s, {bytes} bytes, \
-             first row {first}"
-        ));
+        say(&format!("  TOP {rows} * as {format}: {total}, {rate:.2} M rows/s, {bytes} bytes"));
+        if !first_rows.is_empty() {
+            say(&format!("    first row: {}", Timed::new(first_rows)));
+        }
     }
     for rows in [100_000, 1_000_000, 10_000_000] {
         service.reset_peak()?;
         let query = format!("SELECT TOP {rows} * FROM {}", options.table);
-        client.fetch(&query, "votable/b2", None)?;
+        client.fetch(&query, "votable/b2")?;
         let peak = service.peak_bytes()? >> 20;
         say(&format!("  peak memory of the process over {rows} rows: {peak} MiB"));
     }
@@ -182,7 +184,7 @@ fn scans(client: &Client, options: &Options, peer: Option<&Peer>) -> Result<Vec<
     let mut logs = 0.0;
     for (name, sql) in SCANS {
         let query = sql.replace("{t}", &options.table);
-        let ours = timed(options.runs, || Ok(client.fetch(&query, "csv", None)?.total))?;
+        let ours = timed(options.runs, || Ok(client.fetch(&query, "csv")?.total))?;
         say(&format!("  {name}: {ours}"));
         if let Some(peer) = peer {
             let theirs = peer.scan(sql, options.runs)?;
@@ -200,10 +202,12 @@ fn scans(client: &Client, options: &Options, peer: Option<&Peer>) -> Result<Vec<
     Ok(all)
 }
 
-/// Runs once for nothing, then so often.
+/// Runs for nothing until caches of footers are filled everywhere, then so often.
 fn timed(runs: usize, mut once: impl FnMut() -> Result<std::time::Duration>) -> Result<Timed> {
     ensure!(runs > 0, "--runs is at least 1");
-    once()?;
+    for _ in 0..WARM_UP {
+        once()?;
+    }
     Ok(Timed::new((0..runs).map(|_| once()).collect::<Result<_>>()?))
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, Int64Array};
 use datafusion::arrow::datatypes::{DataType, Float64Type};
-use datafusion::common::Result;
+use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
@@ -110,23 +110,28 @@ impl Rounding {
     }
 
     fn apply(&self, value: f64, decimals: i64) -> Option<f64> {
-        if value.is_nan() {
-            return None;
-        }
+        self.at(decimals)(value)
+    }
+
+    /// The function for so many decimals.
+    fn at(&self, decimals: i64) -> impl Fn(f64) -> Option<f64> {
+        let cut = self.cut;
         // Outside these, every digit of a double is kept or none is.
-        let decimals = match decimals {
-            d if d > 330 => return Some(value),
-            d if d < -330 => return Some(0.0),
-            d => i32::try_from(d).unwrap_or_default(),
-        };
+        let decimals = i32::try_from(decimals.clamp(-331, 331)).unwrap_or_default();
         let scale = 10f64.powi(decimals.abs());
-        let rounded = if decimals < 0 {
-            (self.cut)(value / scale) * scale
-        } else {
-            (self.cut)(value * scale) / scale
-        };
-        // A scaled value beyond the range of doubles has no digits to cut.
-        Some(if rounded.is_finite() { rounded } else { value })
+        move |value| {
+            if value.is_nan() {
+                return None;
+            }
+            let rounded = match decimals {
+                331.. => value,
+                ..=-331 => 0.0,
+                0.. => cut(value * scale) / scale,
+                _ => cut(value / scale) * scale,
+            };
+            // A scaled value beyond the range of doubles has no digits to cut.
+            Some(if rounded.is_finite() { rounded } else { value })
+        }
     }
 }
 
@@ -242,12 +247,18 @@ impl ScalarUDFImpl for Rounding {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let constant = match args.args.get(1) {
+            None => Some(0),
+            Some(ColumnarValue::Scalar(ScalarValue::Int64(decimals))) => *decimals,
+            Some(_) => None,
+        };
         over_arrays(&args, |arrays| {
-            let values = doubles(&arrays[0]).iter();
-            let Some(decimals) = arrays.get(1) else {
-                return Ok(double_array(values.map(|x| self.apply(x?, 0))));
-            };
-            let pairs = values.zip(integers(decimals));
+            let values = doubles(&arrays[0]);
+            if let Some(decimals) = constant {
+                let round = self.at(decimals);
+                return Ok(Arc::new(values.unary_opt::<_, Float64Type>(round)));
+            }
+            let pairs = values.iter().zip(integers(&arrays[1]));
             Ok(double_array(pairs.map(|(x, n)| self.apply(x?, n?))))
         })
     }

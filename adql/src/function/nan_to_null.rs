@@ -30,9 +30,14 @@ fn is_float(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Float16 | DataType::Float32 | DataType::Float64)
 }
 
+/// Values that are looked at without asking in between whether one was NaN, which processors do
+/// many at a time.
+const STRETCH: usize = 1024;
+
 fn guard<T: ArrowPrimitiveType>(array: &ArrayRef, is_nan: impl Fn(T::Native) -> bool) -> ArrayRef {
     let values = array.as_primitive::<T>();
-    if !values.values().iter().any(|&value| is_nan(value)) {
+    let mut stretches = values.values().chunks(STRETCH);
+    if !stretches.any(|stretch| stretch.iter().fold(false, |any, &value| any | is_nan(value))) {
         return Arc::clone(array);
     }
     Arc::new(values.unary_opt::<_, T>(|value| (!is_nan(value)).then_some(value)))

@@ -31,10 +31,8 @@ impl Client {
         Ok(Self { http, sync: format!("{url}/sync") })
     }
 
-    pub(crate) fn fetch(&self, adql: &str, format: &str, maxrec: Option<u64>) -> Result<Answer> {
-        let maxrec = maxrec.map(|rows| rows.to_string()).unwrap_or_default();
-        let form =
-            [("LANG", "ADQL"), ("QUERY", adql), ("RESPONSEFORMAT", format), ("MAXREC", &maxrec)];
+    pub(crate) fn fetch(&self, adql: &str, format: &str) -> Result<Answer> {
+        let form = [("LANG", "ADQL"), ("QUERY", adql), ("RESPONSEFORMAT", format)];
         let start = Instant::now();
         let mut response = self.http.post(&self.sync).form(&form).send()?;
         ensure!(response.status().is_success(), "{adql}: {}", response.text()?);

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::script;
 use super::timed::Timed;
+use super::{WARM_UP, script};
 
 /// The peer.
 #[derive(Debug)]
@@ -35,7 +35,8 @@ impl Peer {
 
     fn run(&self, arguments: &[&str], runs: usize) -> Result<Timed> {
         let mut command = Command::new(&self.python);
-        command.arg(script("duckdb_peer.py")).arg(runs.to_string()).args(arguments);
+        command.arg(script("duckdb_peer.py"));
+        command.arg(WARM_UP.to_string()).arg(runs.to_string()).args(arguments);
         let output = command.output().context("starting the peer")?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "the peer failed: {said}");

@@ -1,7 +1,7 @@
 //! The Parquet files of a table: how they are encoded, and what their footers say together.
 //!
-//! Values are plain and compressed by LZ4: a dictionary on floats or unique ids makes scans
-//! several times slower and files no smaller. Pages are small and have an index, so that a cone
+//! Values are plain: a dictionary on floats or unique ids makes scans several times slower and
+//! files no smaller. LZ4 compresses all but floats, whose digits are noise to it. Pages are small and have an index, so that a cone
 //! reads the rows around it and not a row group.
 
 use std::collections::HashSet;
@@ -69,6 +69,8 @@ impl Leaf {
             let path = ColumnPath::from(field.name().as_str());
             if is_text(field.data_type()) || few.contains(field.name()) {
                 builder = builder.set_column_dictionary_enabled(path, true);
+            } else if field.data_type().is_floating() {
+                builder = builder.set_column_compression(path, Compression::UNCOMPRESSED);
             }
         }
         let rows = u64::try_from(GROUP_ROWS).unwrap_or(u64::MAX);
