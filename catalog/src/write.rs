@@ -1,6 +1,6 @@
 //! The writer of HATS tables: rows in any order in, a collection out, in bounded memory.
 //!
-//! Rows are collected in sorted [`runs`] while a [`histogram`] counts them; from it follow the
+//! Rows are collected in sorted `runs` while a `histogram` counts them; from it follow the
 //! tiles, which threads then write, each with its margin and the values for the id indexes.
 //! The table appears under its name only when it is complete, with its metadata beside it as
 //! `table.toml`; what a killed run leaves is hidden and removed by the next run.
