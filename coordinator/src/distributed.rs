@@ -172,8 +172,9 @@ fn desired_task_count(
     Some(count.map(DesiredTaskCountEventResponse::desired))
 }
 
-/// Gives each slot the tiles that its worker owns, and the first one what is in memory. Where another operator of the stage forces
-/// fewer tasks (engine.md T4), the scan runs in a stage of its own and is gathered.
+/// Gives each slot the tiles that its worker owns, and the first one what is in memory. Where
+/// another operator of the stage forces fewer tasks (engine.md T4), the scan runs in a stage of its
+/// own and is gathered.
 fn scale_up(event: ScaleUpLeafNodeEvent<'_>) -> Option<Result<ScaleUpLeafNodeEventResponse>> {
     let tiles = tile_scan(event.plan);
     let rows = if tiles.is_none() { Some(memory_scan(event.plan)?) } else { None };
