@@ -47,6 +47,8 @@ impl Service {
             command.arg("--data").arg(own).arg("--origin").arg(data);
             processes.push(ready(command)?.0);
         }
+        // Else the disk would still be busy with the copies while queries are timed.
+        Command::new("sync").status().context("sync")?;
         let mut command = Command::new(binary);
         command.args(["coordinator", "--listen", "127.0.0.1:0", "--log", "warn"]);
         command.args(["--workers", &list, "--data"]).arg(data);
