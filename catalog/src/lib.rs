@@ -13,7 +13,7 @@ mod footer;
 mod hats;
 mod location;
 pub mod metadata;
-mod placement;
+pub mod placement;
 mod provider;
 mod prune;
 mod scan;

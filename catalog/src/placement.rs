@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use adql::sky::{Order, Pixel};
+use serde::{Deserialize, Serialize};
 
 /// The order of the placement cells of a snapshot: 49,152 cells of 0.8 square degrees, about a
 /// hundred for each of 450 workers, so that runs balance to a percent.
@@ -85,4 +86,22 @@ impl Placement {
         let cells = self.cells(worker);
         cells.start << shift..cells.end << shift
     }
+}
+
+/// A placement as it is kept on disk and told to workers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoredPlacement {
+    /// Version of this form.
+    pub version: u32,
+    /// Number of the placement: each change of it has the next one.
+    pub number: u64,
+    /// Order of the cells.
+    pub order: u8,
+    /// How many workers hold each cell, where there are so many.
+    pub replicas: usize,
+    /// The URLs of the workers.
+    pub workers: Vec<String>,
+    /// The first cell of each run, and the workers that hold it, by their place in the list.
+    pub runs: Vec<(u64, Vec<u32>)>,
 }

@@ -6,6 +6,7 @@
 //! `datafusion-distributed`, [`counters`] counts the work done.
 //! A worker never chooses where work goes.
 
+pub mod control;
 pub mod counters;
 pub mod distributed;
 pub mod error;

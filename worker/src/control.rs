@@ -1,0 +1,77 @@
+//! What a coordinator and a worker tell each other beside plans: the messages, as JSON over the
+//! node's own port. They alone are serialized; the rest of the crate has its own types.
+//!
+//! The coordinator asks for a [`Status`] (`GET /status`) and gives an [`Assignment`]
+//! (`PUT /assignment`). A worker asks nothing of a coordinator.
+
+use serde::{Deserialize, Serialize};
+
+/// The version of these messages; a node refuses those of another.
+pub const CONTROL_VERSION: u32 = 1;
+
+/// What a worker is to hold, and who else holds what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Assignment {
+    /// [`CONTROL_VERSION`] of the sender.
+    pub version: u32,
+    /// Number of the snapshot whose tiles these are.
+    pub snapshot: u64,
+    /// The place of this worker in the placement's list of workers.
+    pub worker: usize,
+    /// The placement, as it is stored: it tells who else holds a tile.
+    pub placement: catalog::placement::StoredPlacement,
+    /// The files that this worker is to hold.
+    pub files: Vec<AssignedFile>,
+}
+
+/// One file of a tile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AssignedFile {
+    /// Its location below the data root.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// How a worker is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// [`CONTROL_VERSION`] of the worker.
+    pub version: u32,
+    /// Version of the program.
+    pub release: String,
+    /// A name that no other process has: another one than before says that the worker restarted.
+    pub instance: String,
+    /// What it holds; none before the first assignment.
+    pub held: Option<Held>,
+    /// Tasks of queries that are there, running or waiting to be asked for.
+    pub tasks: u64,
+    /// Bytes that its tasks have reserved.
+    pub memory_bytes: u64,
+}
+
+/// How far a worker has come with its assignment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Number of the placement.
+    pub placement: u64,
+    /// Number of the snapshot.
+    pub snapshot: u64,
+    /// Files that are whole in its folder, and all that it is to hold.
+    pub files: u64,
+    /// All files that it is to hold.
+    pub files_total: u64,
+    /// Bytes of the files that are there.
+    pub bytes: u64,
+    /// Bytes of all of them.
+    pub bytes_total: u64,
+}
+
+impl Held {
+    /// Whether every file is there.
+    pub fn is_complete(&self) -> bool {
+        self.files == self.files_total
+    }
+}
