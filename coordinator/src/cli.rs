@@ -94,6 +94,26 @@ fn engine_config(settings: &Settings) -> Result<EngineConfig, Error> {
     Ok(config)
 }
 
+/// The tables of the data folder.
+async fn snapshot(settings: &Settings) -> Result<Arc<Snapshot>, Error> {
+    let location: Location =
+        settings.require::<String>("data")?.parse().map_err(crate::Error::from)?;
+    let snapshot = Snapshot::open(&location).await.map_err(crate::Error::from)?;
+    Ok(Arc::new(snapshot))
+}
+
+/// How this node proves who it is to others; none where it need not.
+fn identity(settings: &Settings) -> Result<Option<Identity>, Error> {
+    let given = |key| settings.get::<PathBuf>(key);
+    if given("tls_ca")?.or(given("tls_certificate")?).or(given("tls_key")?).is_none() {
+        return Ok(None);
+    }
+    let (ca, certificate): (PathBuf, PathBuf) =
+        (settings.require("tls_ca")?, settings.require("tls_certificate")?);
+    let key: PathBuf = settings.require("tls_key")?;
+    Ok(Some(Identity::read(&ca, &certificate, &key)?))
+}
+
 /// Tells whoever started this server, on a line of its own, at once.
 fn announce(what: &str, url: &str) -> Result<(), Error> {
     let mut stdout = std::io::stdout().lock();

@@ -5,6 +5,7 @@
 mod arrow_columns;
 mod config;
 mod csv_format;
+mod deadline;
 mod every_format;
 mod features;
 mod in_process;
@@ -13,3 +14,4 @@ mod sky_cases;
 mod streaming;
 mod traps;
 mod votable_format;
+mod worker_health;

@@ -167,10 +167,9 @@ fn example(command: Command) -> &'static str {
              --workers http://127.0.0.1:9001,http://127.0.0.1:9002,http://127.0.0.1:9003"
         }
         Command::Worker => {
-            "Example, the first of three workers:\n  armilla worker --data /disk1/tiles --origin \
-             /sky \\\n    --listen 127.0.0.1:9001 --url http://127.0.0.1:9001 \\\n    \
-             --workers http://127.0.0.1:9001,http://127.0.0.1:9002,http://127.0.0.1:9003\n\n\
-             The worker executes plans from the network: listen where only the cluster can reach."
+            "Example:\n  armilla worker --data /disk1/tiles --origin /sky --listen 127.0.0.1:9001\n\n\
+             The coordinator tells it what to hold. A worker executes plans: beyond loopback it \
+             needs\ncertificates, which armilla certificates makes."
         }
         Command::Query => {
             "Example:\n  armilla query --data /sky --format csv \\\n    \

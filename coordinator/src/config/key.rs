@@ -70,7 +70,7 @@ const SIZE: &str = "a size, as 8GiB, 512MiB or a number of bytes";
 const DURATION: &str = "a length of time, as 90s, 15min, 12h or 7d";
 
 /// Every setting.
-pub const KEYS: [Key; 25] = [
+pub const KEYS: &[Key] = &[
     Key {
         name: "data",
         flag: "data",
@@ -110,10 +110,40 @@ pub const KEYS: [Key; 25] = [
         value: "URLS",
         default: "",
         defaults: &[],
-        help: "all workers of the cluster, separated by commas: the same list in the same order \
-               on every node",
+        help: "all workers of the cluster, separated by commas",
         wanted: URLS,
-        commands: &[Coordinator, Worker],
+        commands: &[Coordinator],
+    },
+    Key {
+        name: "replicas",
+        flag: "replicas",
+        value: "COUNT",
+        default: "2",
+        defaults: &[],
+        help: "how many workers hold each tile; with 2, any one of them may be lost",
+        wanted: "a number of workers greater than 0",
+        commands: &[Coordinator],
+    },
+    Key {
+        name: "small_table",
+        flag: "small-table",
+        value: "BYTES",
+        default: "1GiB",
+        defaults: &[],
+        help: "a table below this size is on every worker; 0: none is",
+        wanted: "a size, as 1GiB, or 0",
+        commands: &[Coordinator],
+    },
+    Key {
+        name: "query_duration",
+        flag: "query-duration",
+        value: "TIME",
+        default: "1h",
+        defaults: &[],
+        help: "how long a query of /sync may take until its last row is read; jobs have \
+               --execution-duration",
+        wanted: DURATION,
+        commands: &[Serve, Coordinator],
     },
     Key {
         name: "origin",
@@ -126,23 +156,13 @@ pub const KEYS: [Key; 25] = [
         commands: &[Worker],
     },
     Key {
-        name: "url",
-        flag: "url",
-        value: "URL",
-        default: "",
-        defaults: &[],
-        help: "URL by which the other nodes reach this worker, one of --workers; without it, \
-               http:// and the address that it listens on",
-        wanted: "a URL, as http://127.0.0.1:9001",
-        commands: &[Worker],
-    },
-    Key {
         name: "fallback",
         flag: "fallback",
         value: "BOOL",
         default: "true",
         defaults: &[],
-        help: "whether a tile that is not in the worker's own folder is read from the origin",
+        help: "whether a tile that is missing or damaged in the worker's own folder is read from \
+               another worker that holds it, or else from the origin",
         wanted: "true or false",
         commands: &[Worker],
     },
