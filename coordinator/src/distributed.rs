@@ -32,7 +32,7 @@ use url::Url;
 use worker::Channels;
 
 use crate::plan::invariants::{self, StageView};
-use crate::plan::slots::{Cluster, Slots, tile_scan};
+use crate::plan::slots::{ClusterView, Slots, tile_scan};
 
 /// The slots of the query that a session plans: set once, when its scans are known.
 #[derive(Debug, Default)]
@@ -41,7 +41,7 @@ struct QueryPlacement(OnceLock<Slots>);
 /// Plans on one node, then settles the placement of the query from the scans of that plan.
 #[derive(Debug)]
 struct PlacingPlanner {
-    cluster: Arc<Cluster>,
+    cluster: Arc<ClusterView>,
 }
 
 #[async_trait]
@@ -63,11 +63,11 @@ impl QueryPlanner for PlacingPlanner {
 }
 
 /// The members of the cluster, for stages that read no tile.
-struct Members(Arc<Cluster>);
+struct Members(Arc<ClusterView>);
 
 impl WorkerResolver for Members {
     fn get_urls(&self) -> Result<Vec<Url>> {
-        Ok(self.0.workers.clone())
+        Ok(self.0.workers.iter().map(|worker| worker.url.clone()).collect())
     }
 }
 
@@ -77,7 +77,7 @@ impl WorkerResolver for Members {
 /// When an option of the library is refused.
 pub fn distribute(
     state: SessionState,
-    cluster: &Arc<Cluster>,
+    cluster: &Arc<ClusterView>,
     channels: Channels,
 ) -> Result<SessionState> {
     let planner = PlacingPlanner { cluster: Arc::clone(cluster) };
@@ -172,7 +172,7 @@ fn desired_task_count(
     Some(count.map(DesiredTaskCountEventResponse::desired))
 }
 
-/// Gives each slot the tiles that its worker owns, and the first one what is in memory. Where
+/// Gives each slot the tiles that its worker reads, and the first one what is in memory. Where
 /// another operator of the stage forces fewer tasks (engine.md T4), the scan runs in a stage of its
 /// own and is gathered.
 fn scale_up(event: ScaleUpLeafNodeEvent<'_>) -> Option<Result<ScaleUpLeafNodeEventResponse>> {

@@ -15,8 +15,9 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use url::Url;
 use worker::{Channels, Counters, TileStore, session};
 
+use crate::plan::choice::{Candidate, State};
 use crate::plan::explain;
-use crate::plan::slots::Cluster;
+use crate::plan::slots::ClusterView;
 use crate::plan::yielding::YieldingJoins;
 use crate::{Error, distributed};
 
@@ -90,11 +91,7 @@ impl Engine {
         let snapshot = Arc::new(Snapshot::open(&location).await?);
         let schemas: Arc<dyn Schemas> = Arc::<Snapshot>::clone(&snapshot);
         let counters = Arc::new(Counters::default());
-        let cluster = (!config.workers.is_empty()).then(|| {
-            let names: Vec<String> = config.workers.iter().map(Url::to_string).collect();
-            let placement = snapshot.place(&names);
-            Arc::new(Cluster { workers: config.workers.clone(), placement })
-        });
+        let cluster = (!config.workers.is_empty()).then(|| Arc::new(whole(config, &snapshot)));
         let tiles = match cluster {
             // The coordinator of a cluster never opens a tile.
             Some(_) => TileStore::closed(Arc::clone(&counters)),
@@ -192,6 +189,18 @@ impl Engine {
         let planned_after = start.elapsed();
         tracing::debug!(?understood, ?optimized_after, ?planned_after, "planned");
         Ok(Planned { columns: query.columns, metadata_only, optimized, physical, state })
+    }
+}
+
+/// A cluster in which every worker can be used.
+fn whole(config: &EngineConfig, snapshot: &Arc<Snapshot>) -> ClusterView {
+    let names: Vec<String> = config.workers.iter().map(Url::to_string).collect();
+    let usable = |url: &Url| Candidate { url: url.clone(), state: State::Usable, load: 0 };
+    ClusterView {
+        snapshot: Arc::clone(snapshot),
+        placement: Arc::new(snapshot.place(&names, 1, 0)),
+        small_table_bytes: 0,
+        workers: config.workers.iter().map(usable).collect(),
     }
 }
 

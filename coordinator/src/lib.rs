@@ -6,6 +6,7 @@
 //! The coordinator of a cluster never opens a tile.
 
 pub mod cli;
+pub mod cluster;
 pub mod config;
 pub mod distributed;
 pub mod engine;

@@ -1,0 +1,3 @@
+//! The cluster as the coordinator keeps it.
+
+pub mod placement_file;
