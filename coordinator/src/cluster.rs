@@ -29,7 +29,8 @@ use worker::channels::{LinkError, NodeClient};
 use worker::control::{AssignedFile, Assignment, CONTROL_VERSION, Status};
 
 use crate::Error;
-use crate::plan::slots::{Candidate, ClusterView, WorkerState};
+use crate::plan::choice::{Candidate, State};
+use crate::plan::slots::ClusterView;
 use health::{Failure, Health, Observed};
 
 /// Each worker is asked so often how it is.
@@ -220,10 +221,10 @@ impl Cluster {
     pub fn view(&self, excluded: &BTreeSet<Url>) -> ClusterView {
         let candidate = |member: &Arc<Member>| {
             let state = match *member.health.borrow() {
-                _ if excluded.contains(&member.url) => WorkerState::Lost,
-                Health::Up { complete: true } => WorkerState::Usable,
-                Health::Up { complete: false } => WorkerState::Incomplete,
-                Health::Unheard | Health::Down => WorkerState::Lost,
+                _ if excluded.contains(&member.url) => State::Lost,
+                Health::Up { complete: true } => State::Usable,
+                Health::Up { complete: false } => State::Incomplete,
+                Health::Unheard | Health::Down => State::Lost,
             };
             let load = member.load.load(Ordering::Relaxed);
             Candidate { url: member.url.clone(), state, load }
@@ -237,10 +238,11 @@ impl Cluster {
     }
 
     /// Counts the bytes that a query has given to each worker, until the guard is dropped.
-    pub fn load(&self, bytes_by_worker: impl IntoIterator<Item = (usize, u64)>) -> Load {
+    pub fn load(&self, bytes_by_worker: &[(Url, u64)]) -> Load {
+        let member = |url: &Url| self.members.iter().find(|member| member.url == *url);
         let given: Vec<(Arc<Member>, u64)> = bytes_by_worker
-            .into_iter()
-            .map(|(worker, bytes)| (Arc::clone(&self.members[worker]), bytes))
+            .iter()
+            .filter_map(|(url, bytes)| Some((Arc::clone(member(url)?), *bytes)))
             .collect();
         for (member, bytes) in &given {
             member.load.fetch_add(*bytes, Ordering::Relaxed);

@@ -87,7 +87,7 @@ impl Worker {
         };
         let location: Location = config.origin.parse()?;
         let snapshot = Snapshot::open(&location).await?;
-        let tiles = snapshot.tiles_of(&snapshot.place(&workers), position);
+        let tiles = snapshot.files_of(&snapshot.place(&workers, 1, 0), 0, position);
         tokio::fs::create_dir_all(&config.data)
             .await
             .map_err(|source| Error::Write { path: config.data.clone(), source })?;
