@@ -58,7 +58,7 @@ pub enum Error {
     Link(worker::channels::LinkError),
     /// The stored placement is of no use.
     #[error(transparent)]
-    Placement(#[from] crate::cluster::placement_file::Error),
+    Placement(#[from] crate::cluster::placement_file::PlacementFileError),
     /// The plan would give a wrong answer on several workers: a defect of ours, refused.
     #[error("refused to run a plan that breaks an invariant of distributed execution: {0}")]
     Invariant(String),
