@@ -28,8 +28,11 @@ use datafusion_distributed::{
     ScaleUpLeafNodeEvent, ScaleUpLeafNodeEventResponse, SessionStateBuilderExt, Stage,
     WorkerResolver, display_plan_ascii,
 };
+use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
+use uuid::Uuid;
 use worker::Channels;
+use worker::control::QUERY_HEADER;
 
 use crate::plan::invariants::{self, StageView};
 use crate::plan::slots::{Cluster, Slots, tile_scan};
@@ -101,10 +104,21 @@ pub fn distribute(
     Ok(builder.build())
 }
 
-/// A session for one query: its placement is its own.
-pub fn for_one_query(mut state: SessionState) -> SessionState {
-    state.config_mut().set_extension(Arc::new(QueryPlacement::default()));
-    state
+/// A session for one query: its placement is its own, and so is its name, by which the workers
+/// know which tasks share a budget.
+///
+/// # Errors
+/// When the library refuses the header with the name.
+pub fn for_one_query(mut state: SessionState) -> Result<SessionState> {
+    let name = HeaderValue::from_str(&Uuid::new_v4().to_string())
+        .map_err(|error| internal_datafusion_err!("the name of a query is no header: {error}"))?;
+    let config = state.config_mut();
+    config.set_extension(Arc::new(QueryPlacement::default()));
+    config.set_distributed_passthrough_headers(HeaderMap::from_iter([(
+        HeaderName::from_static(QUERY_HEADER),
+        name,
+    )]))?;
+    Ok(state)
 }
 
 /// What the stages of a planned query break, if anything.

@@ -9,11 +9,16 @@ use std::time::Instant;
 use adql::{Limits, OutputColumn, Schemas, TableName};
 use catalog::{Location, ScanOptions, Snapshot};
 use datafusion::error::DataFusionError;
-use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::{
+    SendableRecordBatchStream, SessionState, SessionStateBuilder, TaskContext,
+};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use url::Url;
-use worker::{Channels, Counters, TileStore, session};
+use worker::memory::Budget;
+use worker::session::NodeRuntime;
+use worker::{Channels, Counters, NodeName, TileStore, session};
 
 use crate::plan::explain;
 use crate::plan::slots::Cluster;
@@ -27,8 +32,8 @@ pub struct EngineConfig {
     pub data: String,
     /// The workers of the cluster; none: this process executes everything.
     pub workers: Vec<Url>,
-    /// Budget for the memory of all queries of this process.
-    pub memory_bytes: usize,
+    /// What the queries of this process may use.
+    pub budget: Budget,
     /// Bounds on the text of a query.
     pub limits: Limits,
     /// Whether tiles, row groups and pages are pruned; off only to compare answers.
@@ -41,7 +46,7 @@ impl EngineConfig {
         Self {
             data: data.into(),
             workers: Vec::new(),
-            memory_bytes: session::default_memory_bytes(),
+            budget: Budget::of(session::default_memory_bytes()),
             limits: Limits::default(),
             prune: true,
         }
@@ -76,6 +81,7 @@ pub struct Engine {
     state: Arc<SessionState>,
     /// Plans for the workers, where there are some.
     distributed: Option<Arc<SessionState>>,
+    runtime: Arc<NodeRuntime>,
     counters: Arc<Counters>,
     limits: Limits,
 }
@@ -98,15 +104,15 @@ impl Engine {
         let tiles = match cluster {
             // The coordinator of a cluster never opens a tile.
             Some(_) => TileStore::closed(Arc::clone(&counters)),
-            None => TileStore::new(Some(Arc::clone(snapshot.store())), None, Arc::clone(&counters)),
+            None => TileStore::whole(Arc::clone(snapshot.store()), Arc::clone(&counters)),
         };
-        let runtime =
-            session::runtime_env(Arc::new(tiles), config.memory_bytes).map_err(Error::Execution)?;
+        let name = NodeName::new("this process");
+        let runtime = NodeRuntime::new(Arc::new(tiles), &config.budget, &name, &counters)?;
         let scan_options = Arc::new(ScanOptions { prune: config.prune });
         let mut state = SessionStateBuilder::new()
             .with_default_features()
             .with_config(session::session_config().with_extension(scan_options))
-            .with_runtime_env(runtime)
+            .with_runtime_env(Arc::clone(runtime.node()))
             .with_optimizer_rules(adql::rewrite::optimizer_rules(Arc::clone(&schemas)))
             .with_physical_optimizer_rule(Arc::new(YieldingJoins))
             .build();
@@ -116,8 +122,8 @@ impl Engine {
         };
         let distributed = cluster.as_ref().map(over_workers).transpose();
         let distributed = distributed.map_err(Error::Execution)?;
-        let (state, limits) = (Arc::new(state), config.limits);
-        Ok(Self { snapshot, schemas, state, distributed, counters, limits })
+        let (state, runtime, limits) = (Arc::new(state), Arc::new(runtime), config.limits);
+        Ok(Self { snapshot, schemas, state, distributed, runtime, counters, limits })
     }
 
     /// The tables that this engine answers on.
@@ -137,8 +143,7 @@ impl Engine {
     /// stream.
     pub async fn query(&self, adql: &str, options: QueryOptions) -> Result<QueryResult, Error> {
         let planned = self.plan(adql, options).await?;
-        let context = planned.state.task_ctx();
-        let stream = execute_stream(Arc::clone(&planned.physical), context);
+        let stream = execute_stream(Arc::clone(&planned.physical), planned.task_context());
         let stream = stream.map_err(Error::Execution)?;
         let Planned { columns, metadata_only, .. } = planned;
         Ok(QueryResult { columns, stream, metadata_only })
@@ -176,7 +181,9 @@ impl Engine {
         let metadata_only = query.tables.iter().all(TableName::is_metadata);
         let workers = self.distributed.as_ref().filter(|_| !metadata_only);
         let state = match workers {
-            Some(state) => distributed::for_one_query(SessionState::clone(state)),
+            Some(state) => {
+                distributed::for_one_query(SessionState::clone(state)).map_err(Error::Execution)?
+            }
             None => SessionState::clone(&self.state),
         };
         let optimized = state.optimizer().optimize(logical, &state, |_, _| ());
@@ -191,7 +198,8 @@ impl Engine {
         }
         let planned_after = start.elapsed();
         tracing::debug!(?understood, ?optimized_after, ?planned_after, "planned");
-        Ok(Planned { columns: query.columns, metadata_only, optimized, physical, state })
+        let (columns, runtime) = (query.columns, self.runtime.of_query(None));
+        Ok(Planned { columns, metadata_only, optimized, physical, state, runtime })
     }
 }
 
@@ -208,6 +216,15 @@ pub struct Planned {
     pub physical: Arc<dyn ExecutionPlan>,
     /// The session that it was planned in.
     pub state: SessionState,
+    /// The stores and the budget of this query alone.
+    runtime: Arc<RuntimeEnv>,
+}
+
+impl Planned {
+    /// What it is executed with.
+    pub fn task_context(&self) -> Arc<TaskContext> {
+        Arc::new(TaskContext::from(&self.state).with_runtime(Arc::clone(&self.runtime)))
+    }
 }
 
 /// The plan with at most one row more than the caller takes.

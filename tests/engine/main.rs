@@ -13,3 +13,8 @@ mod sky_cases;
 mod streaming;
 mod traps;
 mod votable_format;
+mod worker_bed;
+mod worker_copies;
+mod worker_memory;
+mod worker_routes;
+mod worker_stores;

@@ -70,7 +70,7 @@ const SIZE: &str = "a size, as 8GiB, 512MiB or a number of bytes";
 const DURATION: &str = "a length of time, as 90s, 15min, 12h or 7d";
 
 /// Every setting.
-pub const KEYS: [Key; 25] = [
+pub const KEYS: [Key; 27] = [
     Key {
         name: "data",
         flag: "data",
@@ -110,10 +110,9 @@ pub const KEYS: [Key; 25] = [
         value: "URLS",
         default: "",
         defaults: &[],
-        help: "all workers of the cluster, separated by commas: the same list in the same order \
-               on every node",
+        help: "all workers of the cluster, separated by commas",
         wanted: URLS,
-        commands: &[Coordinator, Worker],
+        commands: &[Coordinator],
     },
     Key {
         name: "origin",
@@ -126,23 +125,13 @@ pub const KEYS: [Key; 25] = [
         commands: &[Worker],
     },
     Key {
-        name: "url",
-        flag: "url",
-        value: "URL",
-        default: "",
-        defaults: &[],
-        help: "URL by which the other nodes reach this worker, one of --workers; without it, \
-               http:// and the address that it listens on",
-        wanted: "a URL, as http://127.0.0.1:9001",
-        commands: &[Worker],
-    },
-    Key {
         name: "fallback",
         flag: "fallback",
         value: "BOOL",
         default: "true",
         defaults: &[],
-        help: "whether a tile that is not in the worker's own folder is read from the origin",
+        help: "whether a query may read a tile that is not whole in the worker's own folder from a \
+               peer or the origin",
         wanted: "true or false",
         commands: &[Worker],
     },
@@ -176,6 +165,37 @@ pub const KEYS: [Key; 25] = [
         defaults: &[],
         help: "memory for all queries together, as 8GiB; operators spill to disk beyond it; \
                without it, a share of what the machine has",
+        wanted: SIZE,
+        commands: &[Serve, Coordinator, Worker, Query, Explain],
+    },
+    Key {
+        name: "query_memory",
+        flag: "query-memory",
+        value: "BYTES",
+        default: "",
+        defaults: &[],
+        help: "memory for one query on one node; without it, half of memory",
+        wanted: SIZE,
+        commands: &[Serve, Coordinator, Worker, Query, Explain],
+    },
+    Key {
+        name: "spill",
+        flag: "spill",
+        value: "DIR",
+        default: "",
+        defaults: &[],
+        help: "folder for what does not fit into memory; without it, .armilla/spill in the folder \
+               of a worker, and otherwise the folder for temporary files of the system",
+        wanted: "a folder",
+        commands: &[Serve, Coordinator, Worker, Query, Explain],
+    },
+    Key {
+        name: "spill_bytes",
+        flag: "spill-bytes",
+        value: "BYTES",
+        default: "100GiB",
+        defaults: &[],
+        help: "size of what all queries together may keep in the spill folder",
         wanted: SIZE,
         commands: &[Serve, Coordinator, Worker, Query, Explain],
     },
