@@ -12,9 +12,10 @@ mod shutdown;
 mod worker;
 
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use ::worker::memory::Budget;
 use clap::error::ErrorKind;
 use tracing_subscriber::EnvFilter;
 
@@ -87,9 +88,7 @@ fn log_to_stderr(settings: &Settings) -> Result<(), Error> {
 /// The engine that the settings describe, without workers.
 fn engine_config(settings: &Settings) -> Result<EngineConfig, Error> {
     let mut config = EngineConfig::embedded(settings.require::<String>("data")?);
-    if let Some(Bytes(bytes)) = settings.get("memory")? {
-        config.memory_bytes = bytes;
-    }
+    config.budget = budget(settings)?;
     config.prune = settings.require("prune")?;
     Ok(config)
 }
@@ -112,6 +111,19 @@ fn identity(settings: &Settings) -> Result<Option<Identity>, Error> {
         (settings.require("tls_ca")?, settings.require("tls_certificate")?);
     let key: PathBuf = settings.require("tls_key")?;
     Ok(Some(Identity::read(&ca, &certificate, &key)?))
+}
+
+/// What the queries of this process may use.
+fn budget(settings: &Settings) -> Result<Budget, Error> {
+    let memory = settings.get("memory")?.map(|Bytes(bytes)| bytes);
+    let mut budget = Budget::of(memory.unwrap_or_else(::worker::session::default_memory_bytes));
+    if let Some(Bytes(bytes)) = settings.get("query_memory")? {
+        budget.query_bytes = bytes;
+    }
+    budget.spill = settings.get::<PathBuf>("spill")?;
+    let Bytes(spill) = settings.require("spill_bytes")?;
+    budget.spill_bytes = spill as u64;
+    Ok(budget)
 }
 
 /// Tells whoever started this server, on a line of its own, at once.

@@ -10,11 +10,16 @@ use std::time::{Duration, Instant};
 use adql::{Limits, OutputColumn, Schemas, TableName};
 use catalog::{Location, ScanOptions, Snapshot};
 use datafusion::error::DataFusionError;
-use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::{
+    SendableRecordBatchStream, SessionState, SessionStateBuilder, TaskContext,
+};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use url::Url;
-use worker::{Counters, TileStore, session};
+use worker::memory::Budget;
+use worker::session::NodeRuntime;
+use worker::{Counters, NodeName, TileStore, session};
 
 use crate::attempts::{self, Attempt};
 use crate::cluster::Cluster;
@@ -27,8 +32,8 @@ use crate::{Error, distributed};
 pub struct EngineConfig {
     /// Folder or URL with all tables.
     pub data: String,
-    /// Budget for the memory of all queries of this process.
-    pub memory_bytes: usize,
+    /// What the queries of this process may use.
+    pub budget: Budget,
     /// Bounds on the text of a query.
     pub limits: Limits,
     /// Whether tiles, row groups and pages are pruned; off only to compare answers.
@@ -40,7 +45,7 @@ impl EngineConfig {
     pub fn embedded(data: impl Into<String>) -> Self {
         Self {
             data: data.into(),
-            memory_bytes: session::default_memory_bytes(),
+            budget: Budget::of(session::default_memory_bytes()),
             limits: Limits::default(),
             prune: true,
         }
@@ -77,6 +82,7 @@ pub struct Engine {
     state: Arc<SessionState>,
     /// Plans for the workers, where there are some.
     distributed: Option<Distributed>,
+    runtime: Arc<NodeRuntime>,
     counters: Arc<Counters>,
     attempts: Arc<attempts::Counters>,
     limits: Limits,
@@ -114,15 +120,15 @@ impl Engine {
         let tiles = match cluster {
             // The coordinator of a cluster never opens a tile.
             Some(_) => TileStore::closed(Arc::clone(&counters)),
-            None => TileStore::new(Some(Arc::clone(snapshot.store())), None, Arc::clone(&counters)),
+            None => TileStore::whole(Arc::clone(snapshot.store()), Arc::clone(&counters)),
         };
-        let runtime =
-            session::runtime_env(Arc::new(tiles), config.memory_bytes).map_err(Error::Execution)?;
+        let name = NodeName::new("this process");
+        let runtime = NodeRuntime::new(Arc::new(tiles), &config.budget, &name, &counters)?;
         let scan_options = Arc::new(ScanOptions { prune: config.prune });
         let mut state = SessionStateBuilder::new()
             .with_default_features()
             .with_config(session::session_config().with_extension(scan_options))
-            .with_runtime_env(runtime)
+            .with_runtime_env(Arc::clone(runtime.node()))
             .with_optimizer_rules(adql::rewrite::optimizer_rules(Arc::clone(&schemas)))
             .with_physical_optimizer_rule(Arc::new(YieldingJoins))
             .build();
@@ -132,9 +138,9 @@ impl Engine {
             Ok(Distributed { cluster, state })
         };
         let distributed = cluster.map(over_workers).transpose().map_err(Error::Execution)?;
-        let (state, limits) = (Arc::new(state), config.limits);
+        let (state, runtime, limits) = (Arc::new(state), Arc::new(runtime), config.limits);
         let attempts = Arc::default();
-        Ok(Self { snapshot, schemas, state, distributed, counters, attempts, limits })
+        Ok(Self { snapshot, schemas, state, distributed, runtime, counters, attempts, limits })
     }
 
     /// The tables that this engine answers on.
@@ -185,8 +191,7 @@ impl Engine {
             }
             _ => (Vec::new(), None),
         };
-        let context = planned.state.task_ctx();
-        let stream = execute_stream(Arc::clone(&planned.physical), context);
+        let stream = execute_stream(Arc::clone(&planned.physical), planned.task_context());
         let stream = stream.map_err(Error::Execution)?;
         let Planned { columns, metadata_only, .. } = planned;
         let result = QueryResult { columns, stream, metadata_only };
@@ -261,7 +266,8 @@ impl Engine {
         }
         let planned_after = start.elapsed();
         tracing::debug!(?understood, ?optimized_after, ?planned_after, "planned");
-        Ok(Planned { columns: query.columns, metadata_only, optimized, physical, state })
+        let (columns, runtime) = (query.columns, self.runtime.of_query(None));
+        Ok(Planned { columns, metadata_only, optimized, physical, state, runtime })
     }
 }
 
@@ -278,6 +284,15 @@ pub struct Planned {
     pub physical: Arc<dyn ExecutionPlan>,
     /// The session that it was planned in.
     pub state: SessionState,
+    /// The stores and the budget of this query alone.
+    runtime: Arc<RuntimeEnv>,
+}
+
+impl Planned {
+    /// What it is executed with.
+    pub fn task_context(&self) -> Arc<TaskContext> {
+        Arc::new(TaskContext::from(&self.state).with_runtime(Arc::clone(&self.runtime)))
+    }
 }
 
 /// The plan with at most one row more than the caller takes.

@@ -6,6 +6,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use catalog::Snapshot;
+use catalog::placement::StoredPlacement;
 use coordinator::engine::{Engine, EngineConfig};
 use coordinator::{Error, QueryOptions};
 use datafusion::arrow::util::display::array_value_to_string;
@@ -13,8 +15,13 @@ use futures::TryStreamExt;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use url::Url;
+use worker::control::{AssignedFile, Assignment, CONTROL_VERSION};
 use worker::counters::Source;
-use worker::{Counters, Worker, WorkerConfig};
+use worker::memory::Budget;
+use worker::{Counters, NodeConfig, Peers, Worker, WorkerConfig};
+
+use crate::worker_bed::{is_complete, until};
 
 /// The shared HATS tables; says aloud when they are absent.
 pub(crate) fn hats() -> Option<PathBuf> {
@@ -45,27 +52,55 @@ pub(crate) async fn cluster(data: &str, count: usize) -> Running {
         .iter()
         .map(|l| worker::distributed::worker_url(l.local_addr().unwrap()).unwrap())
         .collect();
+    let assignments = assignments(data, &urls).await;
     let (mut counters, mut folders, mut servers) = (Vec::new(), Vec::new(), JoinSet::new());
-    for (listener, url) in listeners.into_iter().zip(&urls) {
+    for (listener, assignment) in listeners.into_iter().zip(assignments) {
         let folder = TempDir::new().unwrap();
-        let config = WorkerConfig {
-            data: folder.path().to_owned(),
-            origin: data.to_owned(),
-            url: url.clone(),
-            workers: urls.clone(),
-            fallback: false,
-            memory_bytes: 1 << 30,
-        };
-        let worker = Worker::prepare(&config, &|_| ()).await.unwrap();
+        let node =
+            NodeConfig { data: folder.path().to_owned(), origin: data.to_owned(), fallback: false };
+        let config = WorkerConfig { node, budget: Budget::of(1 << 30) };
+        let worker = Worker::open(&config, Peers::new(|_| None)).unwrap();
+        let node = worker.node().clone();
+        node.assign(assignment).await.unwrap();
         counters.push(worker.counters());
         folders.push(folder);
         servers.spawn(async move {
             worker.serve(listener, std::future::pending()).await.unwrap();
         });
+        until("the tiles are copied", || is_complete(&node)).await;
     }
     let config = EngineConfig { workers: urls, ..EngineConfig::embedded(data) };
     let engine = Engine::open(&config).await.unwrap();
     Running { engine, workers: counters, _servers: servers, _folders: folders }
+}
+
+/// What each worker is to hold.
+async fn assignments(data: &str, urls: &[Url]) -> Vec<Assignment> {
+    let snapshot = Snapshot::open(&data.parse().unwrap()).await.unwrap();
+    let names: Vec<String> = urls.iter().map(Url::to_string).collect();
+    let placement = snapshot.place(&names);
+    let numbers = 0..u32::try_from(names.len()).unwrap();
+    let runs = numbers.map(|w| (placement.cells(w as usize).start, vec![w])).collect();
+    let stored = StoredPlacement {
+        version: 1,
+        number: 1,
+        order: placement.order().get(),
+        replicas: 1,
+        workers: names,
+        runs,
+    };
+    let of = |worker| Assignment {
+        version: CONTROL_VERSION,
+        snapshot: snapshot.number(),
+        worker,
+        placement: stored.clone(),
+        files: snapshot
+            .tiles_of(&placement, worker)
+            .into_iter()
+            .map(|file| AssignedFile { path: file.path.to_string(), bytes: file.bytes })
+            .collect(),
+    };
+    (0..urls.len()).map(of).collect()
 }
 
 impl Running {

@@ -15,3 +15,8 @@ mod streaming;
 mod traps;
 mod votable_format;
 mod worker_health;
+mod worker_bed;
+mod worker_copies;
+mod worker_memory;
+mod worker_routes;
+mod worker_stores;

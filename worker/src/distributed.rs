@@ -6,34 +6,33 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use catalog::{Location, Snapshot};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result as DataFusionResult, exec_datafusion_err};
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::sink::DataSinkExec;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::SessionState;
-use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion_distributed::grpc::{BoxCloneSyncChannel, create_worker_client};
 use datafusion_distributed::{
     ChannelResolver, DistributedExt, Worker as TaskService, WorkerChannel, WorkerPlanRewriteEvent,
     WorkerPlanRewriteEventResponse, WorkerQueryContext,
 };
-use object_store::ObjectStore;
-use object_store::local::LocalFileSystem;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tonic::service::Routes;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Server};
 use url::Url;
 
-use crate::replicate::{Progress, replicate};
-use crate::{Counters, Error, TileStore, session};
+use crate::control::QUERY_HEADER;
+use crate::memory::Budget;
+use crate::session::NodeRuntime;
+use crate::{Counters, Error, Node, NodeConfig, Peers, session};
 
 /// Connecting to a peer takes at most this long.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -47,59 +46,39 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a worker needs to know.
 #[derive(Debug, Clone)]
 pub struct WorkerConfig {
-    /// The worker's own folder.
-    pub data: PathBuf,
-    /// Folder or URL that holds all tables.
-    pub origin: String,
-    /// The URL by which the other nodes reach this worker.
-    pub url: Url,
-    /// All workers, in the same order on every node.
-    pub workers: Vec<Url>,
-    /// Whether a tile that the own folder lacks is read from the origin.
-    pub fallback: bool,
-    /// Budget for the memory of all tasks.
-    pub memory_bytes: usize,
+    /// Where it keeps tiles and where it gets them.
+    pub node: NodeConfig,
+    /// What its tasks may use.
+    pub budget: Budget,
 }
 
-/// A worker that holds its tiles and is ready to serve.
+/// A worker that is ready to serve.
 #[derive(Debug)]
 pub struct Worker {
-    runtime: Arc<RuntimeEnv>,
+    node: Node,
+    runtime: Arc<NodeRuntime>,
     counters: Arc<Counters>,
     channels: Channels,
 }
 
 impl Worker {
-    /// Reads the origin's tables, copies the tiles that placement gives this worker and opens
-    /// the stores.
+    /// Opens the folder and the stores. Nothing is read from the origin.
     ///
     /// # Errors
-    /// When the origin cannot be read, the own folder cannot be written, or the own URL is not
-    /// among the workers.
-    pub async fn prepare(
-        config: &WorkerConfig,
-        report: &(dyn Fn(Progress) + Send + Sync),
-    ) -> Result<Self, Error> {
-        let workers: Vec<String> = config.workers.iter().map(Url::to_string).collect();
-        let position = config.workers.iter().position(|worker| *worker == config.url);
-        let Some(position) = position else {
-            return Err(Error::NotAMember { url: config.url.to_string(), workers });
-        };
-        let location: Location = config.origin.parse()?;
-        let snapshot = Snapshot::open(&location).await?;
-        let tiles = snapshot.files_of(&snapshot.place(&workers, 1, 0), 0, position);
-        tokio::fs::create_dir_all(&config.data)
-            .await
-            .map_err(|source| Error::Write { path: config.data.clone(), source })?;
-        replicate(tiles, snapshot.store(), &config.data, report).await?;
-        let own = LocalFileSystem::new_with_prefix(&config.data)
-            .map_err(|source| Error::Folder { path: config.data.clone(), source })?;
-        let origin = config.fallback.then(|| Arc::clone(snapshot.store()));
+    /// When the folder cannot be used, or spilled data has no place.
+    pub fn open(config: &WorkerConfig, peers: Peers) -> Result<Self, Error> {
         let counters = Arc::new(Counters::default());
-        let own: Arc<dyn ObjectStore> = Arc::new(own);
-        let tiles = TileStore::new(Some(own), origin, Arc::clone(&counters));
-        let runtime = session::runtime_env(Arc::new(tiles), config.memory_bytes)?;
-        Ok(Self { runtime, counters, channels: Channels::default() })
+        let node = Node::open(&config.node, peers, &counters)?;
+        let mut budget = config.budget.clone();
+        budget.spill.get_or_insert_with(|| node.folder().spill());
+        let runtime = NodeRuntime::new(Arc::new(node.tiles()), &budget, &node.name(), &counters)?;
+        let (runtime, channels) = (Arc::new(runtime), Channels::default());
+        Ok(Self { node, runtime, counters, channels })
+    }
+
+    /// What this worker is beside its tasks.
+    pub fn node(&self) -> &Node {
+        &self.node
     }
 
     /// What this worker counts.
@@ -107,7 +86,8 @@ impl Worker {
         Arc::clone(&self.counters)
     }
 
-    /// Executes tasks until `shutdown` is done.
+    /// Executes tasks, answers coordinators and peers and keeps the folder, until `shutdown` is
+    /// done.
     ///
     /// # Errors
     /// When the service fails.
@@ -117,19 +97,25 @@ impl Worker {
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), Error> {
         refuse_open_port(&listener)?;
-        let (counters, channels) = (self.counters, self.channels);
+        let Self { node, runtime, counters, channels } = self;
+        let env = Arc::clone(runtime.node());
         let tasks = TaskService::from_session_builder(move |context: WorkerQueryContext| {
-            let (counters, channels) = (Arc::clone(&counters), channels.clone());
-            async move { task_session(context, &counters, channels) }
+            let session = task_session(context, &runtime, &counters, channels.clone());
+            async move { session }
         })
-        .with_runtime_env(self.runtime)
+        .with_runtime_env(env)
         .with_version(env!("CARGO_PKG_VERSION"));
-        Server::builder()
+        let tasks = Routes::new(tasks.into_worker_server()).into_axum_router();
+        let served = Server::builder()
+            .accept_http1(true)
             .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
             .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
-            .add_service(tasks.into_worker_server())
-            .serve_with_incoming_shutdown(incoming(listener), shutdown)
-            .await?;
+            .add_routes(Routes::from(tasks.merge(node.router())))
+            .serve_with_incoming_shutdown(incoming(listener), shutdown);
+        // Copying ends with the service.
+        let mut background = JoinSet::new();
+        background.spawn(async move { node.keep().await });
+        served.await?;
         Ok(())
     }
 }
@@ -140,15 +126,20 @@ pub fn incoming(listener: TcpListener) -> TcpIncoming {
     TcpIncoming::from(listener).with_nodelay(Some(true))
 }
 
-/// The session of one task: that of the coordinator without its planner.
+/// The session of one task: that of the coordinator without its planner, in the budget of the
+/// query that its header names.
 fn task_session(
     context: WorkerQueryContext,
+    runtime: &NodeRuntime,
     counters: &Arc<Counters>,
     channels: Channels,
 ) -> DataFusionResult<SessionState> {
     let counters = Arc::clone(counters);
-    let mut builder = context.builder;
+    let query = context.headers.get(QUERY_HEADER).and_then(|name| name.to_str().ok());
+    let mut builder = context.builder.with_runtime_env(runtime.of_query(query));
     let config = builder.config().get_or_insert_default();
+    // The task keeps its session, and so this, as long as it is there.
+    config.set_extension(Arc::new(counters.running_task()));
     let ours = session::session_config();
     config.options_mut().execution.target_partitions = ours.options().execution.target_partitions;
     config.options_mut().execution.parquet = ours.options().execution.parquet.clone();

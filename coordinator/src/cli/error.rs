@@ -41,7 +41,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The URL of the worker that follows from its address is none.
-    #[error("cannot make a URL of the address {address}: give --url")]
+    #[error("cannot make a URL of the address {address}")]
     Url {
         /// The address.
         address: String,
