@@ -126,10 +126,13 @@ impl Query {
         let mut attempt = first;
         loop {
             let mut delivered = false;
+            let workers = attempt.workers.clone();
             let Err(error) = self.forward(attempt, rows, &mut delivered).await else {
                 return Ok(());
             };
-            let Some(lost) = loss::lost_worker(&error) else { return Err(error) };
+            // Another URL is none of a loss: a query may quote such a text.
+            let lost = loss::lost_worker(&error).filter(|url| workers.contains(url));
+            let Some(lost) = lost else { return Err(error) };
             if delivered || self.attempts == ATTEMPTS_MAX {
                 let retried = self.attempts - 1;
                 tracing::warn!(worker = %lost, delivered, retried, "query lost a worker and ends");
