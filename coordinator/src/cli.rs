@@ -1,9 +1,10 @@
-//! The command line: five commands, whose flags are the keys of [`crate::config::KEYS`].
+//! The command line: six commands, whose flags are the keys of [`crate::config::KEYS`].
 //!
 //! A server prints one line to stdout when it is ready, `ready: URL`; everything else that it says
 //! goes to stderr. Exit codes: 0, 1 for what went wrong, 2 for a command line that cannot be.
 
 mod arguments;
+mod certificates;
 mod demo;
 mod error;
 mod query;
@@ -66,6 +67,7 @@ fn run(arguments: Arguments) -> Result<(), Error> {
             Command::Worker => worker::run(&settings).await,
             Command::Query => query::run(&settings, &adql).await,
             Command::Explain => query::explain(&settings, &adql).await,
+            Command::Certificates => certificates::run(&settings),
         }
     })?;
     // Work that nobody waits for any more ends with the process.

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use axum::Router;
 use coordinator::engine::{Engine, EngineConfig};
 use coordinator::{Error, QueryOptions};
 use datafusion::arrow::util::display::array_value_to_string;
@@ -55,12 +56,13 @@ pub(crate) async fn cluster(data: &str, count: usize) -> Running {
             workers: urls.clone(),
             fallback: false,
             memory_bytes: 1 << 30,
+            identity: None,
         };
         let worker = Worker::prepare(&config, &|_| ()).await.unwrap();
         counters.push(worker.counters());
         folders.push(folder);
         servers.spawn(async move {
-            worker.serve(listener, std::future::pending()).await.unwrap();
+            worker.serve(listener, Router::new(), std::future::pending()).await.unwrap();
         });
     }
     let config = EngineConfig { workers: urls, ..EngineConfig::embedded(data) };

@@ -20,7 +20,7 @@ pub(super) async fn run(settings: &Settings) -> Result<(), Error> {
     let memory = settings.get("memory")?.map(|Bytes(bytes)| bytes);
     // The ports first: that one is taken should not be told after an hour of copying.
     let listener = listen(&settings.require::<String>("listen")?).await?;
-    worker::distributed::refuse_open_port(&listener)?;
+    worker::transport::refuse_open_port(&listener)?;
     let metrics = match settings.get::<String>("metrics")? {
         Some(address) => Some(listen(&address).await?),
         None => None,
@@ -36,6 +36,7 @@ pub(super) async fn run(settings: &Settings) -> Result<(), Error> {
         workers,
         fallback,
         memory_bytes: memory.unwrap_or_else(worker::session::default_memory_bytes),
+        identity: None,
     };
     let worker = prepare(&config).await?;
     if let Some(metrics) = &metrics {
@@ -44,7 +45,7 @@ pub(super) async fn run(settings: &Settings) -> Result<(), Error> {
     announce("ready", url.as_str().trim_end_matches('/'))?;
     until_signal(|shutdown| async move {
         let counters = worker.counters();
-        let tasks = worker.serve(listener, shutdown.clone().begun());
+        let tasks = worker.serve(listener, axum::Router::new(), shutdown.clone().begun());
         let Some(metrics) = metrics else { return Ok(tasks.await?) };
         tokio::select! {
             ended = tasks => Ok(ended?),
