@@ -1,9 +1,10 @@
-//! The command line: five commands, whose flags are the keys of [`crate::config::KEYS`].
+//! The command line: six commands, whose flags are the keys of [`crate::config::KEYS`].
 //!
 //! A server prints one line to stdout when it is ready, `ready: URL`; everything else that it says
 //! goes to stderr. Exit codes: 0, 1 for what went wrong, 2 for a command line that cannot be.
 
 mod arguments;
+mod certificates;
 mod demo;
 mod error;
 mod query;
@@ -14,8 +15,11 @@ mod worker;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use ::worker::Identity;
 use ::worker::memory::Budget;
+use catalog::{Location, Snapshot};
 use clap::error::ErrorKind;
 use tracing_subscriber::EnvFilter;
 
@@ -67,6 +71,7 @@ fn run(arguments: Arguments) -> Result<(), Error> {
             Command::Worker => worker::run(&settings).await,
             Command::Query => query::run(&settings, &adql).await,
             Command::Explain => query::explain(&settings, &adql).await,
+            Command::Certificates => certificates::run(&settings),
         }
     })?;
     // Work that nobody waits for any more ends with the process.

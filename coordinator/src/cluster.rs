@@ -24,8 +24,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use url::Url;
-use worker::Channels;
-use worker::channels::{LinkError, NodeClient};
+use worker::{Channels, LinkError, NodeClient};
 use worker::control::{AssignedFile, Assignment, CONTROL_VERSION, Status};
 
 use crate::Error;
@@ -370,7 +369,7 @@ impl Watcher {
         if observed.health() != Health::Down {
             tracing::debug!(worker, %error, "worker does not answer");
         }
-        let refused = matches!(error, LinkError::Refused(_));
+        let refused = matches!(error, LinkError::Refused { .. });
         observed.failed(if refused { Failure::Refused } else { Failure::Silent });
     }
 }

@@ -55,7 +55,7 @@ pub enum Error {
     },
     /// A worker cannot be reached, ever, by its address.
     #[error(transparent)]
-    Link(worker::channels::LinkError),
+    Link(#[from] worker::LinkError),
     /// The stored placement is of no use.
     #[error(transparent)]
     Placement(#[from] crate::cluster::placement_file::PlacementFileError),

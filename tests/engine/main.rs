@@ -2,6 +2,7 @@
 //!
 //! One module per concern; a module that needs no crate of ours belongs to another target.
 
+mod admission;
 mod arrow_columns;
 mod config;
 mod csv_format;
@@ -10,8 +11,10 @@ mod every_format;
 mod features;
 mod in_process;
 mod jobs;
+mod nodes;
 mod sky_cases;
 mod streaming;
+mod transport;
 mod traps;
 mod votable_format;
 mod worker_health;

@@ -1,47 +1,48 @@
 //! The worker's side of `datafusion-distributed`: its gRPC service, the sessions of its tasks and
-//! the channels to its peers. The only module of this crate that imports that library.
+//! the way to its peers. The only module of this crate that imports that library.
 //!
-//! A worker port executes plans from the network: `admit` looks at every plan before it runs.
+//! A worker port executes plans from the network: [`crate::access`] asks who sends them,
+//! [`crate::admission`] looks at every plan before it runs. On the way back a broken connection
+//! becomes the loss of a worker ([`crate::loss`]).
 
-use std::collections::HashMap;
+use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{DataFusionError, Result as DataFusionResult, exec_datafusion_err};
-use datafusion::datasource::physical_plan::FileScanConfig;
-use datafusion::datasource::sink::DataSinkExec;
-use datafusion::datasource::source::DataSourceExec;
-use datafusion::execution::SessionState;
+use axum::Router;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::common::{DataFusionError, Result as DataFusionResult};
+use datafusion::execution::{SessionState, TaskContext};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion_distributed::grpc::{BoxCloneSyncChannel, create_worker_client};
 use datafusion_distributed::{
-    ChannelResolver, DistributedExt, Worker as TaskService, WorkerChannel, WorkerPlanRewriteEvent,
-    WorkerPlanRewriteEventResponse, WorkerQueryContext,
+    ChannelResolver, CoordinatorToWorkerMsg, DistributedExt, ExecuteTaskRequest,
+    GetWorkerInfoRequest, GetWorkerInfoResponse, NetworkBroadcastExec, NetworkCoalesceExec,
+    NetworkShuffleExec, SetPlanRequest, Worker as TaskService, WorkerChannel,
+    WorkerPlanRewriteEvent, WorkerPlanRewriteEventResponse, WorkerQueryContext,
+    WorkerToCoordinatorMsg,
 };
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use http::HeaderMap;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tonic::service::Routes;
-use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Channel, Endpoint, Server};
+use tonic::transport::Server;
 use url::Url;
 
+use crate::admission::admit;
 use crate::control::QUERY_HEADER;
+use crate::early_start::{PATIENCE, start_in_time};
 use crate::memory::Budget;
 use crate::session::NodeRuntime;
-use crate::{Counters, Error, Node, NodeConfig, Peers, session};
-
-/// Connecting to a peer takes at most this long.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// A silent peer is asked whether it lives after this time …
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
-
-/// … and is given up when it has not answered within this.
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::transport::{
+    Identity, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT, incoming, refuse_open_port,
+};
+use crate::{Channels, Counters, Error, Node, NodeConfig, Peers, access, loss, session};
 
 /// What a worker needs to know.
 #[derive(Debug, Clone)]
@@ -50,6 +51,8 @@ pub struct WorkerConfig {
     pub node: NodeConfig,
     /// What its tasks may use.
     pub budget: Budget,
+    /// Who it is; without it, it serves this host only.
+    pub identity: Option<Identity>,
 }
 
 /// A worker that is ready to serve.
@@ -66,14 +69,16 @@ impl Worker {
     ///
     /// # Errors
     /// When the folder cannot be used, or spilled data has no place.
-    pub fn open(config: &WorkerConfig, peers: Peers) -> Result<Self, Error> {
+    pub fn open(config: &WorkerConfig) -> Result<Self, Error> {
         let counters = Arc::new(Counters::default());
+        let channels = Channels::new(config.identity.clone());
+        let to_peers = channels.clone();
+        let peers = Peers::new(move |url| to_peers.tiles(&Url::parse(url).ok()?).ok());
         let node = Node::open(&config.node, peers, &counters)?;
         let mut budget = config.budget.clone();
         budget.spill.get_or_insert_with(|| node.folder().spill());
         let runtime = NodeRuntime::new(Arc::new(node.tiles()), &budget, &node.name(), &counters)?;
-        let (runtime, channels) = (Arc::new(runtime), Channels::default());
-        Ok(Self { node, runtime, counters, channels })
+        Ok(Self { node, runtime: Arc::new(runtime), counters, channels })
     }
 
     /// What this worker is beside its tasks.
@@ -90,14 +95,46 @@ impl Worker {
     /// done.
     ///
     /// # Errors
-    /// When the service fails.
+    /// When the port would be open to anyone, or the service fails.
     pub async fn serve(
         self,
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), Error> {
-        refuse_open_port(&listener)?;
         let Self { node, runtime, counters, channels } = self;
+        let (port, control) = (Port { runtime, counters, channels }, node.router());
+        // Copying ends with the service.
+        let mut background = JoinSet::new();
+        background.spawn(async move { node.keep().await });
+        port.serve(listener, control, shutdown).await
+    }
+}
+
+/// The one port of a worker: tasks by gRPC, and control and tiles by HTTP/2.
+#[derive(Debug)]
+pub struct Port {
+    /// The stores and limits of its tasks.
+    pub runtime: Arc<NodeRuntime>,
+    /// Where its tasks are counted.
+    pub counters: Arc<Counters>,
+    /// The way to its peers, and who it is.
+    pub channels: Channels,
+}
+
+impl Port {
+    /// Executes tasks, and answers what `control` answers, until `shutdown` is done. With an
+    /// identity it speaks TLS with holders of certificates only, each as its role permits.
+    ///
+    /// # Errors
+    /// When the port would be open to anyone, or the service fails.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        control: Router,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), Error> {
+        let Self { runtime, counters, channels } = self;
+        let identity = channels.identity().cloned();
         let env = Arc::clone(runtime.node());
         let tasks = TaskService::from_session_builder(move |context: WorkerQueryContext| {
             let session = task_session(context, &runtime, &counters, channels.clone());
@@ -105,25 +142,22 @@ impl Worker {
         })
         .with_runtime_env(env)
         .with_version(env!("CARGO_PKG_VERSION"));
-        let tasks = Routes::new(tasks.into_worker_server()).into_axum_router();
-        let served = Server::builder()
-            .accept_http1(true)
+        let mut router =
+            Routes::from(control).add_service(tasks.into_worker_server()).into_axum_router();
+        let mut server = Server::builder()
             .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
-            .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
-            .add_routes(Routes::from(tasks.merge(node.router())))
-            .serve_with_incoming_shutdown(incoming(listener), shutdown);
-        // Copying ends with the service.
-        let mut background = JoinSet::new();
-        background.spawn(async move { node.keep().await });
-        served.await?;
+            .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT));
+        match identity {
+            Some(identity) => {
+                server = server.tls_config(identity.server())?;
+                router = router.layer(axum::middleware::from_fn(access::check));
+            }
+            None => refuse_open_port(&listener)?,
+        }
+        let server = server.add_routes(Routes::from(router));
+        server.serve_with_incoming_shutdown(incoming(listener), shutdown).await?;
         Ok(())
     }
-}
-
-/// Connections to a worker. Without `TCP_NODELAY` every distributed query would wait 40 ms for an
-/// acknowledgement (engine.md T8).
-pub fn incoming(listener: TcpListener) -> TcpIncoming {
-    TcpIncoming::from(listener).with_nodelay(Some(true))
 }
 
 /// The session of one task: that of the coordinator without its planner, in the budget of the
@@ -146,7 +180,7 @@ fn task_session(
     let mut state = builder
         .with_distributed_channel_resolver(channels)
         .with_distributed_worker_plan_rewrite_handler(move |event: WorkerPlanRewriteEvent<'_>| {
-            admit(&event.plan)?;
+            admit(&event.plan, is_network)?;
             counters.task();
             Ok(WorkerPlanRewriteEventResponse::new(event.plan))
         })
@@ -155,49 +189,11 @@ fn task_session(
     Ok(state)
 }
 
-/// Refuses a plan that writes, or reads anything but tiles.
-fn admit(plan: &Arc<dyn ExecutionPlan>) -> DataFusionResult<()> {
-    plan.apply(|node| {
-        if node.is::<DataSinkExec>() {
-            return Err(exec_datafusion_err!("a worker executes no plan that writes"));
-        }
-        let scan = node.downcast_ref::<DataSourceExec>();
-        let files = scan.and_then(|s| s.data_source().downcast_ref::<FileScanConfig>());
-        if let Some(files) = files
-            && !files.object_store_url.as_str().starts_with(catalog::TILE_STORE)
-        {
-            let store = files.object_store_url.as_str();
-            return Err(exec_datafusion_err!("a worker reads tiles only, not {store}"));
-        }
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    Ok(())
-}
-
-/// Channels to workers, opened once and shared by all queries of a node.
-#[derive(Debug, Clone, Default)]
-pub struct Channels {
-    open: Arc<Mutex<HashMap<Url, Channel>>>,
-}
-
-impl Channels {
-    /// The channel to a worker. It connects at first use and again after a loss.
-    fn channel(&self, url: &Url) -> DataFusionResult<Channel> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(channel) = open.get(url) {
-            return Ok(channel.clone());
-        }
-        let endpoint = Endpoint::from_shared(url.to_string())
-            .map_err(|error| DataFusionError::External(Box::new(error)))?
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
-            .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
-            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-            .keep_alive_while_idle(true);
-        let channel = endpoint.connect_lazy();
-        open.insert(url.clone(), channel.clone());
-        Ok(channel)
-    }
+/// Whether a node receives rows of other tasks: those are looked at where they run.
+fn is_network(node: &dyn ExecutionPlan) -> bool {
+    node.is::<NetworkShuffleExec>()
+        || node.is::<NetworkCoalesceExec>()
+        || node.is::<NetworkBroadcastExec>()
 }
 
 #[async_trait]
@@ -206,26 +202,81 @@ impl ChannelResolver for Channels {
         &self,
         url: &Url,
     ) -> DataFusionResult<Box<dyn WorkerChannel>> {
-        Ok(create_worker_client(BoxCloneSyncChannel::new(self.channel(url)?)))
+        let channel =
+            self.tasks(url).map_err(|error| DataFusionError::External(Box::new(error)))?;
+        let inner = create_worker_client(BoxCloneSyncChannel::new(channel));
+        Ok(Box::new(Link { worker: url.clone(), inner }))
     }
 }
 
-/// Refuses a listener that other hosts reach: until nodes prove who they are, a worker port is
-/// remote execution for anyone (design.md §6).
-///
-/// # Errors
-/// When the address is not a loopback address.
-pub fn refuse_open_port(listener: &TcpListener) -> Result<(), Error> {
-    match listener.local_addr() {
-        Ok(address) if !address.ip().is_loopback() => Err(Error::OpenPort { address }),
-        Ok(_) | Err(_) => Ok(()),
+/// The library's way to a worker, whose broken connections are losses of that worker and whose
+/// tasks start in time.
+struct Link {
+    worker: Url,
+    inner: Box<dyn WorkerChannel>,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("worker", &self.worker).finish_non_exhaustive()
     }
 }
 
-/// The URL of a worker that listens on `address`.
+impl Link {
+    /// An answer with its errors told apart.
+    fn told<T>(&self, answer: DataFusionResult<T>) -> DataFusionResult<T> {
+        answer.map_err(|error| loss::from_worker(&self.worker, error))
+    }
+
+    fn stream<T: 'static>(
+        &self,
+        items: BoxStream<'static, DataFusionResult<T>>,
+    ) -> BoxStream<'static, DataFusionResult<T>> {
+        let worker = self.worker.clone();
+        items.map(move |item| item.map_err(|error| loss::from_worker(&worker, error))).boxed()
+    }
+}
+
+#[async_trait]
+impl WorkerChannel for Link {
+    async fn coordinator_channel(
+        &mut self,
+        headers: HeaderMap,
+        request: SetPlanRequest,
+        messages: BoxStream<'static, CoordinatorToWorkerMsg>,
+        metrics: ExecutionPlanMetricsSet,
+        context: &Arc<TaskContext>,
+    ) -> DataFusionResult<BoxStream<'static, DataFusionResult<WorkerToCoordinatorMsg>>> {
+        let inner = &mut self.inner;
+        let answers = inner.coordinator_channel(headers, request, messages, metrics, context).await;
+        Ok(self.stream(self.told(answers)?))
+    }
+
+    async fn execute_task(
+        &mut self,
+        headers: HeaderMap,
+        request: ExecuteTaskRequest,
+        metrics: ExecutionPlanMetricsSet,
+        context: &Arc<TaskContext>,
+    ) -> DataFusionResult<Vec<BoxStream<'static, DataFusionResult<RecordBatch>>>> {
+        let streams = self.inner.execute_task(headers, request, metrics, context).await;
+        let streams = self.told(streams)?.into_iter().map(|stream| self.stream(stream)).collect();
+        Ok(start_in_time(streams, PATIENCE))
+    }
+
+    async fn get_worker_info(
+        &mut self,
+        request: GetWorkerInfoRequest,
+    ) -> DataFusionResult<GetWorkerInfoResponse> {
+        let answer = self.inner.get_worker_info(request).await;
+        self.told(answer)
+    }
+}
+
+/// The URL of a worker that listens on `address`, with certificates or without.
 ///
 /// # Errors
 /// Never for a socket address; the URL type asks for it.
-pub fn worker_url(address: SocketAddr) -> Result<Url, url::ParseError> {
-    Url::parse(&format!("http://{address}"))
+pub fn worker_url(address: SocketAddr, secure: bool) -> Result<Url, url::ParseError> {
+    Url::parse(&format!("{}://{address}", if secure { "https" } else { "http" }))
 }

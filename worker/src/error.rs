@@ -13,13 +13,17 @@ use datafusion::error::DataFusionError;
 pub enum Error {
     /// The port would be open to other hosts.
     #[error(
-        "will not serve tasks on {address}: a worker port executes plans from the network, and \
-         nothing yet protects it there; listen on a loopback address"
+        "will not serve tasks on {address} without certificates: a worker port executes plans from \
+         the network; make certificates with armilla certificates and give --tls-ca, \
+         --tls-certificate and --tls-key, or listen on a loopback address"
     )]
     OpenPort {
         /// The address.
         address: SocketAddr,
     },
+    /// The files that say who this worker is are wrong.
+    #[error(transparent)]
+    Identity(#[from] crate::transport::IdentityError),
     /// A tile could not be copied from any place.
     #[error("cannot copy tile {tile}: {reasons}")]
     Copy {
@@ -95,6 +99,7 @@ impl Error {
         match self {
             Self::Session(_) | Self::Task(_) => Fault::Internal,
             Self::OpenPort { .. }
+            | Self::Identity(_)
             | Self::Copy { .. }
             | Self::InUse { .. }
             | Self::Newer { .. }

@@ -24,6 +24,19 @@ Without a command, armilla serves.
 Every flag is also a key of the TOML file given by --config (max_rows) and an environment
 variable (ARMILLA_MAX_ROWS). A flag beats the variable, the variable beats the file.";
 
+const CERTIFICATES_EXAMPLE: &str = "\
+Example, one coordinator and two workers:
+  armilla certificates --dir /root/armilla-certificates \\
+    --coordinator tap.example.org --worker w1.example.org,w2.example.org
+
+Then copy the folder DIR/<host> to each host, readable by the service only, and give each node
+  --tls-ca ca.pem --tls-certificate certificate.pem --tls-key key.pem
+and the coordinator --workers https://w1.example.org:9001,https://w2.example.org:9001
+A host is named as the URLs of --workers name it. DIR/ca.key signs new certificates: it stays
+where it is. Certificates of nodes count for two years; run the command again to renew or add
+some, and start those nodes again. To take a host's certificate back, make everything anew in
+another folder.";
+
 /// What the command line says.
 #[derive(Debug)]
 pub(crate) struct Arguments {
@@ -156,6 +169,9 @@ fn about(command: Command) -> &'static str {
         Command::Worker => "Hold a share of the tables' tiles and execute tasks on them",
         Command::Query => "Run one query and write its rows to stdout",
         Command::Explain => "Tell which tiles, row groups and rows a query touches, and why",
+        Command::Certificates => {
+            "Make the certificates by which a cluster's nodes trust each other"
+        }
     }
 }
 
@@ -179,5 +195,6 @@ fn example(command: Command) -> &'static str {
             "Example:\n  armilla explain --data /sky \\\n    \
              'SELECT COUNT(*) FROM stars WHERE DISTANCE(ra, dec, 10.68, 41.27) < 0.1'"
         }
+        Command::Certificates => CERTIFICATES_EXAMPLE,
     }
 }

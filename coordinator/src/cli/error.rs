@@ -32,6 +32,9 @@ pub enum Error {
         /// What the writer met.
         source: catalog::Error,
     },
+    /// Certificates could not be made.
+    #[error(transparent)]
+    Certificates(#[from] super::certificates::Error),
     /// An address cannot be listened on.
     #[error("cannot listen on {address}: {}", reason(.source))]
     Listen {

@@ -1,10 +1,10 @@
 //! `worker`: a node that holds its share of the tiles and executes tasks on them.
 
 use url::Url;
-use worker::{NodeConfig, Peers, Worker, WorkerConfig};
+use worker::{NodeConfig, Worker, WorkerConfig};
 
 use crate::cli::shutdown::{Shutdown, until_signal};
-use crate::cli::{Error, address, announce, budget, listen};
+use crate::cli::{Error, address, announce, budget, identity, listen};
 use crate::config::Settings;
 use crate::tap::metrics_router;
 
@@ -14,22 +14,24 @@ pub(super) async fn run(settings: &Settings) -> Result<(), Error> {
         origin: settings.require("origin")?,
         fallback: settings.require("fallback")?,
     };
-    let config = WorkerConfig { node, budget: budget(settings)? };
+    let config = WorkerConfig { node, budget: budget(settings)?, identity: identity(settings)? };
     let listener = listen(&settings.require::<String>("listen")?).await?;
-    worker::distributed::refuse_open_port(&listener)?;
+    if config.identity.is_none() {
+        worker::transport::refuse_open_port(&listener)?;
+    }
     let metrics = match settings.get::<String>("metrics")? {
         Some(address) => Some(listen(&address).await?),
         None => None,
     };
-    let url = own_url(&listener)?;
-    let worker = Worker::open(&config, Peers::new(|_| None))?;
+    let url = own_url(&listener, config.identity.is_some())?;
+    let worker = Worker::open(&config)?;
     if let Some(metrics) = &metrics {
         announce("metrics", &format!("http://{}/metrics", address(metrics)?))?;
     }
     announce("ready", url.as_str().trim_end_matches('/'))?;
     until_signal(|shutdown| async move {
         let counters = worker.counters();
-        let tasks = worker.serve(listener, shutdown.clone().begun());
+        let tasks = worker.serve(listener, axum::Router::new(), shutdown.clone().begun());
         let Some(metrics) = metrics else { return Ok(tasks.await?) };
         tokio::select! {
             ended = tasks => Ok(ended?),
@@ -39,9 +41,9 @@ pub(super) async fn run(settings: &Settings) -> Result<(), Error> {
     .await
 }
 
-fn own_url(listener: &tokio::net::TcpListener) -> Result<Url, Error> {
+fn own_url(listener: &tokio::net::TcpListener, secure: bool) -> Result<Url, Error> {
     let address = listener.local_addr().map_err(Error::Runtime)?;
-    let url = worker::distributed::worker_url(address);
+    let url = worker::distributed::worker_url(address, secure);
     url.map_err(|_| Error::Url { address: address.to_string() })
 }
 

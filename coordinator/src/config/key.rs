@@ -15,12 +15,20 @@ pub enum Command {
     Query,
     /// What one query would touch, to stdout.
     Explain,
+    /// Certificates for the nodes of a cluster.
+    Certificates,
 }
 
 impl Command {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Serve, Self::Coordinator, Self::Worker, Self::Query, Self::Explain];
+    pub const ALL: [Self; 6] = [
+        Self::Serve,
+        Self::Coordinator,
+        Self::Worker,
+        Self::Query,
+        Self::Explain,
+        Self::Certificates,
+    ];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
@@ -30,6 +38,7 @@ impl Command {
             Self::Worker => "worker",
             Self::Query => "query",
             Self::Explain => "explain",
+            Self::Certificates => "certificates",
         }
     }
 }
@@ -61,9 +70,10 @@ pub struct Key {
     pub commands: &'static [Command],
 }
 
-use Command::{Coordinator, Explain, Query, Serve, Worker};
+use Command::{Certificates, Coordinator, Explain, Query, Serve, Worker};
 
 const URLS: &str = "a list of URLs as http://127.0.0.1:9001,http://127.0.0.1:9002";
+const HOSTS: &str = "a list of hosts as w1.example.org,10.0.0.2";
 const ADDRESS: &str = "an address with a port, as 127.0.0.1:8080";
 const ROWS: &str = "a number of rows, as 1000000 or 1e6";
 const SIZE: &str = "a size, as 8GiB, 512MiB or a number of bytes";
@@ -383,6 +393,36 @@ pub const KEYS: &[Key] = &[
                warn,worker=debug",
         wanted: "a level or a filter, as info or warn,worker=debug",
         commands: &[Serve, Coordinator, Worker, Query, Explain],
+    },
+    Key {
+        name: "dir",
+        flag: "dir",
+        value: "DIR",
+        default: "",
+        defaults: &[],
+        help: "folder for the authority and for a folder of certificates for each host",
+        wanted: "a folder",
+        commands: &[Certificates],
+    },
+    Key {
+        name: "coordinator",
+        flag: "coordinator",
+        value: "HOSTS",
+        default: "",
+        defaults: &[],
+        help: "hosts of coordinators, separated by commas",
+        wanted: HOSTS,
+        commands: &[Certificates],
+    },
+    Key {
+        name: "worker",
+        flag: "worker",
+        value: "HOSTS",
+        default: "",
+        defaults: &[],
+        help: "hosts of workers, separated by commas, as the URLs of the workers name them",
+        wanted: HOSTS,
+        commands: &[Certificates],
     },
 ];
 
