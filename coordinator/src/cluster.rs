@@ -16,16 +16,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use catalog::placement::{Placement, StoredPlacement, placement_order};
 use catalog::Snapshot;
+use catalog::placement::{Placement, StoredPlacement, placement_order};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use url::Url;
-use worker::{Channels, LinkError, NodeClient};
 use worker::control::{AssignedFile, Assignment, CONTROL_VERSION, Status};
+use worker::{Channels, LinkError, NodeClient};
 
 use crate::Error;
 use crate::plan::choice::{Candidate, State};
@@ -147,10 +147,9 @@ impl Cluster {
         let member = Arc::clone(&self.members[worker]);
         let client = self.channels.control(&member.url).map_err(Error::Link)?;
         let files = self.snapshot.files_of(&self.placement, self.small_table_bytes, worker);
-        let files = files.into_iter().map(|file| AssignedFile {
-            path: file.path.to_string(),
-            bytes: file.bytes,
-        });
+        let files = files
+            .into_iter()
+            .map(|file| AssignedFile { path: file.path.to_string(), bytes: file.bytes });
         let assignment = Assignment {
             version: CONTROL_VERSION,
             snapshot: self.snapshot.number(),
@@ -290,11 +289,7 @@ impl Cluster {
 }
 
 /// The placement for the configured workers, after the stored one.
-fn placed(
-    config: &ClusterConfig,
-    snapshot: &Snapshot,
-    stored: Option<&Placement>,
-) -> Placement {
+fn placed(config: &ClusterConfig, snapshot: &Snapshot, stored: Option<&Placement>) -> Placement {
     let names: Vec<String> = config.workers.iter().map(Url::to_string).collect();
     let order = stored.map_or_else(placement_order, Placement::order);
     let bytes = snapshot.bytes_by_cell(order, config.small_table_bytes);

@@ -33,8 +33,8 @@ use url::Url;
 use uuid::Uuid;
 use worker::control::QUERY_HEADER;
 
-use crate::plan::invariants::{self, StageView};
 use crate::cluster::Cluster;
+use crate::plan::invariants::{self, StageView};
 use crate::plan::slots::{ClusterView, Slots, tile_scan};
 
 /// The slots of the query that a session plans: set once, when its scans are known, from the
@@ -42,7 +42,7 @@ use crate::plan::slots::{ClusterView, Slots, tile_scan};
 #[derive(Debug)]
 struct QueryPlacement {
     view: ClusterView,
-    slots: OnceLock<Slots>,
+    slots: OnceLock<Arc<Slots>>,
 }
 
 /// Plans on one node, then settles the placement of the query from the scans of that plan.
@@ -60,7 +60,7 @@ impl QueryPlanner for PlacingPlanner {
         let plan = planner.create_physical_plan(logical_plan, session).await?;
         let placement = placement(session.config())?;
         let slots = Slots::of(&plan, &placement.view)?;
-        if placement.slots.set(slots).is_err() {
+        if placement.slots.set(Arc::new(slots)).is_err() {
             return internal_err!("one session plans one query");
         }
         Ok(plan)
@@ -118,7 +118,7 @@ pub fn for_one_query(mut state: SessionState, view: ClusterView) -> Result<Sessi
 }
 
 /// The slots of the query that a session has planned, where it is distributed.
-pub fn slots(state: &SessionState) -> Option<Slots> {
+pub fn slots(state: &SessionState) -> Option<Arc<Slots>> {
     state.config().get_extension::<QueryPlacement>()?.slots.get().cloned()
 }
 

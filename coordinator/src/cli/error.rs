@@ -21,6 +21,9 @@ pub enum Error {
     /// The jobs cannot be kept.
     #[error(transparent)]
     Jobs(#[from] crate::uws::Error),
+    /// The files that say who this node is are wrong.
+    #[error(transparent)]
+    Identity(#[from] worker::transport::IdentityError),
     /// The worker did not start, or stopped.
     #[error(transparent)]
     Worker(#[from] worker::Error),

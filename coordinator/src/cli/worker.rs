@@ -31,7 +31,7 @@ pub(super) async fn run(settings: &Settings) -> Result<(), Error> {
     announce("ready", url.as_str().trim_end_matches('/'))?;
     until_signal(|shutdown| async move {
         let counters = worker.counters();
-        let tasks = worker.serve(listener, axum::Router::new(), shutdown.clone().begun());
+        let tasks = worker.serve(listener, shutdown.clone().begun());
         let Some(metrics) = metrics else { return Ok(tasks.await?) };
         tokio::select! {
             ended = tasks => Ok(ended?),
