@@ -22,7 +22,7 @@ mod healpix;
 pub mod in_region;
 mod math;
 mod measure;
-pub(crate) mod nan_to_null;
+pub mod nan_to_null;
 mod relation;
 pub(crate) mod shape;
 mod vector;

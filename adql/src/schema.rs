@@ -24,6 +24,12 @@ pub fn written(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// Whether a text has the form that the schema of VOTable asks of a UCD; another would make a
+/// whole document invalid.
+pub fn is_ucd(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b';' | b'-'))
+}
+
 /// The exact, case-preserving name of a table: `schema.table`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TableName {

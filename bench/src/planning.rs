@@ -7,9 +7,12 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use catalog::Snapshot;
+use coordinator::cluster::{Cluster, ClusterConfig};
 use coordinator::engine::EngineConfig;
 use coordinator::{Engine, QueryOptions};
 use url::Url;
@@ -31,12 +34,15 @@ pub(crate) async fn run(template: &Path, workers: &[usize]) -> Result<()> {
     println!("planning over {tiles} tiles ({} CPUs)", std::thread::available_parallelism()?);
     for count in workers {
         let urls = (0..*count).map(|worker| Url::parse(&format!("http://worker-{worker}:9001")));
-        let config = EngineConfig {
-            workers: urls.collect::<Result<_, _>>()?,
-            ..EngineConfig::embedded(folder.path().to_string_lossy())
-        };
+        let workers: Vec<Url> = urls.collect::<Result<_, _>>()?;
+        let config = EngineConfig::embedded(folder.path().to_string_lossy());
         let start = Instant::now();
-        let engine = Engine::open(&config).await?;
+        let snapshot = Arc::new(Snapshot::open(&config.data.parse()?).await?);
+        let cluster = (!workers.is_empty()).then(|| {
+            let config = ClusterConfig { workers, replicas: 2, small_table_bytes: 0 };
+            Arc::new(Cluster::assumed(&config, Arc::clone(&snapshot)))
+        });
+        let engine = Engine::on(snapshot, &config, cluster)?;
         println!("{count} workers: opened in {:.2} s", start.elapsed().as_secs_f64());
         let cones = (0..CONES).map(|i| {
             // Low-discrepancy places; the poles are left to the tests.

@@ -73,6 +73,19 @@ pub(crate) async fn read_text(
     }
 }
 
+/// The store to which the tiles of a location are relative. Of its tables nothing is read, but
+/// whether the location is one itself.
+///
+/// # Errors
+/// When the location cannot be opened or looked at.
+pub async fn tile_store(location: &Location) -> Result<Arc<dyn ObjectStore>, Error> {
+    let Root { above, inside, name } = location.open()?;
+    let Some(inside) = inside else { return Ok(above) };
+    let whole = Path::from_iter((!name.is_empty()).then_some(name.as_str()));
+    let folder = Schema::new(DEFAULT_SCHEMA, Arc::clone(&above)).read(&whole).await?;
+    Ok(if matches!(folder, Folder::Other) { inside } else { above })
+}
+
 /// Finds the tables of a location.
 pub(crate) async fn discover(location: &Location) -> Result<Discovered, Error> {
     let Root { above, inside, name } = location.open()?;

@@ -97,6 +97,12 @@ pub enum Error {
         /// What would be right.
         wanted: &'static str,
     },
+    /// A stored placement is none.
+    #[error("no placement: {reason}")]
+    Placement {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A file cannot be written.
     #[error("cannot write {path}: {source}")]
     Write {
@@ -161,6 +167,7 @@ impl Error {
             | Self::Busy { .. }
             | Self::Input { .. }
             | Self::Position { .. }
+            | Self::Placement { .. }
             | Self::Write { .. } => Fault::Unavailable,
             Self::Compute { .. } => Fault::Internal,
         }

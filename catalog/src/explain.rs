@@ -103,7 +103,7 @@ pub async fn explain_scan(
         row_groups: sum(|f| f.row_groups),
         row_groups_total: sum(|f| f.row_groups_total),
         rows: reports.iter().map(|f| f.rows).sum(),
-        rows_total: table.and_then(|t| t.manifest().rows().or(t.stated_rows())),
+        rows_total: table.and_then(|t| t.rows()),
         reasons: Vec::new(),
     };
     report.reasons = reasons(&report, &reports);

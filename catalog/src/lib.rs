@@ -30,7 +30,7 @@ pub mod write;
 #[cfg(test)]
 mod tests;
 
-pub use discover::{Attachment, DEFAULT_SCHEMA};
+pub use discover::{Attachment, DEFAULT_SCHEMA, tile_store};
 pub use error::Error;
 pub use hats::{Kind, tile_of_path};
 pub use location::Location;

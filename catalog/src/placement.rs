@@ -1,60 +1,136 @@
-//! Which worker owns which piece of sky: a pure function of the workers and of bytes by cell.
+//! Which workers hold which piece of sky: a pure function of the workers, of bytes by cell, and
+//! of the placement before.
 //!
-//! The sky is cut into placement cells, the pixels of one order, and each worker owns one run of
-//! them along the spatial index, so that a coarse tile has few owners and neighbors are mostly on
-//! the same worker. Runs are balanced by bytes; every cell has an owner, with or without data, so
-//! that all tables are placed alike and a join over the same sky finds both sides on one worker.
+//! The sky is cut into placement cells, the pixels of one order, and each cell has as many holders
+//! as there are replicas: one in each layer, the first of them its primary, all different. Every
+//! layer is balanced by bytes on its own, so that disks and queries are. All tables are placed
+//! alike, so that a join over the same sky finds both sides on one worker.
+//! A worker is its URL. When one joins or leaves, little more moves than what it gets or had.
 
-use std::ops::Range;
+mod layers;
+
+use std::collections::BTreeSet;
 
 use adql::sky::{Order, Pixel};
 use serde::{Deserialize, Serialize};
 
+use crate::Error;
+use layers::{Layers, VACANT};
+
+/// The version of [`StoredPlacement`] that is written and read.
+pub const PLACEMENT_VERSION: u32 = 1;
+
+/// The finest order of cells that a stored placement may have: twelve million cells.
+const ORDER_MAX: u8 = 10;
+
 /// The order of the placement cells of a snapshot: 49,152 cells of 0.8 square degrees, about a
-/// hundred for each of 450 workers, so that runs balance to a percent.
-pub(crate) fn placement_order() -> Order {
+/// hundred in each layer of each of 450 workers, so that layers balance to a few percent.
+pub fn placement_order() -> Order {
     Order::new(6).unwrap_or(Order::MIN)
 }
 
-/// The owner of every placement cell.
+/// The holders of every placement cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placement {
+    number: u64,
     order: Order,
+    replicas: usize,
     workers: Vec<String>,
-    /// Where the run of each worker starts; the run ends where the next one starts.
-    starts: Vec<u64>,
+    /// By layer and cell: places in `workers`.
+    holders: Vec<Vec<u32>>,
 }
 
 impl Placement {
     /// Places the cells of an order on workers, given the bytes in each cell (missing ones are
-    /// empty). The same arguments give the same placement on every node.
+    /// empty): one run of primary cells for each worker in their order, and the other replicas in
+    /// small pieces on many. A URL that is given twice is one worker.
     ///
     /// # Panics
     /// If there is no worker.
-    pub fn new(order: Order, workers: &[String], bytes_by_cell: &[u64]) -> Self {
+    pub fn first(workers: &[String], replicas: usize, order: Order, bytes_by_cell: &[u64]) -> Self {
         assert!(!workers.is_empty(), "a placement needs a worker");
-        let cells = order.pixels();
-        // A cell without bytes weighs a little, so that empty sky is shared out as well.
-        let total: u128 = bytes_by_cell.iter().map(|b| u128::from(*b)).sum();
-        let least = total / (u128::from(cells) * 100) + 1;
-        let weight = |cell: u64| {
-            let bytes = usize::try_from(cell).ok().and_then(|c| bytes_by_cell.get(c));
-            u128::from(bytes.copied().unwrap_or(0)) + least
-        };
-        let all: u128 = (0..cells).map(weight).sum();
-        let count = workers.len() as u128;
-        let mut starts = vec![0];
-        let mut before = 0;
-        for cell in 0..cells {
-            // The middle of a cell's weight decides, so that a heavy cell goes where most of it is.
-            let owner = (2 * before + weight(cell)) * count / (2 * all);
-            while (starts.len() as u128) <= owner {
-                starts.push(cell);
-            }
-            before += weight(cell);
+        let mut known = BTreeSet::new();
+        let workers: Vec<String> =
+            workers.iter().filter(|worker| known.insert(worker.as_str())).cloned().collect();
+        let replicas = replicas.max(1);
+        let weights = weights(order, bytes_by_cell);
+        let vacant = vec![vec![VACANT; weights.len()]; replicas.min(workers.len())];
+        let mut layers = Layers::new(place(workers.len()), weights, vacant);
+        layers.cut_into_runs();
+        for layer in 1..replicas.min(workers.len()) {
+            layers.fill(layer);
         }
-        starts.resize(workers.len(), cells);
-        Self { order, workers: workers.to_vec(), starts }
+        layers.level();
+        Self { number: 1, order, replicas, workers, holders: layers.into_holders() }
+    }
+
+    /// The placement after this one, on other workers, with other replicas or other bytes: as
+    /// little as possible moves, and nothing, under the same number, when workers and replicas
+    /// are the same and no layer of a worker is far from the mean. The order in which workers are
+    /// given does not matter: those that stay keep their places, newcomers follow by their URLs.
+    ///
+    /// # Panics
+    /// If there is no worker.
+    #[must_use]
+    pub fn next(&self, workers: &[String], replicas: usize, bytes_by_cell: &[u64]) -> Self {
+        assert!(!workers.is_empty(), "a placement needs a worker");
+        let given: BTreeSet<&String> = workers.iter().collect();
+        let mut known: Vec<String> =
+            self.workers.iter().filter(|worker| given.contains(worker)).cloned().collect();
+        let stayed = known.len();
+        known.extend(given.into_iter().filter(|worker| !self.workers.contains(worker)).cloned());
+        let replicas = replicas.max(1);
+        let newcomers: Vec<u32> = (stayed..known.len()).map(place).collect();
+        let kept = self.kept(&known, replicas.min(known.len()));
+        let weights = weights(self.order, bytes_by_cell);
+        let mut layers = Layers::new(place(known.len()), weights, kept);
+        layers.promote();
+        for layer in 0..replicas.min(known.len()) {
+            layers.fill(layer);
+        }
+        layers.join(&newcomers);
+        layers.level();
+        let mut next = Self {
+            number: self.number,
+            order: self.order,
+            replicas,
+            workers: known,
+            holders: layers.into_holders(),
+        };
+        if next != *self {
+            next.number += 1;
+        }
+        next
+    }
+
+    /// What remains of the holders when only some workers stay, in so many layers. Where a layer
+    /// goes, its holder takes the place of one that left.
+    fn kept(&self, workers: &[String], layers: usize) -> Vec<Vec<u32>> {
+        let stayed: Vec<u32> = self
+            .workers
+            .iter()
+            .map(|worker| workers.iter().position(|other| other == worker).map_or(VACANT, place))
+            .collect();
+        let renamed = |layer: &Vec<u32>| -> Vec<u32> {
+            layer.iter().map(|worker| stayed[index(*worker)]).collect()
+        };
+        let mut kept: Vec<Vec<u32>> = self.holders.iter().map(renamed).collect();
+        let cells = self.holders[0].len();
+        let dropped = kept.split_off(layers.min(kept.len()));
+        for layer in dropped {
+            for (cell, worker) in layer.into_iter().enumerate() {
+                if let Some(free) = kept.iter_mut().find(|layer| layer[cell] == VACANT) {
+                    free[cell] = worker;
+                }
+            }
+        }
+        kept.resize(layers, vec![VACANT; cells]);
+        kept
+    }
+
+    /// Its number: the first is 1, and each change has the next one.
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// The order of the cells.
@@ -62,30 +138,167 @@ impl Placement {
         self.order
     }
 
-    /// The workers, in the order in which they were given.
+    /// How many workers hold each cell, where there are so many.
+    pub fn replicas(&self) -> usize {
+        self.replicas
+    }
+
+    /// The workers; other methods name them by their places in this list.
     pub fn workers(&self) -> &[String] {
         &self.workers
     }
 
-    /// The worker (its place in [`Self::workers`]) that owns a pixel: the owner of the cell that
-    /// holds it, or of the first of the cells that it holds.
-    pub fn owner(&self, pixel: Pixel) -> usize {
-        let shift = 2 * (Order::MAX.get() - self.order.get());
-        let cell = pixel.range().start >> shift;
-        self.starts.partition_point(|start| *start <= cell) - 1
+    /// The cell that holds a pixel, or the first of the cells that it holds.
+    pub fn cell(&self, pixel: Pixel) -> u64 {
+        pixel.range().start >> self.shift()
     }
 
-    /// The run of cells that a worker owns; empty if there are more workers than cells.
-    pub fn cells(&self, worker: usize) -> Range<u64> {
-        self.starts[worker]..self.starts.get(worker + 1).copied().unwrap_or(self.order.pixels())
+    /// The workers that hold a tile of a pixel: those of the cell that it lies in, the primary
+    /// first; of a coarser one, those of all its cells, those of the first cell first.
+    pub fn holders(&self, pixel: Pixel) -> Vec<usize> {
+        let cells = self.cells(pixel);
+        let mut found = vec![false; self.workers.len()];
+        let mut holders = Vec::with_capacity(self.holders.len());
+        for cell in cells {
+            for layer in &self.holders {
+                let worker = index(layer[cell]);
+                if !found[worker] {
+                    found[worker] = true;
+                    holders.push(worker);
+                }
+            }
+        }
+        holders
     }
 
-    /// The run of spatial indices that a worker owns.
-    pub fn spatial_range(&self, worker: usize) -> Range<u64> {
-        let shift = 2 * (Order::MAX.get() - self.order.get());
-        let cells = self.cells(worker);
-        cells.start << shift..cells.end << shift
+    /// Whether a worker holds a tile of a pixel.
+    pub fn holds(&self, pixel: Pixel, worker: usize) -> bool {
+        let cells = self.cells(pixel);
+        self.holders
+            .iter()
+            .any(|layer| layer[cells.clone()].iter().any(|holder| index(*holder) == worker))
     }
+
+    /// The cells of a pixel, as places in a layer.
+    fn cells(&self, pixel: Pixel) -> std::ops::Range<usize> {
+        let first = self.cell(pixel);
+        let last = (pixel.range().end - 1) >> self.shift();
+        let at = |cell: u64| usize::try_from(cell).expect("placement cells are few");
+        at(first)..at(last) + 1
+    }
+
+    fn shift(&self) -> u8 {
+        2 * (Order::MAX.get() - self.order.get())
+    }
+}
+
+/// What cells weigh: their bytes and a little more, so that empty sky is shared out as well.
+fn weights(order: Order, bytes_by_cell: &[u64]) -> Vec<u64> {
+    let cells = usize::try_from(order.pixels()).expect("placement cells are few");
+    let total: u128 = bytes_by_cell.iter().map(|bytes| u128::from(*bytes)).sum();
+    // Sums of weights and their differences stay far from the end of 64 bits.
+    let unit = (total >> 60) + 1;
+    let least = total / unit / (order.pixels() as u128 * 100) + 1;
+    let bytes = bytes_by_cell.iter().copied().chain(std::iter::repeat(0)).take(cells);
+    let weights = bytes.map(|bytes| u128::from(bytes) / unit + least);
+    weights.map(|weight| u64::try_from(weight).unwrap_or(u64::MAX)).collect()
+}
+
+fn place(worker: usize) -> u32 {
+    u32::try_from(worker).expect("workers are few")
+}
+
+fn index(worker: u32) -> usize {
+    worker as usize
+}
+
+impl From<&Placement> for StoredPlacement {
+    fn from(placement: &Placement) -> Self {
+        let of = |cell: usize| -> Vec<u32> {
+            placement.holders.iter().map(|layer| layer[cell]).collect()
+        };
+        let mut runs: Vec<(u64, Vec<u32>)> = Vec::new();
+        for (number, cell) in (0..).zip(0..placement.holders[0].len()) {
+            let same = |run: &(u64, Vec<u32>)| {
+                placement.holders.iter().zip(&run.1).all(|(layer, worker)| layer[cell] == *worker)
+            };
+            if !runs.last().is_some_and(same) {
+                runs.push((number, of(cell)));
+            }
+        }
+        Self {
+            version: PLACEMENT_VERSION,
+            number: placement.number,
+            order: placement.order.get(),
+            replicas: placement.replicas,
+            workers: placement.workers.clone(),
+            runs,
+        }
+    }
+}
+
+impl TryFrom<StoredPlacement> for Placement {
+    type Error = Error;
+
+    /// Refuses what no placement is stored as.
+    fn try_from(stored: StoredPlacement) -> Result<Self, Error> {
+        let order = check(&stored).map_err(|reason| Error::Placement { reason })?;
+        let cells = usize::try_from(order.pixels()).expect("placement cells are few");
+        let mut holders =
+            vec![Vec::with_capacity(cells); stored.replicas.min(stored.workers.len())];
+        let ends = stored.runs.iter().skip(1).map(|(start, _)| *start).chain([order.pixels()]);
+        for ((_, workers), end) in stored.runs.iter().zip(ends) {
+            let end = usize::try_from(end).expect("placement cells are few");
+            for (layer, worker) in holders.iter_mut().zip(workers) {
+                layer.resize(end, *worker);
+            }
+        }
+        let StoredPlacement { number, replicas, workers, .. } = stored;
+        Ok(Self { number, order, replicas, workers, holders })
+    }
+}
+
+/// The order of a stored placement, or what is wrong with it.
+fn check(stored: &StoredPlacement) -> Result<Order, String> {
+    let StoredPlacement { version, order, replicas, workers, runs, .. } = stored;
+    if *version != PLACEMENT_VERSION {
+        return Err(format!(
+            "its version is {version}, but this release reads {PLACEMENT_VERSION}"
+        ));
+    }
+    let valid = Order::new(*order).filter(|_| *order <= ORDER_MAX);
+    let valid =
+        valid.ok_or_else(|| format!("its order is {order}, not one of 0 to {ORDER_MAX}"))?;
+    let distinct: BTreeSet<&String> = workers.iter().collect();
+    if distinct.len() != workers.len() || workers.is_empty() || *replicas == 0 {
+        let workers = workers.join(", ");
+        return Err(format!(
+            "it has {replicas} replicas on the workers [{workers}]: give at least \
+                            one of each, and each worker once"
+        ));
+    }
+    let wanted = (*replicas).min(workers.len());
+    let mut before = None;
+    for (start, holders) in runs {
+        let ascending = before.map_or(*start == 0, |before| before < *start);
+        if !ascending || *start >= valid.pixels() {
+            return Err(format!("a run starts at cell {start}, but runs start at 0 and ascend"));
+        }
+        let distinct: BTreeSet<u32> =
+            holders.iter().copied().filter(|worker| index(*worker) < workers.len()).collect();
+        if distinct.len() != wanted || holders.len() != wanted {
+            return Err(format!(
+                "the holders of the run at cell {start} are {holders:?}, not \
+                                {wanted} different ones of {} workers",
+                workers.len()
+            ));
+        }
+        before = Some(*start);
+    }
+    if before.is_none() {
+        return Err("it has no runs".to_owned());
+    }
+    Ok(valid)
 }
 
 /// A placement as it is kept on disk and told to workers.

@@ -125,12 +125,13 @@ impl Snapshot {
         self.tables.iter().find(|t| t.path() == path)
     }
 
-    /// The bytes of all tables in each pixel of an order, for [`Placement::new`]; a coarser tile
-    /// counts in the first pixel that it holds.
-    pub fn bytes_by_cell(&self, order: Order) -> Vec<u64> {
+    /// The bytes of all tables in each pixel of an order, for [`Placement::first`], those left out
+    /// that every worker holds ([`TiledTable::is_everywhere`]); a coarser tile counts in the first
+    /// pixel that it holds.
+    pub fn bytes_by_cell(&self, order: Order, small_table_bytes: u64) -> Vec<u64> {
         let shift = 2 * (Order::MAX.get() - order.get());
         let mut cells = vec![0; usize::try_from(order.pixels()).unwrap_or(usize::MAX)];
-        for table in &self.tables {
+        for table in self.tables.iter().filter(|t| !t.is_everywhere(small_table_bytes)) {
             let manifest = table.manifest();
             for tile in 0..manifest.len() {
                 let cell = manifest.pixel(tile).range().start >> shift;
@@ -142,22 +143,30 @@ impl Snapshot {
         cells
     }
 
-    /// The placement of this snapshot's tiles on workers, the same on every node.
+    /// The first placement of this snapshot's tiles on workers, the same on every node.
     ///
     /// # Panics
     /// If there is no worker.
-    pub fn place(&self, workers: &[String]) -> Placement {
+    pub fn place(&self, workers: &[String], replicas: usize, small_table_bytes: u64) -> Placement {
         let order = placement_order();
-        Placement::new(order, workers, &self.bytes_by_cell(order))
+        let bytes = self.bytes_by_cell(order, small_table_bytes);
+        Placement::first(workers, replicas, order, &bytes)
     }
 
-    /// The files of the tiles that a placement gives to a worker; missing tiles are left out.
-    pub fn tiles_of(&self, placement: &Placement, worker: usize) -> Vec<TileFile> {
+    /// The files of the tiles that a worker is to hold: all of every small table, and of the
+    /// others what the placement gives it; missing files are left out.
+    pub fn files_of(
+        &self,
+        placement: &Placement,
+        small_table_bytes: u64,
+        worker: usize,
+    ) -> Vec<TileFile> {
         let mut files = Vec::new();
         for table in &self.tables {
+            let everywhere = table.is_everywhere(small_table_bytes);
             let manifest = table.manifest();
             for tile in 0..manifest.len() {
-                if placement.owner(manifest.pixel(tile)) == worker {
+                if everywhere || placement.holds(manifest.pixel(tile), worker) {
                     let held = manifest.files(tile).map(|file| manifest.file(file));
                     files.extend(held.filter(|file| file.bytes > 0));
                 }

@@ -119,6 +119,17 @@ impl TiledTable {
         self.stated_rows
     }
 
+    /// Number of rows: as the tiles tell, or else as its properties state, which nothing proves.
+    pub fn rows(&self) -> Option<u64> {
+        self.manifest.rows().or(self.stated_rows)
+    }
+
+    /// Whether every worker holds all of it: it is smaller than a small table may be, or nothing
+    /// says where on the sky its rows belong.
+    pub fn is_everywhere(&self, small_table_bytes: u64) -> bool {
+        self.table.positions.is_none() || self.manifest.bytes() < small_table_bytes
+    }
+
     /// The Arrow schema of all columns, as a scan delivers them.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema

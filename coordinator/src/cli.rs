@@ -1,9 +1,10 @@
-//! The command line: five commands, whose flags are the keys of [`crate::config::KEYS`].
+//! The command line: six commands, whose flags are the keys of [`crate::config::KEYS`].
 //!
 //! A server prints one line to stdout when it is ready, `ready: URL`; everything else that it says
 //! goes to stderr. Exit codes: 0, 1 for what went wrong, 2 for a command line that cannot be.
 
 mod arguments;
+mod certificates;
 mod demo;
 mod error;
 mod query;
@@ -12,9 +13,13 @@ mod shutdown;
 mod worker;
 
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use ::worker::Identity;
+use ::worker::memory::Budget;
+use catalog::{Location, Snapshot};
 use clap::error::ErrorKind;
 use tracing_subscriber::EnvFilter;
 
@@ -66,6 +71,7 @@ fn run(arguments: Arguments) -> Result<(), Error> {
             Command::Worker => worker::run(&settings).await,
             Command::Query => query::run(&settings, &adql).await,
             Command::Explain => query::explain(&settings, &adql).await,
+            Command::Certificates => certificates::run(&settings),
         }
     })?;
     // Work that nobody waits for any more ends with the process.
@@ -87,11 +93,42 @@ fn log_to_stderr(settings: &Settings) -> Result<(), Error> {
 /// The engine that the settings describe, without workers.
 fn engine_config(settings: &Settings) -> Result<EngineConfig, Error> {
     let mut config = EngineConfig::embedded(settings.require::<String>("data")?);
-    if let Some(Bytes(bytes)) = settings.get("memory")? {
-        config.memory_bytes = bytes;
-    }
+    config.budget = budget(settings)?;
     config.prune = settings.require("prune")?;
     Ok(config)
+}
+
+/// The tables of the data folder.
+async fn snapshot(settings: &Settings) -> Result<Arc<Snapshot>, Error> {
+    let location: Location =
+        settings.require::<String>("data")?.parse().map_err(crate::Error::from)?;
+    let snapshot = Snapshot::open(&location).await.map_err(crate::Error::from)?;
+    Ok(Arc::new(snapshot))
+}
+
+/// How this node proves who it is to others; none where it need not.
+fn identity(settings: &Settings) -> Result<Option<Identity>, Error> {
+    let given = |key| settings.get::<PathBuf>(key);
+    if given("tls_ca")?.or(given("tls_certificate")?).or(given("tls_key")?).is_none() {
+        return Ok(None);
+    }
+    let (ca, certificate): (PathBuf, PathBuf) =
+        (settings.require("tls_ca")?, settings.require("tls_certificate")?);
+    let key: PathBuf = settings.require("tls_key")?;
+    Ok(Some(Identity::read(&ca, &certificate, &key)?))
+}
+
+/// What the queries of this process may use.
+fn budget(settings: &Settings) -> Result<Budget, Error> {
+    let memory = settings.get("memory")?.map(|Bytes(bytes)| bytes);
+    let mut budget = Budget::of(memory.unwrap_or_else(::worker::session::default_memory_bytes));
+    if let Some(Bytes(bytes)) = settings.get("query_memory")? {
+        budget.query_bytes = bytes;
+    }
+    budget.spill = settings.get::<PathBuf>("spill")?;
+    let Bytes(spill) = settings.require("spill_bytes")?;
+    budget.spill_bytes = spill as u64;
+    Ok(budget)
 }
 
 /// Tells whoever started this server, on a line of its own, at once.

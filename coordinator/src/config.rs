@@ -20,7 +20,7 @@ use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
 pub use key::{Command, KEYS, Key, key};
-pub use value::{Bytes, Directives, Duration, Rows, Urls};
+pub use value::{Bytes, BytesOrNone, Directives, Duration, Rows, Urls};
 
 /// What the environment variables of settings begin with.
 pub const ENVIRONMENT_PREFIX: &str = "ARMILLA_";

@@ -28,21 +28,26 @@ use datafusion_distributed::{
     ScaleUpLeafNodeEvent, ScaleUpLeafNodeEventResponse, SessionStateBuilderExt, Stage,
     WorkerResolver, display_plan_ascii,
 };
+use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
-use worker::Channels;
+use uuid::Uuid;
+use worker::control::QUERY_HEADER;
 
+use crate::cluster::Cluster;
 use crate::plan::invariants::{self, StageView};
-use crate::plan::slots::{Cluster, Slots, tile_scan};
+use crate::plan::slots::{ClusterView, Slots, tile_scan};
 
-/// The slots of the query that a session plans: set once, when its scans are known.
-#[derive(Debug, Default)]
-struct QueryPlacement(OnceLock<Slots>);
+/// The slots of the query that a session plans: set once, when its scans are known, from the
+/// workers as they were when planning began.
+#[derive(Debug)]
+struct QueryPlacement {
+    view: ClusterView,
+    slots: OnceLock<Arc<Slots>>,
+}
 
 /// Plans on one node, then settles the placement of the query from the scans of that plan.
 #[derive(Debug)]
-struct PlacingPlanner {
-    cluster: Arc<Cluster>,
-}
+struct PlacingPlanner;
 
 #[async_trait]
 impl QueryPlanner for PlacingPlanner {
@@ -53,9 +58,9 @@ impl QueryPlanner for PlacingPlanner {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let planner = DefaultPhysicalPlanner::default();
         let plan = planner.create_physical_plan(logical_plan, session).await?;
-        let slots = Slots::of(&plan, &self.cluster)?;
         let placement = placement(session.config())?;
-        if placement.0.set(slots).is_err() {
+        let slots = Slots::of(&plan, &placement.view)?;
+        if placement.slots.set(Arc::new(slots)).is_err() {
             return internal_err!("one session plans one query");
         }
         Ok(plan)
@@ -63,11 +68,11 @@ impl QueryPlanner for PlacingPlanner {
 }
 
 /// The members of the cluster, for stages that read no tile.
-struct Members(Arc<Cluster>);
+struct Members(Vec<Url>);
 
 impl WorkerResolver for Members {
     fn get_urls(&self) -> Result<Vec<Url>> {
-        Ok(self.0.workers.clone())
+        Ok(self.0.clone())
     }
 }
 
@@ -75,17 +80,13 @@ impl WorkerResolver for Members {
 ///
 /// # Errors
 /// When an option of the library is refused.
-pub fn distribute(
-    state: SessionState,
-    cluster: &Arc<Cluster>,
-    channels: Channels,
-) -> Result<SessionState> {
-    let planner = PlacingPlanner { cluster: Arc::clone(cluster) };
-    let tasks_max = cluster.workers.len().max(2);
+pub fn distribute(state: SessionState, cluster: &Cluster) -> Result<SessionState> {
+    let workers: Vec<Url> = cluster.workers().cloned().collect();
+    let tasks_max = workers.len().max(2);
     let builder = SessionStateBuilder::new_from_existing(state)
-        .with_query_planner(Arc::new(planner))
-        .with_distributed_worker_resolver(Members(Arc::clone(cluster)))
-        .with_distributed_channel_resolver(channels)
+        .with_query_planner(Arc::new(PlacingPlanner))
+        .with_distributed_worker_resolver(Members(workers))
+        .with_distributed_channel_resolver(cluster.channels().clone())
         // T3: isolated children of a union would break "slot i is worker i".
         .with_distributed_children_isolator_unions(false)?
         // The number of tasks is the number of slots, whatever the cluster's size.
@@ -101,10 +102,24 @@ pub fn distribute(
     Ok(builder.build())
 }
 
-/// A session for one query: its placement is its own.
-pub fn for_one_query(mut state: SessionState) -> SessionState {
-    state.config_mut().set_extension(Arc::new(QueryPlacement::default()));
-    state
+/// A session for one query: its placement is its own, and its name travels to its tasks.
+///
+/// # Errors
+/// When the name is refused.
+pub fn for_one_query(mut state: SessionState, view: ClusterView) -> Result<SessionState> {
+    let query = Uuid::new_v4().to_string();
+    let query = HeaderValue::from_str(&query);
+    let query = query.map_err(|_| internal_datafusion_err!("a UUID is ASCII"))?;
+    let headers = HeaderMap::from_iter([(HeaderName::from_static(QUERY_HEADER), query)]);
+    let config = state.config_mut();
+    config.set_distributed_passthrough_headers(headers)?;
+    config.set_extension(Arc::new(QueryPlacement { view, slots: OnceLock::new() }));
+    Ok(state)
+}
+
+/// The slots of the query that a session has planned, where it is distributed.
+pub fn slots(state: &SessionState) -> Option<Arc<Slots>> {
+    state.config().get_extension::<QueryPlacement>()?.slots.get().cloned()
 }
 
 /// What the stages of a planned query break, if anything.
@@ -152,7 +167,7 @@ fn placement(config: &SessionConfig) -> Result<Arc<QueryPlacement>> {
 
 fn with_slots<T>(config: &SessionConfig, use_slots: impl FnOnce(&Slots) -> Result<T>) -> Result<T> {
     let placement = placement(config)?;
-    let slots = placement.0.get();
+    let slots = placement.slots.get();
     use_slots(slots.ok_or_else(|| internal_datafusion_err!("the query is not placed yet"))?)
 }
 

@@ -3,20 +3,27 @@
 //! The engine is the same in one process and over workers: only the planner of its sessions and
 //! the store of its node differ. Dropping the stream of a query ends all of its tasks.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use adql::{Limits, OutputColumn, Schemas, TableName};
 use catalog::{Location, ScanOptions, Snapshot};
 use datafusion::error::DataFusionError;
-use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::{
+    SendableRecordBatchStream, SessionState, SessionStateBuilder, TaskContext,
+};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use url::Url;
-use worker::{Channels, Counters, TileStore, session};
+use worker::memory::Budget;
+use worker::session::NodeRuntime;
+use worker::{Counters, NodeName, TileStore, session};
 
+use crate::attempts::{self, Attempt};
+use crate::cluster::Cluster;
 use crate::plan::explain;
-use crate::plan::slots::Cluster;
 use crate::plan::yielding::YieldingJoins;
 use crate::{Error, distributed};
 
@@ -25,10 +32,8 @@ use crate::{Error, distributed};
 pub struct EngineConfig {
     /// Folder or URL with all tables.
     pub data: String,
-    /// The workers of the cluster; none: this process executes everything.
-    pub workers: Vec<Url>,
-    /// Budget for the memory of all queries of this process.
-    pub memory_bytes: usize,
+    /// What the queries of this process may use.
+    pub budget: Budget,
     /// Bounds on the text of a query.
     pub limits: Limits,
     /// Whether tiles, row groups and pages are pruned; off only to compare answers.
@@ -40,8 +45,7 @@ impl EngineConfig {
     pub fn embedded(data: impl Into<String>) -> Self {
         Self {
             data: data.into(),
-            workers: Vec::new(),
-            memory_bytes: session::default_memory_bytes(),
+            budget: Budget::of(session::default_memory_bytes()),
             limits: Limits::default(),
             prune: true,
         }
@@ -54,6 +58,8 @@ pub struct QueryOptions {
     /// The caller takes at most so many rows. The stream delivers one more where there is one,
     /// so that the caller sees an overflow.
     pub maxrec: Option<u64>,
+    /// The rows must all be delivered after so long; none: there is no end.
+    pub duration: Option<Duration>,
 }
 
 /// The running answer to a query.
@@ -75,49 +81,66 @@ pub struct Engine {
     /// Plans for this process.
     state: Arc<SessionState>,
     /// Plans for the workers, where there are some.
-    distributed: Option<Arc<SessionState>>,
+    distributed: Option<Distributed>,
+    runtime: Arc<NodeRuntime>,
     counters: Arc<Counters>,
+    attempts: Arc<attempts::Counters>,
     limits: Limits,
 }
 
+/// What an engine over workers has beside that of one process.
+#[derive(Debug, Clone)]
+struct Distributed {
+    cluster: Arc<Cluster>,
+    state: Arc<SessionState>,
+}
+
 impl Engine {
-    /// Reads the tables and prepares the sessions.
+    /// Reads the tables and prepares the sessions of one process.
     ///
     /// # Errors
     /// When the tables cannot be read.
     pub async fn open(config: &EngineConfig) -> Result<Self, Error> {
         let location: Location = config.data.parse()?;
         let snapshot = Arc::new(Snapshot::open(&location).await?);
+        Self::on(snapshot, config, None)
+    }
+
+    /// Prepares the sessions of one process, or of a coordinator where there is a cluster.
+    ///
+    /// # Errors
+    /// When the sessions cannot be made.
+    pub fn on(
+        snapshot: Arc<Snapshot>,
+        config: &EngineConfig,
+        cluster: Option<Arc<Cluster>>,
+    ) -> Result<Self, Error> {
         let schemas: Arc<dyn Schemas> = Arc::<Snapshot>::clone(&snapshot);
         let counters = Arc::new(Counters::default());
-        let cluster = (!config.workers.is_empty()).then(|| {
-            let names: Vec<String> = config.workers.iter().map(Url::to_string).collect();
-            let placement = snapshot.place(&names);
-            Arc::new(Cluster { workers: config.workers.clone(), placement })
-        });
         let tiles = match cluster {
             // The coordinator of a cluster never opens a tile.
             Some(_) => TileStore::closed(Arc::clone(&counters)),
-            None => TileStore::new(Some(Arc::clone(snapshot.store())), None, Arc::clone(&counters)),
+            None => TileStore::whole(Arc::clone(snapshot.store()), Arc::clone(&counters)),
         };
-        let runtime =
-            session::runtime_env(Arc::new(tiles), config.memory_bytes).map_err(Error::Execution)?;
+        let name = NodeName::new("this process");
+        let runtime = NodeRuntime::new(Arc::new(tiles), &config.budget, &name, &counters)?;
         let scan_options = Arc::new(ScanOptions { prune: config.prune });
         let mut state = SessionStateBuilder::new()
             .with_default_features()
             .with_config(session::session_config().with_extension(scan_options))
-            .with_runtime_env(runtime)
+            .with_runtime_env(Arc::clone(runtime.node()))
             .with_optimizer_rules(adql::rewrite::optimizer_rules(Arc::clone(&schemas)))
             .with_physical_optimizer_rule(Arc::new(YieldingJoins))
             .build();
         session::register_functions(&mut state).map_err(Error::Execution)?;
-        let over_workers = |cluster| {
-            distributed::distribute(state.clone(), cluster, Channels::default()).map(Arc::new)
+        let over_workers = |cluster: Arc<Cluster>| -> Result<Distributed, DataFusionError> {
+            let state = Arc::new(distributed::distribute(state.clone(), &cluster)?);
+            Ok(Distributed { cluster, state })
         };
-        let distributed = cluster.as_ref().map(over_workers).transpose();
-        let distributed = distributed.map_err(Error::Execution)?;
-        let (state, limits) = (Arc::new(state), config.limits);
-        Ok(Self { snapshot, schemas, state, distributed, counters, limits })
+        let distributed = cluster.map(over_workers).transpose().map_err(Error::Execution)?;
+        let (state, runtime, limits) = (Arc::new(state), Arc::new(runtime), config.limits);
+        let attempts = Arc::default();
+        Ok(Self { snapshot, schemas, state, distributed, runtime, counters, attempts, limits })
     }
 
     /// The tables that this engine answers on.
@@ -130,18 +153,57 @@ impl Engine {
         &self.counters
     }
 
-    /// Plans a query and starts it.
+    /// The workers, where there are some.
+    pub fn cluster(&self) -> Option<&Cluster> {
+        self.distributed.as_ref().map(|over| over.cluster.as_ref())
+    }
+
+    pub(crate) fn attempts(&self) -> &attempts::Counters {
+        &self.attempts
+    }
+
+    /// What this node and its cluster count, as Prometheus text.
+    pub fn prometheus(&self) -> String {
+        let cluster = self.cluster().map(Cluster::prometheus).unwrap_or_default();
+        self.counters.prometheus() + &self.attempts.prometheus() + &cluster
+    }
+
+    /// Plans a query and runs it. A worker that is lost before the first row is not noticed.
     ///
     /// # Errors
     /// When the query is wrong or cannot be evaluated. Errors of its execution come in the
     /// stream.
     pub async fn query(&self, adql: &str, options: QueryOptions) -> Result<QueryResult, Error> {
-        let planned = self.plan(adql, options).await?;
-        let context = planned.state.task_ctx();
-        let stream = execute_stream(Arc::clone(&planned.physical), context);
+        attempts::run(self, adql, options).await
+    }
+
+    /// Begins a query once, without the workers that it has lost.
+    pub(crate) async fn attempt(
+        &self,
+        adql: &str,
+        options: QueryOptions,
+        excluded: &BTreeSet<Url>,
+    ) -> Result<Attempt, Error> {
+        let planned = self.plan_without(adql, options, excluded).await?;
+        let (workers, load) = match (&self.distributed, distributed::slots(&planned.state)) {
+            (Some(over), Some(slots)) => {
+                (slots.urls().to_vec(), Some(over.cluster.load(slots.bytes_by_worker())))
+            }
+            _ => (Vec::new(), None),
+        };
+        let stream = execute_stream(Arc::clone(&planned.physical), planned.task_context());
         let stream = stream.map_err(Error::Execution)?;
         let Planned { columns, metadata_only, .. } = planned;
-        Ok(QueryResult { columns, stream, metadata_only })
+        let result = QueryResult { columns, stream, metadata_only };
+        Ok(Attempt { result, workers, _load: load })
+    }
+
+    /// Done when one of some workers is found to be down, as which.
+    pub(crate) async fn lost(&self, workers: &[Url]) -> Url {
+        match self.cluster() {
+            Some(cluster) => cluster.lost(workers).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Tells which tiles, row groups and rows a query will touch, and why; with `analyze` the
@@ -168,6 +230,15 @@ impl Engine {
     /// # Errors
     /// When the query is wrong or cannot be evaluated.
     pub async fn plan(&self, adql: &str, options: QueryOptions) -> Result<Planned, Error> {
+        self.plan_without(adql, options, &BTreeSet::new()).await
+    }
+
+    async fn plan_without(
+        &self,
+        adql: &str,
+        options: QueryOptions,
+        excluded: &BTreeSet<Url>,
+    ) -> Result<Planned, Error> {
         let start = Instant::now();
         let query = adql::plan(adql, &self.schemas, &self.limits)?;
         let understood = start.elapsed();
@@ -176,7 +247,11 @@ impl Engine {
         let metadata_only = query.tables.iter().all(TableName::is_metadata);
         let workers = self.distributed.as_ref().filter(|_| !metadata_only);
         let state = match workers {
-            Some(state) => distributed::for_one_query(SessionState::clone(state)),
+            Some(over) => {
+                let view = over.cluster.view(excluded);
+                distributed::for_one_query(SessionState::clone(&over.state), view)
+                    .map_err(Error::Execution)?
+            }
             None => SessionState::clone(&self.state),
         };
         let optimized = state.optimizer().optimize(logical, &state, |_, _| ());
@@ -191,7 +266,8 @@ impl Engine {
         }
         let planned_after = start.elapsed();
         tracing::debug!(?understood, ?optimized_after, ?planned_after, "planned");
-        Ok(Planned { columns: query.columns, metadata_only, optimized, physical, state })
+        let (columns, runtime) = (query.columns, self.runtime.of_query(None));
+        Ok(Planned { columns, metadata_only, optimized, physical, state, runtime })
     }
 }
 
@@ -208,6 +284,15 @@ pub struct Planned {
     pub physical: Arc<dyn ExecutionPlan>,
     /// The session that it was planned in.
     pub state: SessionState,
+    /// The stores and the budget of this query alone.
+    runtime: Arc<RuntimeEnv>,
+}
+
+impl Planned {
+    /// What it is executed with.
+    pub fn task_context(&self) -> Arc<TaskContext> {
+        Arc::new(TaskContext::from(&self.state).with_runtime(Arc::clone(&self.runtime)))
+    }
 }
 
 /// The plan with at most one row more than the caller takes.

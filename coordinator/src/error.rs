@@ -1,7 +1,11 @@
 //! What can go wrong with a query or a server, and whose fault it is.
 
+use std::time::Duration;
+
 use adql::Fault;
 use datafusion::error::DataFusionError;
+use url::Url;
+use worker::loss;
 
 /// Why a query was not answered, or a server did not start.
 #[expect(clippy::error_impl_error, reason = "one error for each crate, by its name (style.md §12)")]
@@ -20,6 +24,41 @@ pub enum Error {
     /// The query failed while it ran.
     #[error("{}", execution_message(.0))]
     Execution(#[source] DataFusionError),
+    /// A worker was lost, and its tiles are nowhere else, or rows had been delivered.
+    #[error(
+        "worker {worker} was lost while it answered{}: ask again",
+        if *.delivered { ", and the rows are not complete" } else { "" }
+    )]
+    Lost {
+        /// The worker.
+        worker: Url,
+        /// Whether rows had been delivered.
+        delivered: bool,
+    },
+    /// The query took longer than it may.
+    #[error(
+        "the query took longer than the {} that it may take here: run it as a job (/async), which \
+         may take longer, or make it smaller",
+        crate::attempts::in_words(*.duration)
+    )]
+    Deadline {
+        /// How long it may take.
+        duration: Duration,
+    },
+    /// No worker of a cluster answers.
+    #[error(
+        "none of the workers answers: {}. Start them, or look at their logs", .workers.join(", ")
+    )]
+    NoWorker {
+        /// Their addresses.
+        workers: Vec<String>,
+    },
+    /// A worker cannot be reached, ever, by its address.
+    #[error(transparent)]
+    Link(#[from] worker::LinkError),
+    /// The stored placement is of no use.
+    #[error(transparent)]
+    Placement(#[from] crate::cluster::placement_file::PlacementFileError),
     /// The plan would give a wrong answer on several workers: a defect of ours, refused.
     #[error("refused to run a plan that breaks an invariant of distributed execution: {0}")]
     Invariant(String),
@@ -33,6 +72,10 @@ impl Error {
             Self::Catalog(error) => error.fault(),
             Self::Worker(error) => error.fault(),
             Self::Execution(error) => execution_fault(error),
+            Self::Lost { .. } | Self::NoWorker { .. } | Self::Link(_) | Self::Placement(_) => {
+                Fault::Unavailable
+            }
+            Self::Deadline { .. } => Fault::User,
             Self::Invariant(_) => Fault::Internal,
         }
     }
@@ -40,6 +83,9 @@ impl Error {
 
 /// Who has to act on an error of the engine. Errors of a worker arrive with their kind.
 fn execution_fault(error: &DataFusionError) -> Fault {
+    if loss::lost_worker(error).is_some() {
+        return Fault::Unavailable;
+    }
     match error.find_root() {
         DataFusionError::ResourcesExhausted(_) => Fault::Overload,
         DataFusionError::ObjectStore(_)
@@ -53,11 +99,13 @@ fn execution_fault(error: &DataFusionError) -> Fault {
         | DataFusionError::NotImplemented(_)
         | DataFusionError::Configuration(_) => Fault::User,
         DataFusionError::External(source) => {
+            if let Some(ours) = source.downcast_ref::<Error>() {
+                return ours.fault();
+            }
             let query = source.downcast_ref::<adql::Error>().map(adql::Error::fault);
             let tables = source.downcast_ref::<catalog::Error>().map(catalog::Error::fault);
             query.or(tables).unwrap_or(Fault::Unavailable)
         }
-        DataFusionError::Execution(message) if is_transport(message) => Fault::Unavailable,
         DataFusionError::Execution(_) => Fault::User,
         DataFusionError::Internal(_)
         | DataFusionError::Substrait(_)
@@ -67,11 +115,6 @@ fn execution_fault(error: &DataFusionError) -> Fault {
         | DataFusionError::Shared(_)
         | DataFusionError::Context(..) => Fault::Internal,
     }
-}
-
-/// Whether an execution error tells of the way to a worker rather than of the query.
-fn is_transport(message: &str) -> bool {
-    ["tcp connect error", "transport error", "worker on"].iter().any(|word| message.contains(word))
 }
 
 /// The message of the root cause, without DataFusion's prefixes for its own developers.

@@ -1,11 +1,14 @@
 //! The coordinator: takes ADQL over TAP, plans, fans out over workers, streams the answer back.
 //!
-//! [`engine`] is the way through for one query, [`plan`] the physical passes and
+//! [`engine`] is the way through for one query, `attempts` its repetition where a worker is lost,
+//! [`cluster`] the workers, [`plan`] the physical passes and
 //! [`distributed`] the only module here that knows `datafusion-distributed`.
 //! [`tap`] alone knows HTTP, [`format`](mod@format) the documents that leave, [`uws`] the jobs.
 //! The coordinator of a cluster never opens a tile.
 
+pub(crate) mod attempts;
 pub mod cli;
+pub mod cluster;
 pub mod config;
 pub mod distributed;
 pub mod engine;

@@ -19,6 +19,7 @@ mod sync;
 mod tables;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -66,6 +67,7 @@ pub struct Service {
     jobs: Jobs,
     list_jobs: bool,
     public_url: Option<Url>,
+    query_duration: Option<Duration>,
     up_since: String,
     /// The same moment in the form of HTTP: what the service describes does not change after it.
     since: String,
@@ -83,6 +85,7 @@ impl Service {
             jobs,
             list_jobs: false,
             public_url: None,
+            query_duration: None,
             up_since: utc_now(),
             since: http_now(),
             examples,
@@ -100,6 +103,13 @@ impl Service {
     #[must_use]
     pub fn with_listed_jobs(mut self, list_jobs: bool) -> Self {
         self.list_jobs = list_jobs;
+        self
+    }
+
+    /// The same in which a query of `/sync` may take so long.
+    #[must_use]
+    pub fn with_query_duration(mut self, duration: Duration) -> Self {
+        self.query_duration = Some(duration);
         self
     }
 
@@ -155,7 +165,7 @@ async fn sign(mut response: Response) -> Response {
 }
 
 async fn metrics(State(service): State<Arc<Service>>) -> Response {
-    let (node, jobs) = (service.engine.counters().prometheus(), service.jobs.prometheus());
+    let (node, jobs) = (service.engine.prometheus(), service.jobs.prometheus());
     prometheus(node + &jobs)
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Clients run from their own packages. Every refusal must name the thing that is wrong.
 
+mod certificates;
 mod conformance;
 mod demo;
 mod jobs;

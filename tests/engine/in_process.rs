@@ -6,6 +6,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use catalog::Snapshot;
+use coordinator::cluster::{Cluster, ClusterConfig};
 use coordinator::engine::{Engine, EngineConfig};
 use coordinator::{Error, QueryOptions};
 use datafusion::arrow::util::display::array_value_to_string;
@@ -14,7 +16,9 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use worker::counters::Source;
-use worker::{Counters, Worker, WorkerConfig};
+use worker::distributed::worker_url;
+use worker::memory::Budget;
+use worker::{Channels, Counters, NodeConfig, Worker, WorkerConfig};
 
 /// The shared HATS tables; says aloud when they are absent.
 pub(crate) fn hats() -> Option<PathBuf> {
@@ -35,36 +39,33 @@ pub(crate) async fn alone(data: &str) -> Running {
     Running { engine, workers: Vec::new(), _servers: JoinSet::new(), _folders: Vec::new() }
 }
 
-/// A coordinator over `count` workers.
+/// A coordinator over `count` workers, each tile on one of them.
 pub(crate) async fn cluster(data: &str, count: usize) -> Running {
-    let mut listeners = Vec::new();
+    let (mut urls, mut counters) = (Vec::new(), Vec::new());
+    let (mut folders, mut servers) = (Vec::new(), JoinSet::new());
     for _ in 0..count {
-        listeners.push(TcpListener::bind("127.0.0.1:0").await.unwrap());
-    }
-    let urls: Vec<_> = listeners
-        .iter()
-        .map(|l| worker::distributed::worker_url(l.local_addr().unwrap()).unwrap())
-        .collect();
-    let (mut counters, mut folders, mut servers) = (Vec::new(), Vec::new(), JoinSet::new());
-    for (listener, url) in listeners.into_iter().zip(&urls) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        urls.push(worker_url(listener.local_addr().unwrap(), false).unwrap());
         let folder = TempDir::new().unwrap();
-        let config = WorkerConfig {
-            data: folder.path().to_owned(),
-            origin: data.to_owned(),
-            url: url.clone(),
-            workers: urls.clone(),
-            fallback: false,
-            memory_bytes: 1 << 30,
-        };
-        let worker = Worker::prepare(&config, &|_| ()).await.unwrap();
+        let node =
+            NodeConfig { data: folder.path().to_owned(), origin: data.to_owned(), fallback: false };
+        let config = WorkerConfig { node, budget: Budget::of(1 << 30), identity: None };
+        let worker = Worker::open(&config).unwrap();
         counters.push(worker.counters());
         folders.push(folder);
         servers.spawn(async move {
             worker.serve(listener, std::future::pending()).await.unwrap();
         });
     }
-    let config = EngineConfig { workers: urls, ..EngineConfig::embedded(data) };
-    let engine = Engine::open(&config).await.unwrap();
+    let state = TempDir::new().unwrap();
+    let snapshot = Arc::new(Snapshot::open(&data.parse().unwrap()).await.unwrap());
+    let config = ClusterConfig { workers: urls, replicas: 1, small_table_bytes: 0 };
+    let channels = Channels::default();
+    let cluster = Cluster::open(&config, Arc::clone(&snapshot), state.path(), channels).unwrap();
+    cluster.ready().await.unwrap();
+    folders.push(state);
+    let config = EngineConfig::embedded(data);
+    let engine = Engine::on(snapshot, &config, Some(Arc::new(cluster))).unwrap();
     Running { engine, workers: counters, _servers: servers, _folders: folders }
 }
 

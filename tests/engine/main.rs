@@ -2,14 +2,24 @@
 //!
 //! One module per concern; a module that needs no crate of ours belongs to another target.
 
+mod admission;
 mod arrow_columns;
 mod config;
 mod csv_format;
+mod deadline;
 mod every_format;
 mod features;
 mod in_process;
 mod jobs;
+mod nodes;
 mod sky_cases;
 mod streaming;
+mod transport;
 mod traps;
 mod votable_format;
+mod worker_bed;
+mod worker_copies;
+mod worker_health;
+mod worker_memory;
+mod worker_routes;
+mod worker_stores;

@@ -84,7 +84,7 @@ async fn t6_small_tables_are_aggregated_once() {
 async fn t8_a_worker_answers_without_nagle() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let mut incoming = worker::distributed::incoming(listener);
+    let mut incoming = worker::transport::incoming(listener);
     let _client = TcpStream::connect(address).await.unwrap();
     let accepted = incoming.next().await.unwrap().unwrap();
     assert!(accepted.nodelay().unwrap());
@@ -93,8 +93,8 @@ async fn t8_a_worker_answers_without_nagle() {
 #[tokio::test]
 async fn a_worker_port_is_not_open_to_other_hosts() {
     let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
-    let refused = worker::distributed::refuse_open_port(&listener).unwrap_err();
+    let refused = worker::transport::refuse_open_port(&listener).unwrap_err();
     assert!(refused.to_string().contains("listen on a loopback address"), "{refused}");
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    assert!(worker::distributed::refuse_open_port(&listener).is_ok());
+    assert!(worker::transport::refuse_open_port(&listener).is_ok());
 }

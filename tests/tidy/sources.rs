@@ -122,7 +122,7 @@ fn one_module_per_side_imports_the_distributed_engine() {
 /// The harness and its suites know the product from outside only.
 #[test]
 fn the_suites_name_none_of_our_crates() {
-    for member in ["tests/harness", "tests/suite", "tests/sky", "tests/clients"] {
+    for member in ["tests/harness", "tests/suite", "tests/sky", "tests/clients", "tests/faults"] {
         for ours in ["adql::", "catalog::", "coordinator::", "worker::", "datafusion::"] {
             let modules = importers(member, ours);
             assert!(modules.is_empty(), "{modules:?} name {ours}");

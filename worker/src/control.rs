@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// The version of these messages; a node refuses those of another.
 pub const CONTROL_VERSION: u32 = 1;
 
+/// The header of a task that names its query: tasks of the same query share its memory.
+pub const QUERY_HEADER: &str = "armilla-query";
+
 /// What a worker is to hold, and who else holds what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

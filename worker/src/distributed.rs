@@ -1,105 +1,89 @@
 //! The worker's side of `datafusion-distributed`: its gRPC service, the sessions of its tasks and
-//! the channels to its peers. The only module of this crate that imports that library.
+//! the way to its peers. The only module of this crate that imports that library.
 //!
-//! A worker port executes plans from the network: `admit` looks at every plan before it runs.
+//! A worker port executes plans from the network: [`crate::access`] asks who sends them,
+//! [`crate::admission`] looks at every plan before it runs. On the way back a broken connection
+//! becomes the loss of a worker ([`crate::loss`]).
 
-use std::collections::HashMap;
+use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use catalog::{Location, Snapshot};
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{DataFusionError, Result as DataFusionResult, exec_datafusion_err};
-use datafusion::datasource::physical_plan::FileScanConfig;
-use datafusion::datasource::sink::DataSinkExec;
-use datafusion::datasource::source::DataSourceExec;
-use datafusion::execution::SessionState;
-use datafusion::execution::runtime_env::RuntimeEnv;
+use axum::Router;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::common::{DataFusionError, Result as DataFusionResult};
+use datafusion::execution::{SessionState, TaskContext};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion_distributed::grpc::{BoxCloneSyncChannel, create_worker_client};
 use datafusion_distributed::{
-    ChannelResolver, DistributedExt, Worker as TaskService, WorkerChannel, WorkerPlanRewriteEvent,
-    WorkerPlanRewriteEventResponse, WorkerQueryContext,
+    ChannelResolver, CoordinatorToWorkerMsg, DistributedExt, ExecuteTaskRequest,
+    GetWorkerInfoRequest, GetWorkerInfoResponse, NetworkBroadcastExec, NetworkCoalesceExec,
+    NetworkShuffleExec, SetPlanRequest, Worker as TaskService, WorkerChannel,
+    WorkerPlanRewriteEvent, WorkerPlanRewriteEventResponse, WorkerQueryContext,
+    WorkerToCoordinatorMsg,
 };
-use object_store::ObjectStore;
-use object_store::local::LocalFileSystem;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use http::HeaderMap;
 use tokio::net::TcpListener;
-use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Channel, Endpoint, Server};
+use tokio::task::JoinSet;
+use tonic::service::Routes;
+use tonic::transport::Server;
 use url::Url;
 
-use crate::replicate::{Progress, replicate};
-use crate::{Counters, Error, TileStore, session};
-
-/// Connecting to a peer takes at most this long.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// A silent peer is asked whether it lives after this time …
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
-
-/// … and is given up when it has not answered within this.
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::admission::admit;
+use crate::control::QUERY_HEADER;
+use crate::early_start::{PATIENCE, start_in_time};
+use crate::memory::Budget;
+use crate::session::NodeRuntime;
+use crate::transport::{
+    Identity, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT, incoming, refuse_open_port,
+};
+use crate::{Channels, Counters, Error, Node, NodeConfig, Peers, access, loss, session};
 
 /// What a worker needs to know.
 #[derive(Debug, Clone)]
 pub struct WorkerConfig {
-    /// The worker's own folder.
-    pub data: PathBuf,
-    /// Folder or URL that holds all tables.
-    pub origin: String,
-    /// The URL by which the other nodes reach this worker.
-    pub url: Url,
-    /// All workers, in the same order on every node.
-    pub workers: Vec<Url>,
-    /// Whether a tile that the own folder lacks is read from the origin.
-    pub fallback: bool,
-    /// Budget for the memory of all tasks.
-    pub memory_bytes: usize,
+    /// Where it keeps tiles and where it gets them.
+    pub node: NodeConfig,
+    /// What its tasks may use.
+    pub budget: Budget,
+    /// Who it is; without it, it serves this host only.
+    pub identity: Option<Identity>,
 }
 
-/// A worker that holds its tiles and is ready to serve.
+/// A worker that is ready to serve.
 #[derive(Debug)]
 pub struct Worker {
-    runtime: Arc<RuntimeEnv>,
+    node: Node,
+    runtime: Arc<NodeRuntime>,
     counters: Arc<Counters>,
     channels: Channels,
 }
 
 impl Worker {
-    /// Reads the origin's tables, copies the tiles that placement gives this worker and opens
-    /// the stores.
+    /// Opens the folder and the stores. Nothing is read from the origin.
     ///
     /// # Errors
-    /// When the origin cannot be read, the own folder cannot be written, or the own URL is not
-    /// among the workers.
-    pub async fn prepare(
-        config: &WorkerConfig,
-        report: &(dyn Fn(Progress) + Send + Sync),
-    ) -> Result<Self, Error> {
-        let workers: Vec<String> = config.workers.iter().map(Url::to_string).collect();
-        let position = config.workers.iter().position(|worker| *worker == config.url);
-        let Some(position) = position else {
-            return Err(Error::NotAMember { url: config.url.to_string(), workers });
-        };
-        let location: Location = config.origin.parse()?;
-        let snapshot = Snapshot::open(&location).await?;
-        let tiles = snapshot.tiles_of(&snapshot.place(&workers), position);
-        tokio::fs::create_dir_all(&config.data)
-            .await
-            .map_err(|source| Error::Write { path: config.data.clone(), source })?;
-        replicate(tiles, snapshot.store(), &config.data, report).await?;
-        let own = LocalFileSystem::new_with_prefix(&config.data)
-            .map_err(|source| Error::Folder { path: config.data.clone(), source })?;
-        let origin = config.fallback.then(|| Arc::clone(snapshot.store()));
+    /// When the folder cannot be used, or spilled data has no place.
+    pub fn open(config: &WorkerConfig) -> Result<Self, Error> {
         let counters = Arc::new(Counters::default());
-        let own: Arc<dyn ObjectStore> = Arc::new(own);
-        let tiles = TileStore::new(Some(own), origin, Arc::clone(&counters));
-        let runtime = session::runtime_env(Arc::new(tiles), config.memory_bytes)?;
-        Ok(Self { runtime, counters, channels: Channels::default() })
+        let channels = Channels::new(config.identity.clone());
+        let to_peers = channels.clone();
+        let peers = Peers::new(move |url| to_peers.tiles(&Url::parse(url).ok()?).ok());
+        let node = Node::open(&config.node, peers, &counters)?;
+        let mut budget = config.budget.clone();
+        budget.spill.get_or_insert_with(|| node.folder().spill());
+        let runtime = NodeRuntime::new(Arc::new(node.tiles()), &budget, &node.name(), &counters)?;
+        Ok(Self { node, runtime: Arc::new(runtime), counters, channels })
+    }
+
+    /// What this worker is beside its tasks.
+    pub fn node(&self) -> &Node {
+        &self.node
     }
 
     /// What this worker counts.
@@ -107,55 +91,96 @@ impl Worker {
         Arc::clone(&self.counters)
     }
 
-    /// Executes tasks until `shutdown` is done.
+    /// Executes tasks, answers coordinators and peers and keeps the folder, until `shutdown` is
+    /// done.
     ///
     /// # Errors
-    /// When the service fails.
+    /// When the port would be open to anyone, or the service fails.
     pub async fn serve(
         self,
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), Error> {
-        refuse_open_port(&listener)?;
-        let (counters, channels) = (self.counters, self.channels);
+        let Self { node, runtime, counters, channels } = self;
+        let (port, control) = (Port { runtime, counters, channels }, node.router());
+        // Copying ends with the service.
+        let mut background = JoinSet::new();
+        background.spawn(async move { node.keep().await });
+        port.serve(listener, control, shutdown).await
+    }
+}
+
+/// The one port of a worker: tasks by gRPC, and control and tiles by HTTP/2.
+#[derive(Debug)]
+pub struct Port {
+    /// The stores and limits of its tasks.
+    pub runtime: Arc<NodeRuntime>,
+    /// Where its tasks are counted.
+    pub counters: Arc<Counters>,
+    /// The way to its peers, and who it is.
+    pub channels: Channels,
+}
+
+impl Port {
+    /// Executes tasks, and answers what `control` answers, until `shutdown` is done. With an
+    /// identity it speaks TLS with holders of certificates only, each as its role permits.
+    ///
+    /// # Errors
+    /// When the port would be open to anyone, or the service fails.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        control: Router,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), Error> {
+        let Self { runtime, counters, channels } = self;
+        let identity = channels.identity().cloned();
+        let env = Arc::clone(runtime.node());
         let tasks = TaskService::from_session_builder(move |context: WorkerQueryContext| {
-            let (counters, channels) = (Arc::clone(&counters), channels.clone());
-            async move { task_session(context, &counters, channels) }
+            let session = task_session(context, &runtime, &counters, channels.clone());
+            async move { session }
         })
-        .with_runtime_env(self.runtime)
+        .with_runtime_env(env)
         .with_version(env!("CARGO_PKG_VERSION"));
-        Server::builder()
+        let mut router =
+            Routes::from(control).add_service(tasks.into_worker_server()).into_axum_router();
+        let mut server = Server::builder()
             .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
-            .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
-            .add_service(tasks.into_worker_server())
-            .serve_with_incoming_shutdown(incoming(listener), shutdown)
-            .await?;
+            .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT));
+        match identity {
+            Some(identity) => {
+                server = server.tls_config(identity.server())?;
+                router = router.layer(axum::middleware::from_fn(access::check));
+            }
+            None => refuse_open_port(&listener)?,
+        }
+        let server = server.add_routes(Routes::from(router));
+        server.serve_with_incoming_shutdown(incoming(listener), shutdown).await?;
         Ok(())
     }
 }
 
-/// Connections to a worker. Without `TCP_NODELAY` every distributed query would wait 40 ms for an
-/// acknowledgement (engine.md T8).
-pub fn incoming(listener: TcpListener) -> TcpIncoming {
-    TcpIncoming::from(listener).with_nodelay(Some(true))
-}
-
-/// The session of one task: that of the coordinator without its planner.
+/// The session of one task: that of the coordinator without its planner, in the budget of the
+/// query that its header names.
 fn task_session(
     context: WorkerQueryContext,
+    runtime: &NodeRuntime,
     counters: &Arc<Counters>,
     channels: Channels,
 ) -> DataFusionResult<SessionState> {
     let counters = Arc::clone(counters);
-    let mut builder = context.builder;
+    let query = context.headers.get(QUERY_HEADER).and_then(|name| name.to_str().ok());
+    let mut builder = context.builder.with_runtime_env(runtime.of_query(query));
     let config = builder.config().get_or_insert_default();
+    // The task keeps its session, and so this, as long as it is there.
+    config.set_extension(Arc::new(counters.running_task()));
     let ours = session::session_config();
     config.options_mut().execution.target_partitions = ours.options().execution.target_partitions;
     config.options_mut().execution.parquet = ours.options().execution.parquet.clone();
     let mut state = builder
         .with_distributed_channel_resolver(channels)
         .with_distributed_worker_plan_rewrite_handler(move |event: WorkerPlanRewriteEvent<'_>| {
-            admit(&event.plan)?;
+            admit(&event.plan, is_network)?;
             counters.task();
             Ok(WorkerPlanRewriteEventResponse::new(event.plan))
         })
@@ -164,49 +189,11 @@ fn task_session(
     Ok(state)
 }
 
-/// Refuses a plan that writes, or reads anything but tiles.
-fn admit(plan: &Arc<dyn ExecutionPlan>) -> DataFusionResult<()> {
-    plan.apply(|node| {
-        if node.is::<DataSinkExec>() {
-            return Err(exec_datafusion_err!("a worker executes no plan that writes"));
-        }
-        let scan = node.downcast_ref::<DataSourceExec>();
-        let files = scan.and_then(|s| s.data_source().downcast_ref::<FileScanConfig>());
-        if let Some(files) = files
-            && !files.object_store_url.as_str().starts_with(catalog::TILE_STORE)
-        {
-            let store = files.object_store_url.as_str();
-            return Err(exec_datafusion_err!("a worker reads tiles only, not {store}"));
-        }
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    Ok(())
-}
-
-/// Channels to workers, opened once and shared by all queries of a node.
-#[derive(Debug, Clone, Default)]
-pub struct Channels {
-    open: Arc<Mutex<HashMap<Url, Channel>>>,
-}
-
-impl Channels {
-    /// The channel to a worker. It connects at first use and again after a loss.
-    fn channel(&self, url: &Url) -> DataFusionResult<Channel> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(channel) = open.get(url) {
-            return Ok(channel.clone());
-        }
-        let endpoint = Endpoint::from_shared(url.to_string())
-            .map_err(|error| DataFusionError::External(Box::new(error)))?
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
-            .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
-            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-            .keep_alive_while_idle(true);
-        let channel = endpoint.connect_lazy();
-        open.insert(url.clone(), channel.clone());
-        Ok(channel)
-    }
+/// Whether a node receives rows of other tasks: those are looked at where they run.
+fn is_network(node: &dyn ExecutionPlan) -> bool {
+    node.is::<NetworkShuffleExec>()
+        || node.is::<NetworkCoalesceExec>()
+        || node.is::<NetworkBroadcastExec>()
 }
 
 #[async_trait]
@@ -215,26 +202,81 @@ impl ChannelResolver for Channels {
         &self,
         url: &Url,
     ) -> DataFusionResult<Box<dyn WorkerChannel>> {
-        Ok(create_worker_client(BoxCloneSyncChannel::new(self.channel(url)?)))
+        let channel =
+            self.tasks(url).map_err(|error| DataFusionError::External(Box::new(error)))?;
+        let inner = create_worker_client(BoxCloneSyncChannel::new(channel));
+        Ok(Box::new(Link { worker: url.clone(), inner }))
     }
 }
 
-/// Refuses a listener that other hosts reach: until nodes prove who they are, a worker port is
-/// remote execution for anyone (design.md §6).
-///
-/// # Errors
-/// When the address is not a loopback address.
-pub fn refuse_open_port(listener: &TcpListener) -> Result<(), Error> {
-    match listener.local_addr() {
-        Ok(address) if !address.ip().is_loopback() => Err(Error::OpenPort { address }),
-        Ok(_) | Err(_) => Ok(()),
+/// The library's way to a worker, whose broken connections are losses of that worker and whose
+/// tasks start in time.
+struct Link {
+    worker: Url,
+    inner: Box<dyn WorkerChannel>,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("worker", &self.worker).finish_non_exhaustive()
     }
 }
 
-/// The URL of a worker that listens on `address`.
+impl Link {
+    /// An answer with its errors told apart.
+    fn told<T>(&self, answer: DataFusionResult<T>) -> DataFusionResult<T> {
+        answer.map_err(|error| loss::from_worker(&self.worker, error))
+    }
+
+    fn stream<T: 'static>(
+        &self,
+        items: BoxStream<'static, DataFusionResult<T>>,
+    ) -> BoxStream<'static, DataFusionResult<T>> {
+        let worker = self.worker.clone();
+        items.map(move |item| item.map_err(|error| loss::from_worker(&worker, error))).boxed()
+    }
+}
+
+#[async_trait]
+impl WorkerChannel for Link {
+    async fn coordinator_channel(
+        &mut self,
+        headers: HeaderMap,
+        request: SetPlanRequest,
+        messages: BoxStream<'static, CoordinatorToWorkerMsg>,
+        metrics: ExecutionPlanMetricsSet,
+        context: &Arc<TaskContext>,
+    ) -> DataFusionResult<BoxStream<'static, DataFusionResult<WorkerToCoordinatorMsg>>> {
+        let inner = &mut self.inner;
+        let answers = inner.coordinator_channel(headers, request, messages, metrics, context).await;
+        Ok(self.stream(self.told(answers)?))
+    }
+
+    async fn execute_task(
+        &mut self,
+        headers: HeaderMap,
+        request: ExecuteTaskRequest,
+        metrics: ExecutionPlanMetricsSet,
+        context: &Arc<TaskContext>,
+    ) -> DataFusionResult<Vec<BoxStream<'static, DataFusionResult<RecordBatch>>>> {
+        let streams = self.inner.execute_task(headers, request, metrics, context).await;
+        let streams = self.told(streams)?.into_iter().map(|stream| self.stream(stream)).collect();
+        Ok(start_in_time(streams, PATIENCE))
+    }
+
+    async fn get_worker_info(
+        &mut self,
+        request: GetWorkerInfoRequest,
+    ) -> DataFusionResult<GetWorkerInfoResponse> {
+        let answer = self.inner.get_worker_info(request).await;
+        self.told(answer)
+    }
+}
+
+/// The URL of a worker that listens on `address`, with certificates or without.
 ///
 /// # Errors
 /// Never for a socket address; the URL type asks for it.
-pub fn worker_url(address: SocketAddr) -> Result<Url, url::ParseError> {
-    Url::parse(&format!("http://{address}"))
+pub fn worker_url(address: SocketAddr, secure: bool) -> Result<Url, url::ParseError> {
+    Url::parse(&format!("{}://{address}", if secure { "https" } else { "http" }))
 }

@@ -11,39 +11,71 @@ use datafusion::error::DataFusionError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The origin could not be read as tables.
-    #[error(transparent)]
-    Catalog(#[from] catalog::Error),
-    /// The worker's own address is not in the list of workers.
-    #[error(
-        "this worker's url {url} is not in the list of workers ({}): every node needs the same \
-         list, this worker included",
-        .workers.join(", ")
-    )]
-    NotAMember {
-        /// The worker's own URL.
-        url: String,
-        /// The list as configured.
-        workers: Vec<String>,
-    },
     /// The port would be open to other hosts.
     #[error(
-        "will not serve tasks on {address}: a worker port executes plans from the network, and \
-         nothing yet protects it there; listen on a loopback address"
+        "will not serve tasks on {address} without certificates: a worker port executes plans from \
+         the network; make certificates with armilla certificates and give --tls-ca, \
+         --tls-certificate and --tls-key, or listen on a loopback address"
     )]
     OpenPort {
         /// The address.
         address: SocketAddr,
     },
-    /// A tile could not be copied from the origin.
-    #[error("cannot copy tile {tile} from the origin")]
+    /// The files that say who this worker is are wrong.
+    #[error(transparent)]
+    Identity(#[from] crate::transport::IdentityError),
+    /// A tile could not be copied from any place.
+    #[error("cannot copy tile {tile}: {reasons}")]
     Copy {
         /// Location of the tile below the data root.
         tile: String,
-        /// What the origin answered.
-        #[source]
-        source: object_store::Error,
+        /// What each place said.
+        reasons: String,
     },
+    /// Another process has the worker's folder.
+    #[error(
+        "the folder {} is in use by another process: stop it, or give this worker a folder of its \
+         own with --data",
+        .folder.display()
+    )]
+    InUse {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A newer release wrote the worker's folder.
+    #[error(
+        "{} has version {found}, and this release knows versions up to {known}: use the release \
+         that wrote it, or another folder with --data",
+        .path.display()
+    )]
+    Newer {
+        /// The file that says so.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The newest version that is known here.
+        known: u32,
+    },
+    /// A file of the worker's own has no meaning.
+    #[error("{} is not as this program writes it: {reason}", .path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A folder or file of the worker's own could not be read.
+    #[error("cannot read {}", .path.display())]
+    Read {
+        /// The folder or file.
+        path: PathBuf,
+        /// What the system answered.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Work on files ended by itself.
+    #[error("work on files ended by itself")]
+    Task(#[source] tokio::task::JoinError),
     /// A folder or file of the worker's own could not be written.
     #[error("cannot write {}", .path.display())]
     Write {
@@ -52,15 +84,6 @@ pub enum Error {
         /// What the system answered.
         #[source]
         source: std::io::Error,
-    },
-    /// The worker's own folder cannot serve as a store.
-    #[error("cannot use {} as the folder of this worker", .path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// What the store answered.
-        #[source]
-        source: object_store::Error,
     },
     /// The gRPC service ended with an error.
     #[error("the worker service failed")]
@@ -74,14 +97,27 @@ impl Error {
     /// Who has to act.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Session(_) => Fault::Internal,
-            Self::Catalog(_)
-            | Self::OpenPort { .. }
-            | Self::NotAMember { .. }
+            Self::Session(_) | Self::Task(_) => Fault::Internal,
+            Self::OpenPort { .. }
+            | Self::Identity(_)
             | Self::Copy { .. }
+            | Self::InUse { .. }
+            | Self::Newer { .. }
+            | Self::Malformed { .. }
+            | Self::Read { .. }
             | Self::Write { .. }
-            | Self::Folder { .. }
             | Self::Serve(_) => Fault::Unavailable,
         }
     }
+}
+
+/// The message of an error with those of its causes.
+pub(crate) fn with_causes(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }

@@ -1,20 +1,48 @@
 //! A worker executes tasks on the tiles that it holds, and shares nothing with its peers.
 //!
-//! [`session`] makes the sessions in which tasks run (the coordinator uses the same), [`tile_store`]
-//! opens tiles, [`replicate`] copies what placement gives a worker into its own folder,
-//! [`distributed`] is the gRPC service and the only module here that knows
+//! [`node`] is what a worker is beside its tasks: its [`folder`], what it is to hold ([`holdings`])
+//! and the routes by which coordinators and peers speak to it ([`control`]). [`repair`] brings the
+//! folder to what it is to hold by [`replicate`]; [`tile_store`] opens tiles from [`own_tiles`],
+//! verified by [`checksum`], or from [`elsewhere`]. [`session`] makes the sessions in which tasks
+//! run (the coordinator uses the same), [`memory`] and [`spill`] bound what queries take,
+//! [`distributed`] is the port of a worker and the only module here that knows
 //! `datafusion-distributed`, [`counters`] counts the work done.
+//! [`transport`] says who a node is, [`channels`] connects nodes, `access` and `admission` say who
+//! may ask for what and which plans run, [`loss`] names a worker that was lost, [`early_start`]
+//! asks for the rows of a task before its worker forgets it, `peer_tiles` reads tiles of peers.
 //! A worker never chooses where work goes.
 
+mod access;
+mod admission;
+pub mod channels;
+pub mod checksum;
 pub mod control;
 pub mod counters;
 pub mod distributed;
+pub mod early_start;
+mod elsewhere;
 pub mod error;
-pub mod replicate;
+pub mod folder;
+pub mod holdings;
+pub mod loss;
+pub mod memory;
+pub mod node;
+pub mod own_tiles;
+mod peer_tiles;
+mod repair;
+mod replicate;
 pub mod session;
+mod spill;
 pub mod tile_store;
+pub mod transport;
 
+pub use access::Role;
+pub use channels::{Channels, LinkError, NodeClient};
 pub use counters::Counters;
-pub use distributed::{Channels, Worker, WorkerConfig};
+pub use distributed::{Port, Worker, WorkerConfig};
+pub use elsewhere::Peers;
 pub use error::Error;
+pub use holdings::NodeName;
+pub use node::{Node, NodeConfig};
 pub use tile_store::TileStore;
+pub use transport::Identity;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use datafusion::common::exec_datafusion_err;
 use datafusion::error::Result;
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::disk_manager::DiskManager;
 use datafusion::execution::object_store::ObjectStoreRegistry;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{FunctionRegistry, SessionState};
@@ -16,8 +16,10 @@ use datafusion::prelude::SessionConfig;
 use object_store::ObjectStore;
 use url::Url;
 
-/// How many memory consumers an out-of-memory error names.
-const CONSUMERS_NAMED: NonZeroUsize = NonZeroUsize::new(5).expect("five is not zero");
+use crate::holdings::NodeName;
+use crate::memory::{Budget, Memory};
+use crate::spill::Spill;
+use crate::{Counters, Error};
 
 /// Parsed Parquet footers are kept up to this size.
 const FOOTER_CACHE_BYTES: usize = 256 * 1024 * 1024;
@@ -44,18 +46,49 @@ impl ObjectStoreRegistry for TileStoreRegistry {
     }
 }
 
-/// The stores and limits of a node, shared by all its sessions. Operators that can spill do so
-/// at `memory_bytes`; others fail alone.
-///
-/// # Errors
-/// When the folder for spilled data cannot be made.
-pub fn runtime_env(tiles: Arc<dyn ObjectStore>, memory_bytes: usize) -> Result<Arc<RuntimeEnv>> {
-    let pool = TrackConsumersPool::new(FairSpillPool::new(memory_bytes), CONSUMERS_NAMED);
-    RuntimeEnvBuilder::new()
-        .with_object_store_registry(Arc::new(TileStoreRegistry { tiles }))
-        .with_memory_pool(Arc::new(pool))
-        .with_metadata_cache_limit(FOOTER_CACHE_BYTES)
-        .build_arc()
+/// The stores and limits of a node, shared by all its sessions, and those of each query.
+#[derive(Debug)]
+pub struct NodeRuntime {
+    node: Arc<RuntimeEnv>,
+    memory: Memory,
+}
+
+impl NodeRuntime {
+    /// The runtime of a node that opens `tiles` and is called `name` in messages. Operators that
+    /// can spill do so at their share of the budget; others fail alone.
+    ///
+    /// # Errors
+    /// When the folder for spilled data cannot be made.
+    pub fn new(
+        tiles: Arc<dyn ObjectStore>,
+        budget: &Budget,
+        name: &NodeName,
+        counters: &Counters,
+    ) -> std::result::Result<Self, Error> {
+        let memory = Memory::new(budget, name.clone());
+        counters.watch_memory(Arc::clone(memory.node()));
+        let spill = Spill::open(budget.spill.as_deref(), budget.spill_bytes, name.clone())?;
+        let spill = DiskManager::builder().with_temp_file_factory(Arc::new(spill));
+        let node = RuntimeEnvBuilder::new()
+            .with_object_store_registry(Arc::new(TileStoreRegistry { tiles }))
+            .with_memory_pool(Arc::clone(memory.node()))
+            .with_disk_manager_builder(spill)
+            .with_metadata_cache_limit(FOOTER_CACHE_BYTES)
+            .build_arc()?;
+        Ok(Self { node, memory })
+    }
+
+    /// What all queries share. A session that runs something takes [`Self::of_query`].
+    pub fn node(&self) -> &Arc<RuntimeEnv> {
+        &self.node
+    }
+
+    /// The runtime of a query: that of the node with a budget of its own, shared by all sessions
+    /// that name the query; one without a name has it alone.
+    pub fn of_query(&self, query: Option<&str>) -> Arc<RuntimeEnv> {
+        let memory_pool = self.memory.of_query(query);
+        Arc::new(RuntimeEnv { memory_pool, ..RuntimeEnv::clone(&self.node) })
+    }
 }
 
 /// The options that every session of ours starts from.

@@ -1,7 +1,11 @@
-//! The store behind `shard://`: opens a tile from the node's own folder, else from the origin.
+//! The store behind `shard://`: opens a tile from the node's own folder, else from a peer that holds
+//! a replica, else from the origin.
 //!
 //! A plan names tiles by their location below the data root, so any plan is correct on any node;
-//! locality is speed. Each answer is counted by its source. The store only reads.
+//! locality is speed. Whatever is wrong with a source, the next one answers; each answer is counted
+//! by its source, and only when all failed the read does, and says why each did. An answer is handed
+//! on when it is whole, so that a source that fails in the middle of it is replaced too.
+//! The store only reads.
 
 use std::fmt;
 use std::ops::Range;
@@ -13,93 +17,133 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload,
+    ObjectMeta, ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
 use crate::counters::{Counters, Source};
+use crate::elsewhere::{Elsewhere, reason};
+use crate::holdings::NodeName;
+use crate::own_tiles::OwnTiles;
 
 /// Opens tiles by their location below the data root.
 #[derive(Debug)]
 pub struct TileStore {
-    own: Option<Arc<dyn ObjectStore>>,
-    origin: Option<Arc<dyn ObjectStore>>,
+    sources: Sources,
     counters: Arc<Counters>,
 }
 
+#[derive(Debug)]
+enum Sources {
+    /// None: the node must not open tiles.
+    Closed,
+    /// All tables are at hand.
+    Whole(Arc<dyn ObjectStore>),
+    /// A worker's; without `elsewhere` a query reads the own folder only.
+    Worker { own: OwnTiles, elsewhere: Option<Arc<Elsewhere>>, name: NodeName },
+}
+
 impl TileStore {
-    /// A store that reads `own` first and, where that has no such tile, `origin`.
-    pub fn new(
-        own: Option<Arc<dyn ObjectStore>>,
-        origin: Option<Arc<dyn ObjectStore>>,
-        counters: Arc<Counters>,
-    ) -> Self {
-        Self { own, origin, counters }
+    /// The store of a node that has all tables at hand.
+    pub fn whole(store: Arc<dyn ObjectStore>, counters: Arc<Counters>) -> Self {
+        Self { sources: Sources::Whole(store), counters }
     }
 
     /// The store of a node that must not open tiles: the coordinator of a cluster.
     pub fn closed(counters: Arc<Counters>) -> Self {
-        Self::new(None, None, counters)
+        Self { sources: Sources::Closed, counters }
     }
 
-    fn sources(&self) -> impl Iterator<Item = (Source, &Arc<dyn ObjectStore>)> {
-        let own = self.own.iter().map(|store| (Source::Local, store));
-        own.chain(self.origin.iter().map(|store| (Source::Origin, store)))
+    /// The store of a worker.
+    pub(crate) fn of_worker(
+        own: OwnTiles,
+        elsewhere: Option<Arc<Elsewhere>>,
+        name: NodeName,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self { sources: Sources::Worker { own, elsewhere, name }, counters }
     }
 
-    /// What the first source that has the tile answers; it is counted.
+    /// What the first source that can answer answers; it is counted.
     async fn read<T, F>(
         &self,
         location: &Path,
         ask: impl Fn(Arc<dyn ObjectStore>) -> F + Send + Sync,
     ) -> Result<T>
     where
+        T: Send,
         F: Future<Output = Result<T>> + Send,
     {
-        for (source, store) in self.sources() {
-            match ask(Arc::clone(store)).await {
-                Err(Error::NotFound { .. }) => {}
-                Err(error) => return Err(error),
-                Ok(found) => {
-                    self.counters.read(source);
-                    return Ok(found);
+        let (own, elsewhere, name) = match &self.sources {
+            Sources::Closed => {
+                self.counters.refused();
+                let text = format!("this node holds no tiles, and was asked to open {location}");
+                return Err(Error::NotSupported { source: text.into() });
+            }
+            Sources::Whole(store) => {
+                let answer = ask(Arc::clone(store)).await?;
+                self.counters.read(Source::Local);
+                return Ok(answer);
+            }
+            Sources::Worker { own, elsewhere, name } => (own, elsewhere, name),
+        };
+        let mut reasons = match ask(Arc::new(own.clone())).await {
+            Ok(answer) => {
+                self.counters.read(Source::Local);
+                return Ok(answer);
+            }
+            Err(error) => format!("in the folder of {name}: {}", reason(&error)),
+        };
+        if let Some(elsewhere) = elsewhere {
+            for place in elsewhere.places(location) {
+                match elsewhere.ask(&place, location, &ask).await {
+                    Ok(answer) => {
+                        self.counters.read(place.source());
+                        return Ok(answer);
+                    }
+                    Err(error) => {
+                        let why = format!("; {}: {}", elsewhere.name(&place), reason(&error));
+                        reasons.push_str(&why);
+                    }
                 }
             }
+        } else {
+            reasons.push_str("; it may not be read from elsewhere (fallback = false)");
         }
-        Err(self.missing(location))
-    }
-
-    /// The error of a tile that no source has.
-    fn missing(&self, location: &Path) -> Error {
-        if self.own.is_none() && self.origin.is_none() {
-            self.counters.refused();
-            return Error::NotSupported {
-                source: format!("this node holds no tiles, and was asked to open {location}")
-                    .into(),
-            };
-        }
-        Error::NotFound {
-            path: location.to_string(),
-            source: "the tile is neither in this node's folder nor at an origin that it may read"
-                .into(),
-        }
+        let text = format!("tile {location} cannot be read: {reasons}");
+        Err(Error::Generic { store: "tile", source: text.into() })
     }
 }
 
 impl fmt::Display for TileStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TileStore(own: {}, origin: {})", self.own.is_some(), self.origin.is_some())
+        match &self.sources {
+            Sources::Closed => f.write_str("TileStore(closed)"),
+            Sources::Whole(store) => write!(f, "TileStore({store})"),
+            Sources::Worker { own, elsewhere, .. } => {
+                write!(f, "TileStore({own}, elsewhere: {})", elsewhere.is_some())
+            }
+        }
     }
 }
 
-fn read_only() -> Error {
+pub(crate) fn read_only() -> Error {
     Error::NotSupported { source: "tiles are immutable: the store of a node only reads".into() }
 }
 
-fn not_listed() -> Error {
+pub(crate) fn not_listed() -> Error {
     Error::NotSupported {
         source: "tiles are named by plans: the store of a node lists none".into(),
     }
+}
+
+/// An answer whose bytes are all here.
+async fn collected(answer: GetResult) -> Result<GetResult> {
+    let (meta, range, attributes) =
+        (answer.meta.clone(), answer.range.clone(), answer.attributes.clone());
+    let bytes = answer.bytes().await?;
+    let payload = GetResultPayload::Stream(stream::once(async { Ok(bytes) }).boxed());
+    Ok(GetResult { payload, meta, range, attributes })
 }
 
 #[async_trait]
@@ -107,7 +151,11 @@ impl ObjectStore for TileStore {
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         self.read(location, |store| {
             let options = options.clone();
-            async move { store.get_opts(location, options).await }
+            async move {
+                let head = options.head;
+                let answer = store.get_opts(location, options).await?;
+                if head { Ok(answer) } else { collected(answer).await }
+            }
         })
         .await
     }

@@ -43,7 +43,8 @@ fn guard<T: ArrowPrimitiveType>(array: &ArrayRef, is_nan: impl Fn(T::Native) -> 
     Arc::new(values.unary_opt::<_, T>(|value| (!is_nan(value)).then_some(value)))
 }
 
-fn guard_array(array: &ArrayRef) -> ArrayRef {
+/// The array with NULL where a floating-point value is NaN; itself when none is.
+pub fn without_nan(array: &ArrayRef) -> ArrayRef {
     match array.data_type() {
         DataType::Float16 => guard::<Float16Type>(array, |value| value.to_f32().is_nan()),
         DataType::Float32 => guard::<Float32Type>(array, f32::is_nan),
@@ -71,9 +72,9 @@ impl ScalarUDFImpl for NanToNull {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         Ok(match &args.args[0] {
-            ColumnarValue::Array(array) => ColumnarValue::Array(guard_array(array)),
+            ColumnarValue::Array(array) => ColumnarValue::Array(without_nan(array)),
             ColumnarValue::Scalar(value) => {
-                let guarded = guard_array(&value.to_array()?);
+                let guarded = without_nan(&value.to_array()?);
                 ColumnarValue::Scalar(ScalarValue::try_from_array(&guarded, 0)?)
             }
         })

@@ -37,24 +37,25 @@ impl Service {
             let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
             urls.push(format!("http://127.0.0.1:{port}"));
         }
-        let list = urls.join(",");
         let mut processes = Vec::new();
         for (nth, url) in urls.iter().enumerate() {
             let own = folder.path().join(nth.to_string());
             let mut command = Command::new(binary);
-            command.args(["worker", "--log", "warn", "--fallback", "false", "--url", url]);
-            command.args(["--listen", url.trim_start_matches("http://"), "--workers", &list]);
+            command.args(["worker", "--log", "warn", "--fallback", "false", "--listen"]);
+            command.arg(url.trim_start_matches("http://"));
             command.arg("--data").arg(own).arg("--origin").arg(data);
             processes.push(ready(command)?.0);
         }
-        // Else the disk would still be busy with the copies while queries are timed.
-        Command::new("sync").status().context("sync")?;
         let mut command = Command::new(binary);
         command.args(["coordinator", "--listen", "127.0.0.1:0", "--log", "warn"]);
-        command.args(["--workers", &list, "--data"]).arg(data);
+        // Each tile on one worker: what one process has, shared out.
+        command.args(["--replicas", "1", "--small-table", "0"]);
+        command.args(["--workers", &urls.join(","), "--data"]).arg(data);
         command.arg("--state").arg(folder.path().join("state"));
         let (process, url) = ready(command)?;
         processes.insert(0, process);
+        // Else the disk would still be busy with the copies while queries are timed.
+        Command::new("sync").status().context("sync")?;
         Ok(Self { url, processes, _folder: folder })
     }
 

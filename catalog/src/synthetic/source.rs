@@ -106,7 +106,7 @@ pub(super) static COLUMNS: [Column<Source>; 17] = [
         "objectId",
         "",
         "meta.id;src",
-        "id of its object in demo.object",
+        "id of its object",
         Values::Long(|s: &Source| s.object),
     )
     .principal()

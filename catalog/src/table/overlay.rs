@@ -1,5 +1,6 @@
 //! What `table.toml` says of a table, laid over what its files say.
 
+use adql::schema::is_ucd;
 use adql::{Column, Positions, Table};
 use datafusion::arrow::datatypes::Schema;
 use object_store::path::Path;
@@ -66,7 +67,7 @@ pub(super) fn describe(
         };
         let column = &mut table.columns[at];
         overlay(&mut column.unit, said.unit.as_ref());
-        overlay(&mut column.ucd, said.ucd.as_ref().filter(|ucd| is_ucd(ucd, name, path)));
+        overlay(&mut column.ucd, said.ucd.as_ref().filter(|ucd| is_usable_ucd(ucd, name, path)));
         overlay(&mut column.utype, said.utype.as_ref());
         overlay(&mut column.xtype, said.xtype.as_ref());
         overlay(&mut column.description, said.description.as_ref());
@@ -93,12 +94,9 @@ fn overlay(text: &mut Option<String>, said: Option<&String>) {
     }
 }
 
-/// Whether a text has the form of a UCD; VOTable documents with another are invalid.
-fn is_ucd(ucd: &str, column: &str, path: &Path) -> bool {
-    let good = ucd
-        .trim()
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b';' | b'-'));
+/// Whether a text is a UCD; says so where it is not.
+fn is_usable_ucd(ucd: &str, column: &str, path: &Path) -> bool {
+    let good = is_ucd(ucd.trim());
     if !good {
         warn!(file = %path, column, ucd, "ignored what is no UCD");
     }

@@ -81,15 +81,15 @@ fn bytes_by_cell_count_every_tile() {
     let snapshot = large();
     for order in [0, 3, 7, 9] {
         let order = Order::new(order).unwrap();
-        let cells = snapshot.bytes_by_cell(order);
+        let cells = snapshot.bytes_by_cell(order, 0);
         assert_eq!(cells.len() as u64, order.pixels());
         assert_eq!(cells.iter().sum::<u64>(), 196_608 * 100_000_000);
     }
     let workers: Vec<String> = (0..3).map(|i| i.to_string()).collect();
     let order = Order::new(5).unwrap();
-    let placement = crate::Placement::new(order, &workers, &snapshot.bytes_by_cell(order));
+    let placement = crate::Placement::first(&workers, 1, order, &snapshot.bytes_by_cell(order, 0));
     let held: Vec<usize> =
-        (0..3).map(|worker| snapshot.tiles_of(&placement, worker).len()).collect();
+        (0..3).map(|worker| snapshot.files_of(&placement, 0, worker).len()).collect();
     assert_eq!(held.iter().sum::<usize>(), 196_608);
     assert!(held.iter().all(|h| h.abs_diff(65_536) <= 16), "{held:?}");
 }

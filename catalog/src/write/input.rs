@@ -6,15 +6,13 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use adql::function::nan_to_null::without_nan;
 use adql::sky::{Order, Pixel, Position, spatial_index};
 use datafusion::arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, Float64Array, Int64Array,
-    PrimitiveArray, RecordBatch,
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch,
 };
-use datafusion::arrow::compute::{filter_record_batch, nullif};
-use datafusion::arrow::datatypes::{
-    DataType, Field, Float32Type, Float64Type, Int64Type, Schema, SchemaRef,
-};
+use datafusion::arrow::compute::filter_record_batch;
+use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 
 use crate::hats::TILE_COLUMNS;
 use crate::write::WriteOptions;
@@ -148,7 +146,7 @@ impl Input {
         let mut columns: Vec<ArrayRef> = vec![Arc::new(places)];
         for (at, column) in batch.columns().iter().enumerate() {
             if Some(at) != self.ready {
-                columns.push(without_nan(column)?);
+                columns.push(without_nan(column));
             }
         }
         RecordBatch::try_new(Arc::clone(&self.written), columns)
@@ -187,25 +185,4 @@ fn is_near(spatial_index: i64, ra: f64, dec: f64) -> bool {
     let position = Position::from_degrees(ra, dec);
     cell.zip(position)
         .is_some_and(|(cell, position)| cell.center().distance(&position).degrees() < CELL_DEG)
-}
-
-/// A column in which NaN is NULL.
-fn without_nan(column: &ArrayRef) -> Result<ArrayRef, Error> {
-    match column.data_type() {
-        DataType::Float64 => nan_to_null::<Float64Type>(column, f64::is_nan),
-        DataType::Float32 => nan_to_null::<Float32Type>(column, f32::is_nan),
-        _ => Ok(Arc::clone(column)),
-    }
-}
-
-fn nan_to_null<T: ArrowPrimitiveType>(
-    column: &ArrayRef,
-    is_nan: impl Fn(T::Native) -> bool,
-) -> Result<ArrayRef, Error> {
-    let values: &PrimitiveArray<T> = column.as_primitive();
-    if !values.values().iter().any(|value| is_nan(*value)) {
-        return Ok(Arc::clone(column));
-    }
-    let nan = BooleanArray::from_unary(values, is_nan);
-    nullif(column, &nan).map_err(|e| Error::compute("make NaN NULL", e))
 }

@@ -1,8 +1,8 @@
 //! The Parquet files of a table: how they are encoded, and what their footers say together.
 //!
 //! Values are plain: a dictionary on floats or unique ids makes scans several times slower and
-//! files no smaller. LZ4 compresses all but floats, whose digits are noise to it. Pages are small and have an index, so that a cone
-//! reads the rows around it and not a row group.
+//! files no smaller. LZ4 compresses all but floats, whose digits are noise to it. Pages are small
+//! and have an index, so that a cone reads the rows around it and not a row group.
 
 use std::collections::HashSet;
 use std::fs::File;

@@ -24,6 +24,19 @@ Without a command, armilla serves.
 Every flag is also a key of the TOML file given by --config (max_rows) and an environment
 variable (ARMILLA_MAX_ROWS). A flag beats the variable, the variable beats the file.";
 
+const CERTIFICATES_EXAMPLE: &str = "\
+Example, one coordinator and two workers:
+  armilla certificates --dir /root/armilla-certificates \\
+    --coordinator tap.example.org --worker w1.example.org,w2.example.org
+
+Then copy the folder DIR/<host> to each host, readable by the service only, and give each node
+  --tls-ca ca.pem --tls-certificate certificate.pem --tls-key key.pem
+and the coordinator --workers https://w1.example.org:9001,https://w2.example.org:9001
+A host is named as the URLs of --workers name it. DIR/ca.key signs new certificates: it stays
+where it is. Certificates of nodes count for two years; run the command again to renew or add
+some, and start those nodes again. To take a host's certificate back, make everything anew in
+another folder.";
+
 /// What the command line says.
 #[derive(Debug)]
 pub(crate) struct Arguments {
@@ -156,6 +169,9 @@ fn about(command: Command) -> &'static str {
         Command::Worker => "Hold a share of the tables' tiles and execute tasks on them",
         Command::Query => "Run one query and write its rows to stdout",
         Command::Explain => "Tell which tiles, row groups and rows a query touches, and why",
+        Command::Certificates => {
+            "Make the certificates by which a cluster's nodes trust each other"
+        }
     }
 }
 
@@ -167,10 +183,9 @@ fn example(command: Command) -> &'static str {
              --workers http://127.0.0.1:9001,http://127.0.0.1:9002,http://127.0.0.1:9003"
         }
         Command::Worker => {
-            "Example, the first of three workers:\n  armilla worker --data /disk1/tiles --origin \
-             /sky \\\n    --listen 127.0.0.1:9001 --url http://127.0.0.1:9001 \\\n    \
-             --workers http://127.0.0.1:9001,http://127.0.0.1:9002,http://127.0.0.1:9003\n\n\
-             The worker executes plans from the network: listen where only the cluster can reach."
+            "Example:\n  armilla worker --data /disk1/tiles --origin /sky --listen 127.0.0.1:9001\n\n\
+             The coordinator tells it what to hold. A worker executes plans: beyond loopback it \
+             needs\ncertificates, which armilla certificates makes."
         }
         Command::Query => {
             "Example:\n  armilla query --data /sky --format csv \\\n    \
@@ -180,5 +195,6 @@ fn example(command: Command) -> &'static str {
             "Example:\n  armilla explain --data /sky \\\n    \
              'SELECT COUNT(*) FROM stars WHERE DISTANCE(ra, dec, 10.68, 41.27) < 0.1'"
         }
+        Command::Certificates => CERTIFICATES_EXAMPLE,
     }
 }

@@ -21,6 +21,9 @@ pub enum Error {
     /// The jobs cannot be kept.
     #[error(transparent)]
     Jobs(#[from] crate::uws::Error),
+    /// The files that say who this node is are wrong.
+    #[error(transparent)]
+    Identity(#[from] worker::transport::IdentityError),
     /// The worker did not start, or stopped.
     #[error(transparent)]
     Worker(#[from] worker::Error),
@@ -32,6 +35,9 @@ pub enum Error {
         /// What the writer met.
         source: catalog::Error,
     },
+    /// Certificates could not be made.
+    #[error(transparent)]
+    Certificates(#[from] super::certificates::Error),
     /// An address cannot be listened on.
     #[error("cannot listen on {address}: {}", reason(.source))]
     Listen {
@@ -41,7 +47,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The URL of the worker that follows from its address is none.
-    #[error("cannot make a URL of the address {address}: give --url")]
+    #[error("cannot make a URL of the address {address}")]
     Url {
         /// The address.
         address: String,

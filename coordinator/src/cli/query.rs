@@ -32,7 +32,7 @@ pub(super) async fn run(settings: &Settings, adql: &str) -> Result<(), Error> {
     let max_rows = settings.get("maxrec")?.map(|Rows(rows)| rows);
     let engine = Engine::open(&engine_config(settings)?).await?;
     let adql = text(adql)?;
-    let result = engine.query(&adql, QueryOptions { maxrec: max_rows }).await?;
+    let result = engine.query(&adql, QueryOptions { maxrec: max_rows, duration: None }).await?;
     let infos = vec![
         Info { name: "QUERY", value: adql },
         Info { name: "server_software", value: SOFTWARE.to_owned() },

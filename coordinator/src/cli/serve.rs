@@ -2,16 +2,19 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use adql::Schemas;
 use axum::serve::{Listener, ListenerExt as _};
 use tokio::net::TcpListener;
 use url::Url;
+use worker::Channels;
 
 use crate::Engine;
 use crate::cli::shutdown::until_signal;
-use crate::cli::{Error, address, announce, demo, engine_config, listen};
-use crate::config::{Bytes, Command, Duration, Rows, Settings, Urls};
+use crate::cli::{Error, address, announce, demo, engine_config, identity, listen, snapshot};
+use crate::cluster::{Cluster, ClusterConfig};
+use crate::config::{Bytes, BytesOrNone, Command, Duration, Rows, Settings, Urls};
 use crate::tap::{PATH, RowLimits, Service, router};
 use crate::uws::{JobLimits, Jobs, Seconds};
 
@@ -23,25 +26,40 @@ const QUEUED_MAX: u32 = 1000;
 const KEPT_MAX: u32 = 100_000;
 
 pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), Error> {
-    let mut config = engine_config(settings)?;
-    if command == Command::Coordinator {
-        Urls(config.workers) = settings.require("workers")?;
-    }
+    let config = engine_config(settings)?;
+    let cluster_config = match command {
+        Command::Coordinator => Some(cluster_config(settings)?),
+        _ => None,
+    };
     let Rows(default) = settings.require("default_rows")?;
     let Rows(hard) = settings.require("max_rows")?;
+    let Duration(query_seconds) = settings.require("query_duration")?;
     let public_url: Option<Url> = settings.get("public_url")?;
     // The port first: that it is taken should not be told after minutes of reading tables.
     let listener = listen(&settings.require::<String>("listen")?).await?;
     if command == Command::Serve {
         demo::make_where_empty(settings).await?;
     }
-    let engine = Engine::open(&config).await?;
+    let snapshot = snapshot(settings).await?;
     // Last, so that a wrong data folder leaves no state folder behind.
     let jobs = open_jobs(settings).await?;
+    let cluster = match &cluster_config {
+        Some((config, channels)) => {
+            let state: PathBuf = settings.require("state")?;
+            let channels = channels.clone();
+            let cluster = Cluster::open(config, Arc::clone(&snapshot), &state, channels)?;
+            cluster.ready().await?;
+            Some(Arc::new(cluster))
+        }
+        None => None,
+    };
+    let engine = Engine::on(snapshot, &config, cluster)?;
     let tables = engine.snapshot().tables().len();
-    tracing::info!(tables, workers = config.workers.len(), "serving");
+    let workers = engine.cluster().map_or(0, |cluster| cluster.workers().count());
+    tracing::info!(tables, workers, "serving");
     let service = Service::new(engine, RowLimits { default, hard }, jobs.clone())
         .with_public_url(public_url)
+        .with_query_duration(std::time::Duration::from_secs(query_seconds.into()))
         .with_listed_jobs(settings.require("list_jobs")?);
     let work = service.work();
     announce("ready", &format!("http://{}{PATH}", address(&listener)?))?;
@@ -56,6 +74,16 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), Err
         tokio::try_join!(serving, executing).map(|((), ())| ())
     })
     .await
+}
+
+/// The workers, and how they are reached.
+fn cluster_config(settings: &Settings) -> Result<(ClusterConfig, Channels), Error> {
+    let Urls(workers) = settings.require("workers")?;
+    let replicas: NonZeroUsize = settings.require("replicas")?;
+    let BytesOrNone(small_table_bytes) = settings.require("small_table")?;
+    let channels = Channels::new(identity(settings)?);
+    let config = ClusterConfig { workers, replicas: replicas.get(), small_table_bytes };
+    Ok((config, channels))
 }
 
 /// Connections that send what they have: the end of a small answer would otherwise wait 40 ms for

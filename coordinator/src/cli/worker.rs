@@ -1,43 +1,30 @@
 //! `worker`: a node that holds its share of the tiles and executes tasks on them.
 
-use std::path::PathBuf;
-
-use indicatif::{ProgressBar, ProgressStyle};
 use url::Url;
-use worker::replicate::Progress;
-use worker::{Worker, WorkerConfig};
+use worker::{NodeConfig, Worker, WorkerConfig};
 
 use crate::cli::shutdown::{Shutdown, until_signal};
-use crate::cli::{Error, address, announce, listen};
-use crate::config::{Bytes, Settings, Urls};
+use crate::cli::{Error, address, announce, budget, identity, listen};
+use crate::config::Settings;
 use crate::tap::metrics_router;
 
 pub(super) async fn run(settings: &Settings) -> Result<(), Error> {
-    let Urls(workers) = settings.require("workers")?;
-    let data: PathBuf = settings.require("data")?;
-    let origin: String = settings.require("origin")?;
-    let fallback = settings.require("fallback")?;
-    let memory = settings.get("memory")?.map(|Bytes(bytes)| bytes);
-    // The ports first: that one is taken should not be told after an hour of copying.
+    let node = NodeConfig {
+        data: settings.require("data")?,
+        origin: settings.require("origin")?,
+        fallback: settings.require("fallback")?,
+    };
+    let config = WorkerConfig { node, budget: budget(settings)?, identity: identity(settings)? };
     let listener = listen(&settings.require::<String>("listen")?).await?;
-    worker::distributed::refuse_open_port(&listener)?;
+    if config.identity.is_none() {
+        worker::transport::refuse_open_port(&listener)?;
+    }
     let metrics = match settings.get::<String>("metrics")? {
         Some(address) => Some(listen(&address).await?),
         None => None,
     };
-    let url = match settings.get::<Url>("url")? {
-        Some(url) => url,
-        None => own_url(&listener)?,
-    };
-    let config = WorkerConfig {
-        data,
-        origin,
-        url: url.clone(),
-        workers,
-        fallback,
-        memory_bytes: memory.unwrap_or_else(worker::session::default_memory_bytes),
-    };
-    let worker = prepare(&config).await?;
+    let url = own_url(&listener, config.identity.is_some())?;
+    let worker = Worker::open(&config)?;
     if let Some(metrics) = &metrics {
         announce("metrics", &format!("http://{}/metrics", address(metrics)?))?;
     }
@@ -54,30 +41,10 @@ pub(super) async fn run(settings: &Settings) -> Result<(), Error> {
     .await
 }
 
-fn own_url(listener: &tokio::net::TcpListener) -> Result<Url, Error> {
+fn own_url(listener: &tokio::net::TcpListener, secure: bool) -> Result<Url, Error> {
     let address = listener.local_addr().map_err(Error::Runtime)?;
-    let url = worker::distributed::worker_url(address);
+    let url = worker::distributed::worker_url(address, secure);
     url.map_err(|_| Error::Url { address: address.to_string() })
-}
-
-/// Copies the worker's tiles, with a bar where people look on.
-async fn prepare(config: &WorkerConfig) -> Result<Worker, Error> {
-    let bar = ProgressBar::new(0).with_style(style());
-    let worker = Worker::prepare(config, &|progress: Progress| {
-        bar.set_length(progress.bytes_total);
-        bar.set_position(progress.bytes);
-        bar.set_message(format!("{} of {} tiles", progress.tiles, progress.tiles_total));
-    })
-    .await?;
-    let (message, bytes) = (bar.message(), bar.position());
-    bar.finish_and_clear();
-    tracing::info!(tiles = message, bytes, folder = %config.data.display(), "tiles are here");
-    Ok(worker)
-}
-
-fn style() -> ProgressStyle {
-    ProgressStyle::with_template("copying {msg} {wide_bar} {bytes}/{total_bytes} {eta}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 /// Serves the counters until the tasks have ended.

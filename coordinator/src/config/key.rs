@@ -15,12 +15,20 @@ pub enum Command {
     Query,
     /// What one query would touch, to stdout.
     Explain,
+    /// Certificates for the nodes of a cluster.
+    Certificates,
 }
 
 impl Command {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Serve, Self::Coordinator, Self::Worker, Self::Query, Self::Explain];
+    pub const ALL: [Self; 6] = [
+        Self::Serve,
+        Self::Coordinator,
+        Self::Worker,
+        Self::Query,
+        Self::Explain,
+        Self::Certificates,
+    ];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
@@ -30,6 +38,7 @@ impl Command {
             Self::Worker => "worker",
             Self::Query => "query",
             Self::Explain => "explain",
+            Self::Certificates => "certificates",
         }
     }
 }
@@ -61,16 +70,17 @@ pub struct Key {
     pub commands: &'static [Command],
 }
 
-use Command::{Coordinator, Explain, Query, Serve, Worker};
+use Command::{Certificates, Coordinator, Explain, Query, Serve, Worker};
 
 const URLS: &str = "a list of URLs as http://127.0.0.1:9001,http://127.0.0.1:9002";
+const HOSTS: &str = "a list of hosts as w1.example.org,10.0.0.2";
 const ADDRESS: &str = "an address with a port, as 127.0.0.1:8080";
 const ROWS: &str = "a number of rows, as 1000000 or 1e6";
 const SIZE: &str = "a size, as 8GiB, 512MiB or a number of bytes";
 const DURATION: &str = "a length of time, as 90s, 15min, 12h or 7d";
 
 /// Every setting.
-pub const KEYS: [Key; 25] = [
+pub const KEYS: &[Key] = &[
     Key {
         name: "data",
         flag: "data",
@@ -110,10 +120,40 @@ pub const KEYS: [Key; 25] = [
         value: "URLS",
         default: "",
         defaults: &[],
-        help: "all workers of the cluster, separated by commas: the same list in the same order \
-               on every node",
+        help: "all workers of the cluster, separated by commas",
         wanted: URLS,
-        commands: &[Coordinator, Worker],
+        commands: &[Coordinator],
+    },
+    Key {
+        name: "replicas",
+        flag: "replicas",
+        value: "COUNT",
+        default: "2",
+        defaults: &[],
+        help: "how many workers hold each tile; with 2, any one of them may be lost",
+        wanted: "a number of workers greater than 0",
+        commands: &[Coordinator],
+    },
+    Key {
+        name: "small_table",
+        flag: "small-table",
+        value: "BYTES",
+        default: "1GiB",
+        defaults: &[],
+        help: "a table below this size is on every worker; 0: none is",
+        wanted: "a size, as 1GiB, or 0",
+        commands: &[Coordinator],
+    },
+    Key {
+        name: "query_duration",
+        flag: "query-duration",
+        value: "TIME",
+        default: "1h",
+        defaults: &[],
+        help: "how long a query of /sync may take until its last row is read; jobs have \
+               --execution-duration",
+        wanted: DURATION,
+        commands: &[Serve, Coordinator],
     },
     Key {
         name: "origin",
@@ -126,23 +166,13 @@ pub const KEYS: [Key; 25] = [
         commands: &[Worker],
     },
     Key {
-        name: "url",
-        flag: "url",
-        value: "URL",
-        default: "",
-        defaults: &[],
-        help: "URL by which the other nodes reach this worker, one of --workers; without it, \
-               http:// and the address that it listens on",
-        wanted: "a URL, as http://127.0.0.1:9001",
-        commands: &[Worker],
-    },
-    Key {
         name: "fallback",
         flag: "fallback",
         value: "BOOL",
         default: "true",
         defaults: &[],
-        help: "whether a tile that is not in the worker's own folder is read from the origin",
+        help: "whether a tile that is missing or damaged in the worker's own folder is read from \
+               another worker that holds it, or else from the origin",
         wanted: "true or false",
         commands: &[Worker],
     },
@@ -176,6 +206,37 @@ pub const KEYS: [Key; 25] = [
         defaults: &[],
         help: "memory for all queries together, as 8GiB; operators spill to disk beyond it; \
                without it, a share of what the machine has",
+        wanted: SIZE,
+        commands: &[Serve, Coordinator, Worker, Query, Explain],
+    },
+    Key {
+        name: "query_memory",
+        flag: "query-memory",
+        value: "BYTES",
+        default: "",
+        defaults: &[],
+        help: "memory for one query on one node; without it, half of memory",
+        wanted: SIZE,
+        commands: &[Serve, Coordinator, Worker, Query, Explain],
+    },
+    Key {
+        name: "spill",
+        flag: "spill",
+        value: "DIR",
+        default: "",
+        defaults: &[],
+        help: "folder for what does not fit into memory; without it, .armilla/spill in the folder \
+               of a worker, and otherwise the folder for temporary files of the system",
+        wanted: "a folder",
+        commands: &[Serve, Coordinator, Worker, Query, Explain],
+    },
+    Key {
+        name: "spill_bytes",
+        flag: "spill-bytes",
+        value: "BYTES",
+        default: "100GiB",
+        defaults: &[],
+        help: "size of what all queries together may keep in the spill folder",
         wanted: SIZE,
         commands: &[Serve, Coordinator, Worker, Query, Explain],
     },
@@ -332,6 +393,36 @@ pub const KEYS: [Key; 25] = [
                warn,worker=debug",
         wanted: "a level or a filter, as info or warn,worker=debug",
         commands: &[Serve, Coordinator, Worker, Query, Explain],
+    },
+    Key {
+        name: "dir",
+        flag: "dir",
+        value: "DIR",
+        default: "",
+        defaults: &[],
+        help: "folder for the authority and for a folder of certificates for each host",
+        wanted: "a folder",
+        commands: &[Certificates],
+    },
+    Key {
+        name: "coordinator",
+        flag: "coordinator",
+        value: "HOSTS",
+        default: "",
+        defaults: &[],
+        help: "hosts of coordinators, separated by commas",
+        wanted: HOSTS,
+        commands: &[Certificates],
+    },
+    Key {
+        name: "worker",
+        flag: "worker",
+        value: "HOSTS",
+        default: "",
+        defaults: &[],
+        help: "hosts of workers, separated by commas, as the URLs of the workers name them",
+        wanted: HOSTS,
+        commands: &[Certificates],
     },
 ];
 

@@ -9,6 +9,10 @@ use url::Url;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bytes(pub usize);
 
+/// A number of bytes that may be 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BytesOrNone(pub u64);
+
 /// A number of rows: `1000000` or `1e6`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rows(pub u64);
@@ -50,6 +54,18 @@ impl FromStr for Bytes {
         };
         let bytes = number.checked_mul(factor).ok_or(NotOfThisKind)?;
         if bytes == 0 { Err(NotOfThisKind) } else { Ok(Self(bytes)) }
+    }
+}
+
+impl FromStr for BytesOrNone {
+    type Err = NotOfThisKind;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.trim() == "0" {
+            return Ok(Self(0));
+        }
+        let Bytes(bytes) = text.parse()?;
+        Ok(Self(bytes as u64))
     }
 }
 

@@ -63,7 +63,7 @@ async fn report(
 pub async fn analyze(planned: &Planned) -> Result<String, Error> {
     let tested_before = adql::function::in_region::exact_tests();
     let start = Instant::now();
-    let context = planned.state.task_ctx();
+    let context = planned.task_context();
     let stream = execute_stream(Arc::clone(&planned.physical), context);
     let mut stream = stream.map_err(Error::Execution)?;
     let mut rows = 0;

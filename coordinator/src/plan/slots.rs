@@ -1,31 +1,40 @@
 //! The placement of one query: which workers run its tasks, and who of them reads which tile.
 //!
-//! A query's slots are the owners of the tiles that it touches, padded to two: a plan with one
-//! task on each side of a boundary loses the boundary and would run on the coordinator
+//! A query's slots are the readers of the tiles that it touches ([`Choice`]), padded to two: a plan
+//! with one task on each side of a boundary loses the boundary and would run on the coordinator
 //! (engine.md T1), and a 1′ cone on 450 workers makes 2 tasks, not 450.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use catalog::Placement;
+use adql::sky::Pixel;
+use catalog::{Placement, Snapshot};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, plan_datafusion_err};
+use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::error::DataFusionError;
 use datafusion::physical_plan::ExecutionPlan;
 use object_store::path::Path;
 use url::Url;
 
+use super::choice::{Candidate, Choice, Touched};
+
 /// A plan that is to be distributed has at least this many slots.
 const SLOTS_MIN: usize = 2;
 
-/// The workers of a cluster and the tiles that each of them owns.
-#[derive(Debug)]
-pub struct Cluster {
+/// The cluster as one query finds it.
+#[derive(Debug, Clone)]
+pub struct ClusterView {
+    /// The tables.
+    pub snapshot: Arc<Snapshot>,
+    /// Which worker holds which piece of sky.
+    pub placement: Arc<Placement>,
+    /// Every worker holds a table of fewer bytes.
+    pub small_table_bytes: u64,
     /// All workers, in the order of the placement.
-    pub workers: Vec<Url>,
-    /// Tile to worker.
-    pub placement: Placement,
+    pub workers: Vec<Candidate>,
 }
 
 /// The slots of one query.
@@ -33,34 +42,38 @@ pub struct Cluster {
 pub struct Slots {
     urls: Vec<Url>,
     slot_of_worker: HashMap<usize, usize>,
-    cluster: Arc<Cluster>,
+    bytes_by_worker: Vec<(Url, u64)>,
+    choice: Choice,
+    placement: Arc<Placement>,
 }
 
 impl Slots {
     /// The slots of the query that `plan` answers.
     ///
     /// # Errors
-    /// When a scan names a file that is no tile.
-    pub fn of(plan: &Arc<dyn ExecutionPlan>, cluster: &Arc<Cluster>) -> Result<Self> {
-        let mut owners = BTreeSet::new();
-        plan.apply(|node| {
-            if let Some(scan) = tile_scan(node) {
-                for file in scan.file_groups.iter().flat_map(FileGroup::iter) {
-                    owners.insert(owner(cluster, &file.object_meta.location)?);
-                }
+    /// When a scan names a file that is no tile, and when the holders of a tile are lost.
+    pub fn of(plan: &Arc<dyn ExecutionPlan>, cluster: &ClusterView) -> Result<Self> {
+        let (touched, bytes) = touched(plan, cluster)?;
+        let (placement, workers) = (&cluster.placement, &cluster.workers);
+        let unavailable = |error| DataFusionError::External(Box::new(error));
+        let choice = Choice::of(placement, workers, &touched).map_err(unavailable)?;
+        let chosen = choice.workers(workers, SLOTS_MIN).map_err(unavailable)?;
+        let slot_of_worker: HashMap<usize, usize> =
+            chosen.iter().enumerate().map(|(slot, worker)| (*worker, slot)).collect();
+        let mut urls: Vec<Url> = chosen.iter().map(|w| workers[*w].url.clone()).collect();
+        let mut bytes_by_worker: Vec<(Url, u64)> = urls.iter().map(|u| (u.clone(), 0)).collect();
+        for (tile, bytes) in touched.iter().zip(bytes) {
+            let reader = choice.reader(placement, tile.pixel);
+            if let Some(slot) = reader.and_then(|reader| slot_of_worker.get(&reader)) {
+                bytes_by_worker[*slot].1 += bytes;
             }
-            Ok(TreeNodeRecursion::Continue)
-        })?;
-        let others = (0..cluster.workers.len()).filter(|worker| !owners.contains(worker));
-        let padding: Vec<usize> = others.take(SLOTS_MIN.saturating_sub(owners.len())).collect();
-        owners.extend(padding);
-        let slot_of_worker = owners.iter().enumerate().map(|(slot, w)| (*w, slot)).collect();
-        let mut urls: Vec<Url> = owners.iter().map(|w| cluster.workers[*w].clone()).collect();
+        }
         // A cluster of one worker runs both tasks on it.
         while urls.len() < SLOTS_MIN {
             urls.push(urls[0].clone());
         }
-        Ok(Self { urls, slot_of_worker, cluster: Arc::clone(cluster) })
+        let placement = Arc::clone(placement);
+        Ok(Self { urls, slot_of_worker, bytes_by_worker, choice, placement })
     }
 
     /// The worker of each slot.
@@ -68,21 +81,59 @@ impl Slots {
         &self.urls
     }
 
+    /// The bytes of the tiles that each worker of the query reads, each worker once.
+    pub fn bytes_by_worker(&self) -> &[(Url, u64)] {
+        &self.bytes_by_worker
+    }
+
     /// The slot that reads the tile at `location`.
     ///
     /// # Errors
-    /// When the location is no tile's, or its owner has no slot in this query.
+    /// When the location is no tile's, or its reader has no slot in this query.
     pub fn slot_of(&self, location: &Path) -> Result<usize> {
-        let owner = owner(&self.cluster, location)?;
-        let slot = self.slot_of_worker.get(&owner).copied();
-        slot.ok_or_else(|| plan_datafusion_err!("the owner of tile {location} has no slot"))
+        let (_, pixel) = tile(location)?;
+        let reader = self.choice.reader(&self.placement, pixel);
+        let slot = reader.and_then(|reader| self.slot_of_worker.get(&reader).copied());
+        slot.ok_or_else(|| plan_datafusion_err!("no slot of the query reads tile {location}"))
     }
 }
 
-fn owner(cluster: &Cluster, location: &Path) -> Result<usize> {
-    let (_, pixel) = catalog::tile_of_path(location)
+/// The tiles that a plan reads and, in the same order, how many bytes of them at most.
+fn touched(
+    plan: &Arc<dyn ExecutionPlan>,
+    cluster: &ClusterView,
+) -> Result<(Vec<Touched>, Vec<u64>)> {
+    let (mut tiles, mut bytes) = (Vec::new(), Vec::new());
+    let mut everywhere: HashMap<String, bool> = HashMap::new();
+    plan.apply(|node| {
+        let Some(scan) = tile_scan(node) else { return Ok(TreeNodeRecursion::Continue) };
+        for file in scan.file_groups.iter().flat_map(FileGroup::iter) {
+            let location = &file.object_meta.location;
+            let (folder, pixel) = tile(location)?;
+            let is_everywhere = everywhere.entry(folder).or_insert_with_key(|folder| {
+                let table = cluster.snapshot.table_of_path(folder);
+                table.is_some_and(|table| table.is_everywhere(cluster.small_table_bytes))
+            });
+            let path = location.to_string();
+            tiles.push(Touched { pixel, path, everywhere: *is_everywhere });
+            bytes.push(bytes_of(file));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok((tiles, bytes))
+}
+
+/// The bytes of a file, or of the part of it that a scan reads.
+fn bytes_of(file: &PartitionedFile) -> u64 {
+    let part = file.range.as_ref().map(|range| range.end - range.start);
+    part.and_then(|part| u64::try_from(part).ok()).unwrap_or(file.object_meta.size)
+}
+
+/// The folder of the table of a tile, and its pixel.
+fn tile(location: &Path) -> Result<(String, Pixel)> {
+    let (folder, pixel) = catalog::tile_of_path(location)
         .ok_or_else(|| plan_datafusion_err!("{location} is not the location of a tile"))?;
-    Ok(cluster.placement.owner(pixel))
+    Ok((folder.to_string(), pixel))
 }
 
 /// The scan of tiles that a node is, if it is one.

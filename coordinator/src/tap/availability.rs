@@ -1,4 +1,4 @@
-//! `/availability` (VOSI 1.1 §5): the service is up, and since when.
+//! `/availability` (VOSI 1.1 §5): whether the service can answer, and since when it is up.
 
 use std::sync::Arc;
 
@@ -9,10 +9,17 @@ use crate::tap::{Service, xml};
 
 pub(super) async fn document(State(service): State<Arc<Service>>) -> Response {
     let up_since = &service.up_since;
+    let (available, note) = match service.engine.cluster().map(|cluster| cluster.up()) {
+        None => (true, String::new()),
+        Some((up, all)) if up == all => (true, String::new()),
+        Some((up, all)) => {
+            (up > 0, format!("<vosi:note>{up} of {all} workers answer</vosi:note>\n"))
+        }
+    };
     xml(&format!(
         "<vosi:availability xmlns:vosi=\"http://www.ivoa.net/xml/VOSIAvailability/v1.0\">\n\
-         <vosi:available>true</vosi:available>\n\
+         <vosi:available>{available}</vosi:available>\n\
          <vosi:upSince>{up_since}</vosi:upSince>\n\
-         </vosi:availability>\n"
+         {note}</vosi:availability>\n"
     ))
 }

@@ -109,13 +109,22 @@ description = \"the field that the object was seen in\"
 </pre></li>\
     <li>Start the service again. What it cannot read, it names with file and line.</li></ol>";
 
-const WORKERS: &str = "<p>Every node is given the same list of workers in the same order. Each \
-    worker copies its share of the tiles into a folder of its own, then serves from there:</p>\
-    <pre>armilla worker --data OWN_FOLDER --origin DIR --listen 127.0.0.1:9001 \\
-  --url http://127.0.0.1:9001 --workers http://127.0.0.1:9001,http://127.0.0.1:9002</pre>\
+const WORKERS: &str = "<p>A worker needs a folder of its own and a place to copy its tiles from:</p>\
+    <pre>armilla worker --data OWN_FOLDER --origin DIR --listen 127.0.0.1:9001</pre>\
+    <p>The coordinator is given all workers. It decides who holds what, and serves when the \
+    workers have copied their tiles:</p>\
     <pre>armilla coordinator --data DIR \\
   --workers http://127.0.0.1:9001,http://127.0.0.1:9002</pre>\
-    <p>The answers are those of one process. <code>armilla worker --help</code> tells the other \
+    <p>The answers are those of one process. To add or remove a worker, change the list and start \
+    the coordinator again: as few tiles move as can be. Each tile is on two workers \
+    (<code>--replicas</code>), so that one may be lost.</p>\
+    <p>Beyond one machine, nodes prove who they are. Make a private certificate authority and a \
+    certificate for each host:</p>\
+    <pre>armilla certificates --dir certificates \\
+  --coordinator tap.example.org --worker w1.example.org,w2.example.org</pre>\
+    <p>Copy each host's folder to it, and give its files to every node by <code>--tls-ca</code>, \
+    <code>--tls-certificate</code> and <code>--tls-key</code>; the workers' addresses are then \
+    <code>https://w1.example.org:9001</code>. <code>armilla worker --help</code> tells the other \
     settings.</p>";
 
 /// Links to all topics, on a service at an escaped address.

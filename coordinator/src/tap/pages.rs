@@ -81,8 +81,7 @@ fn push_tables(out: &mut String, service: &Service, base: &str) -> std::fmt::Res
 }
 
 fn rows(service: &Service, table: &Table) -> Option<u64> {
-    let tiled = service.engine.snapshot().tiled_table(&table.name)?;
-    tiled.manifest().rows().or(tiled.stated_rows())
+    service.engine.snapshot().tiled_table(&table.name)?.rows()
 }
 
 fn push_example(out: &mut String, example: &Example, base: &str) -> std::fmt::Result {

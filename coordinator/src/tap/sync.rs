@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -63,7 +63,8 @@ async fn begin(service: &Service, parameters: &Parameters) -> Result<(QueryResul
     if let Some(run_id) = &parameters.run_id {
         tracing::Span::current().record("run_id", run_id.as_str());
     }
-    let (result, max_rows) = start(&service.engine, service.rows, parameters).await?;
+    let (engine, duration) = (&service.engine, service.query_duration);
+    let (result, max_rows) = start(engine, service.rows, parameters, duration).await?;
     if max_rows == 0 {
         return Ok((result, max_rows));
     }
@@ -80,6 +81,7 @@ pub(super) async fn start(
     engine: &Engine,
     limits: RowLimits,
     parameters: &Parameters,
+    duration: Option<Duration>,
 ) -> Result<(QueryResult, u64), Refusal> {
     tracing::debug!(adql = parameters.query, "query begins");
     // `TAP_SCHEMA` is never cut for want of a MAXREC.
@@ -87,7 +89,7 @@ pub(super) async fn start(
     // Only a limit that the client asked for goes into the plan: a LIMIT of 10^9 would make each
     // ORDER BY a TopK, which keeps its rows in memory, where a sort spills.
     let maxrec = parameters.max_rows.map(|_| parameters.limit(wide));
-    let result = engine.query(&parameters.query, QueryOptions { maxrec }).await?;
+    let result = engine.query(&parameters.query, QueryOptions { maxrec, duration }).await?;
     let max_rows = parameters.limit(if result.metadata_only { wide } else { limits });
     Ok((result, max_rows))
 }

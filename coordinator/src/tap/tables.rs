@@ -157,8 +157,7 @@ fn push_table(out: &mut Vec<u8>, snapshot: &Snapshot, table: &Table, element: &E
     push_element(out, "title", table.title.as_deref());
     push_element(out, "description", table.description.as_deref().or(table.title.as_deref()));
     push_element(out, "utype", table.utype.as_deref());
-    let rows =
-        snapshot.tiled_table(&table.name).and_then(|t| t.manifest().rows().or(t.stated_rows()));
+    let rows = snapshot.tiled_table(&table.name).and_then(|t| t.rows());
     push_element(out, "nrows", rows.map(|rows| rows.to_string()).as_deref());
     if detail == Detail::Max {
         for column in table.visible_columns() {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use adql::datatype::CellType;
+use adql::schema::is_ucd;
 use datafusion::common::exec_datafusion_err;
 
 use crate::Error;
@@ -120,10 +121,4 @@ fn unique_id(name: &str, taken: &mut HashSet<String>) -> String {
         unique = format!("{id}_{number}");
     }
     unique
-}
-
-/// Whether a text has the form that the schema of VOTable asks of a UCD; another would make the
-/// whole document invalid.
-fn is_ucd(ucd: &str) -> bool {
-    ucd.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b';' | b'-'))
 }

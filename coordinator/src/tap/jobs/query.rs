@@ -31,7 +31,7 @@ impl Queries {
     async fn start(&self, parameters: &Parameters) -> Result<Output, Refusal> {
         let given = Given::new(parameters.pairs().to_vec());
         let requested = given.format()?;
-        let (result, max_rows) = start(&self.engine, self.rows, &given.check()?).await?;
+        let (result, max_rows) = start(&self.engine, self.rows, &given.check()?, None).await?;
         let (rows, broken) = watched(result.stream);
         let infos = infos(given.query());
         let document = Document { columns: result.columns, infos, max_rows: Some(max_rows) };

@@ -1,0 +1,72 @@
+//! Whether a worker is there, from what asking it brought: a state machine without clock and I/O.
+//!
+//! One lost answer says nothing (a busy machine, a lost packet); several in a row do, and a
+//! refused connection says more than silence. One answer is enough to come back.
+
+use worker::control::Status;
+
+/// So many unanswered questions in a row mean that the worker is down …
+const SILENT_MAX: u32 = 3;
+
+/// … and so many refused connections: the host is there, and nobody listens.
+const REFUSED_MAX: u32 = 2;
+
+/// How a worker is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Health {
+    /// It has not answered since the start.
+    #[default]
+    Unheard,
+    /// It answers.
+    Up {
+        /// Whether it holds all of its tiles.
+        complete: bool,
+    },
+    /// It does not answer any more.
+    Down,
+}
+
+/// How a question failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// Nobody listens at the address.
+    Refused,
+    /// No answer, or none that can be used.
+    Silent,
+}
+
+/// What was observed of one worker.
+#[derive(Debug, Default)]
+pub struct Observed {
+    health: Health,
+    silent: u32,
+    refused: u32,
+}
+
+impl Observed {
+    /// How the worker is.
+    pub fn health(&self) -> Health {
+        self.health
+    }
+
+    /// It answered. Returns whether it must be given its assignment: it has none, or another.
+    pub fn heard(&mut self, status: &Status, placement: u64, snapshot: u64) -> bool {
+        (self.silent, self.refused) = (0, 0);
+        let held = status.held.as_ref();
+        let held = held.filter(|h| h.placement == placement && h.snapshot == snapshot);
+        self.health = Health::Up { complete: held.is_some_and(|held| held.is_complete()) };
+        held.is_none()
+    }
+
+    /// It did not answer.
+    pub fn failed(&mut self, failure: Failure) {
+        self.silent += 1;
+        self.refused = match failure {
+            Failure::Refused => self.refused + 1,
+            Failure::Silent => 0,
+        };
+        if self.silent >= SILENT_MAX || self.refused >= REFUSED_MAX {
+            self.health = Health::Down;
+        }
+    }
+}

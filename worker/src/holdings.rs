@@ -1,0 +1,202 @@
+//! What a worker is to hold, what of it is missing, and who else holds it.
+//!
+//! A file is missing until it is whole in the folder, and again from the moment at which a read
+//! finds it damaged; whoever brings files ([`crate::repair`]) hears of it at once. Nothing here
+//! touches a disk.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use adql::sky::Order;
+use catalog::placement::StoredPlacement;
+use object_store::path::Path;
+use tokio::sync::{mpsc, watch};
+
+use crate::control::{Assignment, Held};
+
+/// How a node is named in messages: a worker learns its URL with its first assignment.
+#[derive(Debug, Clone)]
+pub struct NodeName(Arc<RwLock<String>>);
+
+impl NodeName {
+    /// A name until a better one is known.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(Arc::new(RwLock::new(name.into())))
+    }
+
+    fn set(&self, name: String) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = name;
+    }
+}
+
+impl fmt::Display for NodeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// An assignment with its files by location.
+#[derive(Debug)]
+pub(crate) struct Assigned {
+    pub(crate) assignment: Assignment,
+    /// Sizes.
+    pub(crate) files: HashMap<Path, u64>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    assigned: Option<Arc<Assigned>>,
+    /// Whether the folder was looked through: until then nobody knows all that is missing.
+    compared: bool,
+    missing: HashSet<Path>,
+    missing_bytes: u64,
+}
+
+/// What a worker is to hold and what of it is missing.
+#[derive(Debug)]
+pub struct Holdings {
+    state: Mutex<State>,
+    name: NodeName,
+    lost: mpsc::UnboundedSender<Path>,
+    changes: watch::Sender<u64>,
+}
+
+/// What the one who brings files listens to.
+#[derive(Debug)]
+pub(crate) struct Wishes {
+    /// Files that a read found missing or damaged.
+    pub(crate) lost: mpsc::UnboundedReceiver<Path>,
+    /// Another assignment is there.
+    pub(crate) changes: watch::Receiver<u64>,
+}
+
+impl Holdings {
+    /// Holdings of a worker without an assignment.
+    pub(crate) fn new() -> (Self, Wishes) {
+        let (lost, wishes) = mpsc::unbounded_channel();
+        let changes = watch::Sender::new(0);
+        let wishes = Wishes { lost: wishes, changes: changes.subscribe() };
+        let name = NodeName::new("this worker");
+        (Self { state: Mutex::default(), name, lost, changes }, wishes)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The name of this worker.
+    pub fn name(&self) -> &NodeName {
+        &self.name
+    }
+
+    pub(crate) fn assigned(&self) -> Option<Arc<Assigned>> {
+        self.state().assigned.clone()
+    }
+
+    /// Replaces the assignment. What was found damaged and is still to be held stays missing.
+    pub(crate) fn assign(&self, assigned: Assigned) {
+        if let Some(url) = assigned.assignment.url() {
+            self.name.set(format!("worker {}", url.trim_end_matches('/')));
+        }
+        let mut state = self.state();
+        let missing = std::mem::take(&mut state.missing);
+        state.missing = missing.into_iter().filter(|f| assigned.files.contains_key(f)).collect();
+        state.missing_bytes = state.missing.iter().filter_map(|f| assigned.files.get(f)).sum();
+        state.compared = false;
+        state.assigned = Some(Arc::new(assigned));
+        drop(state);
+        self.changes.send_modify(|number| *number += 1);
+    }
+
+    /// Tells what the folder lacks of an assignment; the answer is all that is missing.
+    pub(crate) fn compared(&self, of: &Arc<Assigned>, missing: Vec<Path>) -> Vec<Path> {
+        let mut state = self.state();
+        if !state.assigned.as_ref().is_some_and(|assigned| Arc::ptr_eq(assigned, of)) {
+            return Vec::new();
+        }
+        for file in missing {
+            let bytes = of.files.get(&file).copied().unwrap_or(0);
+            if state.missing.insert(file) {
+                state.missing_bytes += bytes;
+            }
+        }
+        state.compared = true;
+        let mut all: Vec<Path> = state.missing.iter().cloned().collect();
+        all.sort();
+        all
+    }
+
+    /// A read did not find a file. Whether that is news, and the file is to be here.
+    pub(crate) fn gone(&self, file: &Path) -> bool {
+        // Before the folder was looked through it may simply not have been copied yet.
+        let compared = self.state().compared;
+        compared && self.damaged(file)
+    }
+
+    /// A read found a file damaged. Whether that is news, and the file is to be here.
+    pub(crate) fn damaged(&self, file: &Path) -> bool {
+        let mut state = self.state();
+        let bytes = state.assigned.as_ref().and_then(|a| a.files.get(file).copied());
+        let Some(bytes) = bytes else { return false };
+        if !state.missing.insert(file.clone()) {
+            return false;
+        }
+        state.missing_bytes += bytes;
+        drop(state);
+        // Without a listener the worker is at its end.
+        let _heard = self.lost.send(file.clone());
+        true
+    }
+
+    /// A file is whole in the folder.
+    pub(crate) fn arrived(&self, file: &Path) {
+        let mut state = self.state();
+        if state.missing.remove(file) {
+            let bytes = state.assigned.as_ref().and_then(|a| a.files.get(file).copied());
+            state.missing_bytes -= bytes.unwrap_or(0);
+        }
+    }
+
+    /// Whether the file is to be here, and is not.
+    pub(crate) fn is_missing(&self, file: &Path) -> bool {
+        self.state().missing.contains(file)
+    }
+
+    /// How far the worker has come.
+    pub fn held(&self) -> Option<Held> {
+        let state = self.state();
+        let assigned = state.assigned.as_ref()?;
+        let files_total = assigned.files.len() as u64;
+        let bytes_total = assigned.files.values().sum();
+        let (files, bytes) = if state.compared {
+            (files_total - state.missing.len() as u64, bytes_total - state.missing_bytes)
+        } else {
+            (0, 0)
+        };
+        let (placement, snapshot) =
+            (assigned.assignment.placement.number, assigned.assignment.snapshot);
+        Some(Held { placement, snapshot, files, files_total, bytes, bytes_total })
+    }
+
+    /// The other workers that hold a file, in the order of the placement.
+    pub(crate) fn peers(&self, file: &Path) -> Vec<String> {
+        let Some(assigned) = self.assigned() else { return Vec::new() };
+        let assignment = &assigned.assignment;
+        let holders = holders_of(&assignment.placement, file).into_iter();
+        let others = holders.filter(|holder| *holder != assignment.worker);
+        others.filter_map(|holder| assignment.placement.workers.get(holder).cloned()).collect()
+    }
+}
+
+/// The workers that hold a file, by their place in the placement's list: the first of them is the
+/// primary. A tile that is coarser than the cells is held where its first cell is.
+pub(crate) fn holders_of(placement: &StoredPlacement, file: &Path) -> Vec<usize> {
+    let Some((_, pixel)) = catalog::tile_of_path(file) else { return Vec::new() };
+    let Some(levels) = Order::MAX.get().checked_sub(placement.order) else { return Vec::new() };
+    let cell = pixel.range().start >> (2 * levels);
+    let after = placement.runs.partition_point(|(first, _)| *first <= cell);
+    let run = after.checked_sub(1).and_then(|run| placement.runs.get(run));
+    let holders = run.into_iter().flat_map(|(_, holders)| holders);
+    holders.filter_map(|holder| usize::try_from(*holder).ok()).collect()
+}
