@@ -42,7 +42,15 @@ impl Tap {
     /// # Panics
     /// When no HTTP client can be made.
     pub fn new(base: &str) -> Self {
-        let http = Client::builder().timeout(Duration::from_secs(300)).build();
+        Self::patient(base, Duration::from_secs(300))
+    }
+
+    /// The same, whose answers may take so long.
+    ///
+    /// # Panics
+    /// When no HTTP client can be made.
+    pub fn patient(base: &str, timeout: Duration) -> Self {
+        let http = Client::builder().timeout(timeout).build();
         let http = http.expect("a client without TLS needs nothing");
         Self { base: base.trim_end_matches('/').to_owned(), http }
     }

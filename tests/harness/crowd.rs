@@ -1,12 +1,12 @@
 //! Clients that query without a pause while something goes wrong, and the count of what they got.
 
 use std::fmt;
-use std::io::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::Tap;
+use crate::places::tell;
 use crate::verdict::{Known, Verdict};
 
 /// How many clients query at once.
@@ -154,7 +154,7 @@ impl Report {
 
     /// Prints the line of the scenario, past the capture of tests.
     pub fn tell(&self) {
-        let _written = writeln!(std::io::stderr(), "{self}");
+        tell(&self.to_string());
     }
 
     /// What is not as it must be: anything but right answers and clear errors.
