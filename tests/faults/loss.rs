@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use reqwest::blocking::{Client, Response};
 use tests::Cluster;
 use tests::cluster::tiles;
-use tests::damage::{delete_tiles, empty};
+use tests::damage::empty;
 use tests::places::tell;
 
 use crate::scene::{RECOVERY, Scene, gauge, part, pass, total, wait_until};
@@ -118,10 +118,10 @@ fn a_worker_that_dies_in_the_midst_of_its_rows_is_named() {
     let rows = whole.rows();
     let all: Vec<u64> = sent(&cluster).iter().zip(&before).map(|(now, then)| now - then).collect();
     let busy = (0..3).max_by_key(|index| all[*index]).expect("three workers");
-    for folder in cluster.folders() {
-        delete_tiles(folder);
+    for index in 0..3 {
+        cluster.lose_disk(index, "demo");
     }
-    cluster.origin().limit(Some(600_000));
+    cluster.origin().limit(Some(1_200_000));
     let before = sent(&cluster)[busy];
     let mut stream = Stream::begin(&cluster, QUERY);
     stream.read_rows(100);

@@ -220,6 +220,18 @@ impl Cluster {
         self.site.isolation.run_inside(number, process, arguments).status.success()
     }
 
+    /// Lays an empty file system without room over a folder of a worker's data: its tiles there
+    /// are gone, and none can be copied anew. It ends with the worker.
+    ///
+    /// # Panics
+    /// When the worker has no mounts of its own.
+    pub fn lose_disk(&self, index: usize, folder: &str) {
+        let lost = self.folders()[index].join(folder);
+        let lost = lost.to_string_lossy();
+        let mount = ["mount", "-t", "tmpfs", "-o", "size=4k,ro", "none", &*lost];
+        assert!(self.run_inside(index, &mount), "{lost} is covered");
+    }
+
     /// Whether a worker can have file systems of its own.
     pub fn has_mounts(&self) -> bool {
         self.site.isolation.mounts()
