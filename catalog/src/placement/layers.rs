@@ -174,25 +174,35 @@ impl Layers {
                 newcomers.iter().copied().min_by_key(|worker| layers.loads[layer][at(*worker)])
             };
             while let Some(to) = least(self).filter(|to| self.loads[layer][at(*to)] < enough) {
-                let mut donors: Vec<u32> = (0..self.workers).collect();
-                donors.sort_by_key(|worker| Reverse(self.loads[layer][at(*worker)]));
-                let mean = self.mean;
-                donors.retain(|worker| self.loads[layer][at(*worker)] > mean);
-                if !donors.into_iter().any(|from| self.hand_over(layer, from, to, self.piece)) {
+                if !self.take_from_most_loaded(layer, to) {
                     break;
                 }
             }
         }
     }
 
+    /// Moves a piece to a worker from the one with the highest load that can give one.
+    fn take_from_most_loaded(&mut self, layer: usize, to: u32) -> bool {
+        let mut loads: Vec<u64> = self.loads[layer].clone();
+        loop {
+            let most = (0..).zip(&loads).max_by_key(|(_, load)| **load);
+            let Some((from, _)) = most.filter(|(_, load)| **load > self.mean) else { return false };
+            if self.hand_over(layer, from, to, self.piece) {
+                return true;
+            }
+            loads[at(from)] = 0;
+        }
+    }
+
     /// Moves cells until no load is beyond the tolerance, or no step makes loads more even. Two
-    /// holders that change their layers copy nothing, so this is tried first.
-    pub(super) fn level(&mut self) {
+    /// holders that change their layers copy nothing, so this is tried first, but not where all is
+    /// `fresh` and nothing copied yet: it would cut the runs of the first layer.
+    pub(super) fn level(&mut self, fresh: bool) {
         loop {
             let mut stuck = vec![vec![false; at(self.workers)]; self.holders.len()];
             let mut steps = 0;
             while let Some((layer, worker)) = self.worst(&stuck) {
-                if self.relieve(layer, worker) {
+                if self.relieve(layer, worker, fresh) {
                     steps += 1;
                 } else {
                     stuck[layer][at(worker)] = true;
@@ -220,7 +230,7 @@ impl Layers {
     }
 
     /// Makes one step for a worker whose load is too high or too low.
-    fn relieve(&mut self, layer: usize, worker: u32) -> bool {
+    fn relieve(&mut self, layer: usize, worker: u32, fresh: bool) -> bool {
         let load = self.loads[layer][at(worker)];
         let over = load > self.mean;
         let mut partners: Vec<u32> = (0..self.workers).filter(|other| *other != worker).collect();
@@ -229,14 +239,18 @@ impl Layers {
             partners.reverse();
         }
         let pair = |partner: u32| if over { (worker, partner) } else { (partner, worker) };
-        partners.iter().any(|partner| {
-            let (from, to) = pair(*partner);
-            self.exchange(layer, from, to)
-        }) || partners.iter().any(|partner| {
-            let (from, to) = pair(*partner);
-            let gap = self.gap(layer, from, to);
-            self.hand_over(layer, from, to, self.piece.min(gap / 2))
-        })
+        let mut step = |copy: bool| {
+            partners.iter().any(|partner| {
+                let (from, to) = pair(*partner);
+                let most = self.piece.min(self.gap(layer, from, to) / 2);
+                if copy {
+                    self.hand_over(layer, from, to, most)
+                } else {
+                    self.exchange(layer, from, to)
+                }
+            })
+        };
+        step(fresh) || step(!fresh)
     }
 
     /// Moves a piece from one worker to another that does not hold it yet: one that begins or
