@@ -347,8 +347,8 @@ impl Layers {
         self.weights[at(piece.start)..at(piece.end)].iter().sum()
     }
 
-    /// The first of some cells, as far as they fit, that weigh at most `most` together; one at least, if it alone is
-    /// lighter than `below`.
+    /// The first of some cells, as far as they fit, that weigh at most `most` together; one at
+    /// least, if it alone is lighter than `below`.
     fn grow(
         &self,
         cells: Range<u32>,
