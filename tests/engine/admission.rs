@@ -43,8 +43,8 @@ async fn send(
     };
     let (context, metrics) = (SessionContext::new().task_ctx(), ExecutionPlanMetricsSet::new());
     let messages = futures::stream::empty().boxed();
-    worker.coordinator_channel(HeaderMap::new(), request, messages, metrics, &context).await?;
-    Ok(())
+    let told = worker.coordinator_channel(HeaderMap::new(), request, messages, metrics, &context);
+    told.await.map(drop)
 }
 
 async fn planned(sql: &str) -> Arc<dyn ExecutionPlan> {
