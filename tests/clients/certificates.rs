@@ -104,7 +104,7 @@ fn hosts_that_are_none_are_named() {
         "a/b",
         "w1:9001",
         "https://w1",
-        "-a",
+        "a-",
         "a..b",
         "w 1",
         "*",
