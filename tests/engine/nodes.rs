@@ -1,5 +1,7 @@
 //! Ports of workers inside the test process, and certificates that none of our code made.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first step that fails")]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
