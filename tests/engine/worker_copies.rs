@@ -7,8 +7,11 @@
 
 use std::fs;
 
+use catalog::{Location, Snapshot};
+use datafusion::object_store::ObjectStoreExt as _;
 use worker::counters::Source;
 
+use crate::in_process::hats;
 use crate::worker_bed::{
     BLOCK, Bed, Mood, Peer, files, is_complete, no_peers, parquet, peer, some_tiles, tile, until,
     write,
@@ -88,8 +91,8 @@ async fn a_copy_that_is_cut_off_leaves_nothing() {
     let partial = bed.own.path().join(".armilla/partial");
     assert_eq!(files(&partial).len(), 1, "it is being written");
     worker.keeping.shutdown().await;
+    until("it is removed", || files(&partial).is_empty()).await;
     assert!(!bed.own_file(&tile(6)).exists() && !bed.sums_file(&tile(6)).exists());
-    assert!(files(&partial).is_empty());
     drop(worker);
     // A process that is killed removes nothing; the next one does.
     write(&partial.join("half"), &bed.tiles[6].1[..100]);
@@ -227,4 +230,19 @@ async fn a_kept_assignment_that_is_unreadable_does_not_keep_a_worker_from_starti
     until("all are here", || is_complete(&worker.node)).await;
     assert_eq!(worker.counters.copies(Source::Origin), 0);
     assert_eq!(worker.node.status().release, env!("CARGO_PKG_VERSION"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_origin_is_opened_where_its_tiles_are_named_without_reading_its_tables() {
+    let Some(hats) = hats() else { return };
+    // A folder of tables, one that is a table, and a collection.
+    for origin in [hats.clone(), hats.join("opengc"), hats.join("small_sky_order1_collection")] {
+        let location: Location = origin.to_str().unwrap().parse().unwrap();
+        let snapshot = Snapshot::open(&location).await.unwrap();
+        let store = catalog::tile_store(&location).await.unwrap();
+        let table = &snapshot.tiled_tables()[0];
+        let file = table.manifest().file(0);
+        let found = store.head(&file.path).await.unwrap();
+        assert_eq!(found.size, file.bytes, "{location}");
+    }
 }
