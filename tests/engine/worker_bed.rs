@@ -125,6 +125,21 @@ impl Bed {
         Ok(Bedded { node, store, counters, keeping })
     }
 
+    /// Opens the folder as soon as the worker before has let go of it.
+    pub(crate) async fn reopen(&self, peers: &Peers) -> Bedded {
+        let opened = std::cell::RefCell::new(None);
+        until("the folder is free", || {
+            match self.open(peers.clone()) {
+                Ok(worker) => drop(opened.replace(Some(worker))),
+                Err(worker::Error::InUse { .. }) => return false,
+                Err(error) => panic!("{error}"),
+            }
+            true
+        })
+        .await;
+        opened.into_inner().unwrap()
+    }
+
     /// A worker that holds all tiles, copied from the origin.
     pub(crate) async fn whole(&self, peers: Peers) -> Bedded {
         let bedded = self.open(peers).unwrap();

@@ -133,7 +133,7 @@ async fn lost_or_changed_sums_are_damage_too() {
         let bed = Bed::new(some_tiles());
         // A worker that has not read the sums yet.
         drop(bed.whole(no_peers()).await);
-        let worker = bed.open(no_peers()).unwrap();
+        let worker = bed.reopen(&no_peers()).await;
         until("the folder was looked through", || is_complete(&worker.node)).await;
         let sums = bed.sums_file(&tile(5));
         match kind {
@@ -226,7 +226,7 @@ async fn without_fallback_a_query_fails_and_the_tile_is_repaired_all_the_same() 
     fs::remove_file(bed.own_file(&tile(6))).unwrap();
     let error = worker.read(&tile(6)).await.unwrap_err().to_string();
     assert!(error.contains("Npix=6.parquet cannot be read: in the folder of worker"), "{error}");
-    assert!(error.contains("it is missing; it may not be read from elsewhere"), "{error}");
+    assert!(error.contains("it is not there; it may not be read from elsewhere"), "{error}");
     fs::rename(&hidden, bed.origin.path().join(tile(6))).unwrap();
     until("the tile is repaired", || is_complete(&worker.node)).await;
     assert_eq!(worker.read(&tile(6)).await.unwrap(), bed.tiles[6].1);

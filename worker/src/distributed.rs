@@ -32,7 +32,7 @@ use url::Url;
 use crate::control::QUERY_HEADER;
 use crate::memory::Budget;
 use crate::session::NodeRuntime;
-use crate::{Counters, Error, Node, NodeConfig, Peers, session};
+use crate::{Counters, Error, Node, NodeConfig, Peers, calls, session};
 
 /// Connecting to a peer takes at most this long.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -98,7 +98,7 @@ impl Worker {
     ) -> Result<(), Error> {
         refuse_open_port(&listener)?;
         let Self { node, runtime, counters, channels } = self;
-        let env = Arc::clone(runtime.node());
+        let (env, counted) = (Arc::clone(runtime.node()), Arc::clone(&counters));
         let tasks = TaskService::from_session_builder(move |context: WorkerQueryContext| {
             let session = task_session(context, &runtime, &counters, channels.clone());
             async move { session }
@@ -106,6 +106,7 @@ impl Worker {
         .with_runtime_env(env)
         .with_version(env!("CARGO_PKG_VERSION"));
         let tasks = Routes::new(tasks.into_worker_server()).into_axum_router();
+        let tasks = calls::counted(tasks, &counted);
         let served = Server::builder()
             .accept_http1(true)
             .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
@@ -138,8 +139,6 @@ fn task_session(
     let query = context.headers.get(QUERY_HEADER).and_then(|name| name.to_str().ok());
     let mut builder = context.builder.with_runtime_env(runtime.of_query(query));
     let config = builder.config().get_or_insert_default();
-    // The task keeps its session, and so this, as long as it is there.
-    config.set_extension(Arc::new(counters.running_task()));
     let ours = session::session_config();
     config.options_mut().execution.target_partitions = ours.options().execution.target_partitions;
     config.options_mut().execution.parquet = ours.options().execution.parquet.clone();

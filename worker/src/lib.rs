@@ -6,9 +6,10 @@
 //! verified by [`checksum`], or from [`elsewhere`]. [`session`] makes the sessions in which tasks
 //! run (the coordinator uses the same), [`memory`] and [`spill`] bound what queries take,
 //! [`distributed`] is the gRPC service and the only module here that knows
-//! `datafusion-distributed`, [`counters`] counts the work done.
+//! `datafusion-distributed`, [`counters`] and [`calls`] count the work done.
 //! A worker never chooses where work goes.
 
+pub mod calls;
 pub mod checksum;
 pub mod control;
 pub mod counters;
