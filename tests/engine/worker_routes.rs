@@ -15,12 +15,11 @@ use datafusion::object_store::{
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use worker::Peers;
 use worker::control::Status;
 use worker::counters::Source;
 
 use crate::worker_bed::{
-    BLOCK, Bed, Bedded, PEER, is_complete, no_peers, some_tiles, tile, until, write,
+    BLOCK, Bed, Bedded, Mood, Peer, is_complete, no_peers, peer, some_tiles, tile, until, write,
 };
 
 /// A worker whose routes are served.
@@ -94,14 +93,14 @@ async fn object_stores_client_reads_tiles_of_a_worker() {
 async fn a_worker_copies_from_a_peer_over_http_and_notices_what_changed_on_the_way() {
     let bed = Bed::new(some_tiles());
     let served = serve(bed.whole(no_peers()).await).await;
-    let client = served.client();
-    let mut second = Bed::new(Vec::new());
-    second.tiles.clone_from(&bed.tiles);
-    let peers = Peers::new(move |url| (url == PEER).then(|| Arc::clone(&client)));
-    let copied = second.whole(peers).await;
-    assert_eq!(copied.counters.copies(Source::Peer), bed.tiles.len() as u64);
-    for (path, bytes) in &bed.tiles {
-        assert_eq!(&copied.read(path).await.unwrap(), bytes, "{path}");
+    for (mood, from) in [(Mood::Answers, Source::Peer), (Mood::Changes, Source::Origin)] {
+        let second = Bed::new(some_tiles());
+        let copied = second.whole(peer(&Peer::over(served.client(), mood))).await;
+        assert_eq!(copied.counters.copies(from), bed.tiles.len() as u64, "{mood:?}");
+        for (path, bytes) in &bed.tiles {
+            assert_eq!(&copied.read(path).await.unwrap(), bytes, "{path}");
+        }
+        assert_eq!(copied.counters.reads(Source::Local), bed.tiles.len() as u64);
     }
 }
 
