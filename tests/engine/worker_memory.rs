@@ -7,6 +7,7 @@ use std::fs;
 use std::sync::Arc;
 
 use coordinator::QueryOptions;
+use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -38,7 +39,7 @@ async fn run(runtime: Arc<RuntimeEnv>, sql: &str) -> Result<usize, String> {
     let context = SessionContext::new_with_state(state.with_runtime_env(runtime).build());
     let frame = context.sql(sql).await.unwrap();
     let batches = frame.collect().await.map_err(|error| error.to_string())?;
-    Ok(batches.iter().map(|batch| batch.num_rows()).sum())
+    Ok(batches.iter().map(RecordBatch::num_rows).sum())
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The routes of a worker over a socket: tiles as object_store's own HTTP client reads them, and
-//! whatever a client could try that is none of its business.
+//! The routes of a worker over a socket: tiles as the HTTP client of `object_store` reads them,
+//! and whatever a client could try that is none of its business.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first step that fails")]
 

@@ -73,13 +73,17 @@ async fn ranges_are_cut_from_verified_blocks() {
         }
     }
     assert_eq!(worker.counters.reads(Source::Origin), 0);
-    let beyond = worker.store.get_ranges(&location, &[0..size as u64 + 1]).await.unwrap_err();
+    let beyond = std::slice::from_ref(&(0..size as u64 + 1));
+    let beyond = worker.store.get_ranges(&location, beyond).await.unwrap_err();
     assert!(beyond.to_string().contains("there are no bytes from 0 to"), "{beyond}");
     assert_eq!(worker.counters.damaged_tiles(), 0, "a wrong question is no damage");
 }
 
-/// Every kind of damage that a disk does to a tile or its sums.
-fn damages() -> Vec<(&'static str, fn(&Bed, &str))> {
+/// Damages the tile at a location.
+type Damage = fn(&Bed, &str);
+
+/// Every kind of damage that a disk does to a tile.
+fn damages() -> Vec<(&'static str, Damage)> {
     vec![
         ("first block", |bed, path| flip(&bed.own_file(path), 5)),
         ("middle block", |bed, path| flip(&bed.own_file(path), BLOCK + 7)),
