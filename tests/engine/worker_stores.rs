@@ -73,8 +73,8 @@ async fn ranges_are_cut_from_verified_blocks() {
         }
     }
     assert_eq!(worker.counters.reads(Source::Origin), 0);
-    let beyond = std::slice::from_ref(&(0..size as u64 + 1));
-    let beyond = worker.store.get_ranges(&location, beyond).await.unwrap_err();
+    let beyond = [0..1, 0..size as u64 + 1];
+    let beyond = worker.store.get_ranges(&location, &beyond).await.unwrap_err();
     assert!(beyond.to_string().contains("there are no bytes from 0 to"), "{beyond}");
     assert_eq!(worker.counters.damaged_tiles(), 0, "a wrong question is no damage");
 }
