@@ -19,6 +19,7 @@ mod sync;
 mod tables;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use axum::Router;
 use axum::extract::State;
@@ -29,7 +30,8 @@ use tower_http::cors::{Any, CorsLayer};
 use url::Url;
 
 use crate::Engine;
-use crate::format::datetime::{http_now, utc_now};
+use crate::format::datetime::utc_now;
+use crate::parts::Parts;
 use crate::uws::{Jobs, Work};
 use examples::Example;
 
@@ -65,6 +67,7 @@ pub struct Service {
     rows: RowLimits,
     jobs: Jobs,
     list_jobs: bool,
+    parts: Arc<Parts>,
     public_url: Option<Url>,
     up_since: String,
     /// The same moment in the form of HTTP: what the service describes does not change after it.
@@ -82,9 +85,10 @@ impl Service {
             rows,
             jobs,
             list_jobs: false,
+            parts: Arc::new(Parts::of_bytes(u64::MAX)),
             public_url: None,
             up_since: utc_now(),
-            since: http_now(),
+            since: httpdate::fmt_http_date(SystemTime::now()),
             examples,
         }
     }
@@ -103,9 +107,23 @@ impl Service {
         self
     }
 
+    /// The same whose jobs run in parts, for each of which a worker reads about so many bytes;
+    /// without it, each runs as a whole.
+    #[must_use]
+    pub fn with_part_bytes(mut self, bytes: u64) -> Self {
+        self.parts = Arc::new(Parts::of_bytes(bytes));
+        self
+    }
+
+    /// All that is counted here, as Prometheus text.
+    pub fn prometheus(&self) -> String {
+        let (node, jobs) = (self.engine.counters().prometheus(), self.jobs.prometheus());
+        node + &jobs + &self.parts.prometheus()
+    }
+
     /// What its jobs do: a query, as `/sync` has it.
     pub fn work(&self) -> Arc<dyn Work> {
-        Arc::new(jobs::Queries::new(self.engine.clone(), self.rows))
+        Arc::new(jobs::Queries::new(self.engine.clone(), self.rows, Arc::clone(&self.parts)))
     }
 }
 
@@ -155,8 +173,7 @@ async fn sign(mut response: Response) -> Response {
 }
 
 async fn metrics(State(service): State<Arc<Service>>) -> Response {
-    let (node, jobs) = (service.engine.counters().prometheus(), service.jobs.prometheus());
-    prometheus(node + &jobs)
+    prometheus(service.prometheus())
 }
 
 fn prometheus(text: String) -> Response {

@@ -9,6 +9,7 @@ mod every_format;
 mod features;
 mod in_process;
 mod jobs;
+mod parts;
 mod sky_cases;
 mod streaming;
 mod traps;

@@ -70,7 +70,7 @@ const SIZE: &str = "a size, as 8GiB, 512MiB or a number of bytes";
 const DURATION: &str = "a length of time, as 90s, 15min, 12h or 7d";
 
 /// Every setting.
-pub const KEYS: [Key; 25] = [
+pub const KEYS: [Key; 26] = [
     Key {
         name: "data",
         flag: "data",
@@ -266,6 +266,17 @@ pub const KEYS: [Key; 25] = [
         default: "100GiB",
         defaults: &[],
         help: "size of the results of all jobs together",
+        wanted: SIZE,
+        commands: &[Serve, Coordinator],
+    },
+    Key {
+        name: "part_bytes",
+        flag: "part-bytes",
+        value: "BYTES",
+        default: "16GiB",
+        defaults: &[],
+        help: "size of the tiles that each worker reads for one part of a job; a job that is cut \
+               short goes on after its last finished part",
         wanted: SIZE,
         commands: &[Serve, Coordinator],
     },
