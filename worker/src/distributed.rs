@@ -42,9 +42,7 @@ use crate::session::NodeRuntime;
 use crate::transport::{
     Identity, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT, incoming, refuse_open_port,
 };
-use crate::{
-    Channels, Counters, Error, Node, NodeConfig, Peers, access, calls, loss, session,
-};
+use crate::{Channels, Counters, Error, Node, NodeConfig, Peers, access, calls, loss, session};
 
 /// What a worker needs to know.
 #[derive(Debug, Clone)]
