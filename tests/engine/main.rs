@@ -12,6 +12,7 @@ mod features;
 mod in_process;
 mod jobs;
 mod nodes;
+mod panics;
 mod parts;
 mod placement_choice;
 mod sky_cases;

@@ -35,6 +35,7 @@ use tonic::transport::Server;
 use url::Url;
 
 use crate::admission::admit;
+use crate::catch_panic::CatchPanicExec;
 use crate::control::QUERY_HEADER;
 use crate::early_start::{PATIENCE, start_in_time};
 use crate::memory::Budget;
@@ -180,7 +181,8 @@ fn task_session(
         .with_distributed_worker_plan_rewrite_handler(move |event: WorkerPlanRewriteEvent<'_>| {
             admit(&event.plan, is_network)?;
             counters.task();
-            Ok(WorkerPlanRewriteEventResponse::new(event.plan))
+            let plan = Arc::new(CatchPanicExec::new(event.plan));
+            Ok(WorkerPlanRewriteEventResponse::new(plan))
         })
         .build();
     session::register_functions(&mut state)?;
