@@ -53,14 +53,14 @@ impl Placement {
         let workers: Vec<String> =
             workers.iter().filter(|worker| known.insert(worker.as_str())).cloned().collect();
         let replicas = replicas.max(1);
-        let weights = weights(order, bytes_by_cell);
+        let weights = weights(order, bytes_by_cell, workers.len());
         let vacant = vec![vec![VACANT; weights.len()]; replicas.min(workers.len())];
         let mut layers = Layers::new(place(workers.len()), weights, vacant);
         layers.cut_into_runs();
         for layer in 1..replicas.min(workers.len()) {
             layers.fill(layer);
         }
-        layers.level();
+        layers.level(true);
         Self { number: 1, order, replicas, workers, holders: layers.into_holders() }
     }
 
@@ -82,14 +82,14 @@ impl Placement {
         let replicas = replicas.max(1);
         let newcomers: Vec<u32> = (stayed..known.len()).map(place).collect();
         let kept = self.kept(&known, replicas.min(known.len()));
-        let weights = weights(self.order, bytes_by_cell);
+        let weights = weights(self.order, bytes_by_cell, known.len());
         let mut layers = Layers::new(place(known.len()), weights, kept);
         layers.promote();
         for layer in 0..replicas.min(known.len()) {
             layers.fill(layer);
         }
         layers.join(&newcomers);
-        layers.level();
+        layers.level(false);
         let mut next = Self {
             number: self.number,
             order: self.order,
@@ -192,15 +192,18 @@ impl Placement {
     }
 }
 
-/// What cells weigh: their bytes and a little more, so that empty sky is shared out as well.
-fn weights(order: Order, bytes_by_cell: &[u64]) -> Vec<u64> {
+/// The weight of all bytes: large enough that shares of it are exact, small enough that sums and
+/// differences stay far from the end of 64 bits.
+const ALL: u128 = 1 << 60;
+
+/// What cells weigh: their share of the bytes and a little more, so that empty sky is shared out as
+/// well; all of it is a hundredth of what a worker has.
+fn weights(order: Order, bytes_by_cell: &[u64], workers: usize) -> Vec<u64> {
     let cells = usize::try_from(order.pixels()).expect("placement cells are few");
-    let total: u128 = bytes_by_cell.iter().map(|bytes| u128::from(*bytes)).sum();
-    // Sums of weights and their differences stay far from the end of 64 bits.
-    let unit = (total >> 60) + 1;
-    let least = total / unit / (order.pixels() as u128 * 100) + 1;
+    let total: u128 = bytes_by_cell.iter().take(cells).map(|bytes| u128::from(*bytes)).sum();
+    let least = ALL / (u128::from(order.pixels()) * 100 * workers as u128) + 1;
     let bytes = bytes_by_cell.iter().copied().chain(std::iter::repeat(0)).take(cells);
-    let weights = bytes.map(|bytes| u128::from(bytes) / unit + least);
+    let weights = bytes.map(|bytes| u128::from(bytes) * ALL / total.max(1) + least);
     weights.map(|weight| u64::try_from(weight).unwrap_or(u64::MAX)).collect()
 }
 

@@ -45,7 +45,7 @@ fn compare(manifest: &Manifest, coverage: &Coverage) -> Vec<Range<usize>> {
 }
 
 /// How many of the first elements of a range satisfy a condition that only they satisfy.
-fn partition_point(range: Range<usize>, holds: impl Fn(usize) -> bool) -> usize {
+pub(crate) fn partition_point(range: Range<usize>, holds: impl Fn(usize) -> bool) -> usize {
     let (mut low, mut high) = (range.start, range.end);
     while low < high {
         let middle = low + (high - low) / 2;

@@ -35,6 +35,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 
 use crate::Error;
+use crate::part::Part;
 use crate::prune::touched_tiles;
 use crate::table::TiledTable;
 use crate::tile::Manifest;
@@ -49,16 +50,18 @@ const LEAST_GROUPS: usize = 2;
 const FILES_WORTH_SPLITTING: usize = 16;
 
 /// How a session scans, as an extension of its configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScanOptions {
     /// Whether coverage and statistics leave out tiles, row groups and pages. Off, every row is
     /// read, which must not change an answer.
     pub prune: bool,
+    /// Scan only the tiles of this part, of every table; none: all.
+    pub part: Option<Part>,
 }
 
 impl Default for ScanOptions {
     fn default() -> Self {
-        Self { prune: true }
+        Self { prune: true, part: None }
     }
 }
 
@@ -76,7 +79,7 @@ pub(crate) fn plan(
     columns: &[usize],
     wanted: &Wanted<'_>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let options = session.config().get_extension::<ScanOptions>().map(|o| *o).unwrap_or_default();
+    let options = session.config().get_extension::<ScanOptions>().unwrap_or_default();
     let positions = table.table().positions.as_ref();
     let coverage = match positions {
         Some(positions) if options.prune => coverage_of(wanted.filters, positions),
@@ -89,14 +92,17 @@ pub(crate) fn plan(
     let pruning = pruning.flatten().map(unnormalize_col);
     let read = columns_to_read(table, columns, pruning.as_ref())?;
     let schema = Arc::new(table.schema().project(&read)?);
-    let source = source(session, options, &schema, pruning)?;
-    let tiles = touched_tiles(table.manifest(), &coverage);
+    let source = source(session, options.prune, &schema, pruning)?;
+    let mut tiles = touched_tiles(table.manifest(), &coverage);
+    if let Some(part) = &options.part {
+        tiles = part.of_tiles(table.manifest(), &tiles);
+    }
     let groups = session.config().target_partitions().max(LEAST_GROUPS);
     let stored = stored_columns(table, columns);
     let projection = stored.iter().map(|c| place(&read, *c)).collect::<Result<Vec<_>>>()?;
     let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(TILE_STORE)?, Arc::new(source))
         .with_file_groups(split_large(file_groups(table, &tiles, groups)?, session))
-        .with_statistics(statistics(table, &tiles, &schema, options))
+        .with_statistics(statistics(table, &tiles, &schema, options.prune))
         .with_projection_indices(Some(projection))?
         .with_limit(wanted.limit)
         .build();
@@ -149,7 +155,7 @@ fn columns_to_read(
 /// The Parquet reader: filters run inside it, and pruning uses all that a file offers.
 fn source(
     session: &dyn Session,
-    options: ScanOptions,
+    prune: bool,
     schema: &Arc<Schema>,
     pruning: Option<Expr>,
 ) -> Result<ParquetSource> {
@@ -159,9 +165,9 @@ fn source(
     };
     parquet.global.pushdown_filters = true;
     parquet.global.reorder_filters = true;
-    parquet.global.pruning = options.prune;
-    parquet.global.enable_page_index = options.prune;
-    parquet.global.bloom_filter_on_read = options.prune;
+    parquet.global.pruning = prune;
+    parquet.global.enable_page_index = prune;
+    parquet.global.bloom_filter_on_read = prune;
     let source = ParquetSource::new(Arc::clone(schema)).with_table_parquet_options(parquet);
     let Some(pruning) = pruning else { return Ok(source) };
     let columns = DFSchema::try_from(Arc::clone(schema))?;
@@ -237,11 +243,11 @@ fn statistics(
     table: &TiledTable,
     tiles: &[Range<usize>],
     schema: &Schema,
-    options: ScanOptions,
+    prune: bool,
 ) -> Statistics {
     let manifest = table.manifest();
     let mut statistics = Statistics::new_unknown(schema);
-    if !options.prune {
+    if !prune {
         return statistics;
     }
     let mut touched = tiles.iter().flat_map(Range::clone);

@@ -4,6 +4,8 @@ mod fixture;
 mod layout;
 mod metadata;
 mod placement;
+mod placement_at_scale;
+mod placement_sums;
 mod planning;
 mod pruning;
 mod scanning;

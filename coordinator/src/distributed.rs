@@ -160,6 +160,11 @@ pub fn original_leaf(node: &Arc<dyn ExecutionPlan>) -> Option<&Arc<dyn Execution
     node.downcast_ref::<DistributedLeafExec>().map(DistributedLeafExec::original)
 }
 
+/// The scans of a leaf with variants, one for each slot.
+pub fn leaf_variants(node: &Arc<dyn ExecutionPlan>) -> Option<&[Arc<dyn ExecutionPlan>]> {
+    node.downcast_ref::<DistributedLeafExec>().map(|leaf| leaf.variants().as_ref())
+}
+
 fn placement(config: &SessionConfig) -> Result<Arc<QueryPlacement>> {
     let missing = || internal_datafusion_err!("the session has no placement");
     config.get_extension::<QueryPlacement>().ok_or_else(missing)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use adql::{Limits, OutputColumn, Schemas, TableName};
-use catalog::{Location, ScanOptions, Snapshot};
+use catalog::{Location, Part, ScanOptions, Snapshot};
 use datafusion::error::DataFusionError;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{
@@ -124,7 +124,7 @@ impl Engine {
         };
         let name = NodeName::new("this process");
         let runtime = NodeRuntime::new(Arc::new(tiles), &config.budget, &name, &counters)?;
-        let scan_options = Arc::new(ScanOptions { prune: config.prune });
+        let scan_options = Arc::new(ScanOptions { prune: config.prune, part: None });
         let mut state = SessionStateBuilder::new()
             .with_default_features()
             .with_config(session::session_config().with_extension(scan_options))
@@ -151,6 +151,24 @@ impl Engine {
     /// What this node counts.
     pub fn counters(&self) -> &Arc<Counters> {
         &self.counters
+    }
+
+    /// The same engine on those tiles of each table that belong to a part.
+    #[must_use]
+    pub fn of_part(&self, part: &Part) -> Self {
+        let narrowed = |state: &Arc<SessionState>| {
+            let mut state = SessionState::clone(state);
+            let options = state.config().get_extension::<ScanOptions>().unwrap_or_default();
+            let options = ScanOptions { part: Some(part.clone()), ..ScanOptions::clone(&options) };
+            state.config_mut().set_extension(Arc::new(options));
+            Arc::new(state)
+        };
+        let over = |over: &Distributed| {
+            let (cluster, state) = (Arc::clone(&over.cluster), narrowed(&over.state));
+            Distributed { cluster, state }
+        };
+        let distributed = self.distributed.as_ref().map(over);
+        Self { state: narrowed(&self.state), distributed, ..self.clone() }
     }
 
     /// The workers, where there are some.

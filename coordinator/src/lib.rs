@@ -3,6 +3,7 @@
 //! [`engine`] is the way through for one query, `attempts` its repetition where a worker is lost,
 //! [`cluster`] the workers, [`plan`] the physical passes and
 //! [`distributed`] the only module here that knows `datafusion-distributed`.
+//! [`parts`] runs a long one in parts of the sky.
 //! [`tap`] alone knows HTTP, [`format`](mod@format) the documents that leave, [`uws`] the jobs.
 //! The coordinator of a cluster never opens a tile.
 
@@ -14,6 +15,7 @@ pub mod distributed;
 pub mod engine;
 pub mod error;
 pub mod format;
+pub mod parts;
 pub mod plan;
 pub mod tap;
 pub mod uws;

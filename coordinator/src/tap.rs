@@ -19,7 +19,7 @@ mod sync;
 mod tables;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::extract::State;
@@ -30,7 +30,8 @@ use tower_http::cors::{Any, CorsLayer};
 use url::Url;
 
 use crate::Engine;
-use crate::format::datetime::{http_now, utc_now};
+use crate::format::datetime::utc_now;
+use crate::parts::Parts;
 use crate::uws::{Jobs, Work};
 use examples::Example;
 
@@ -66,6 +67,7 @@ pub struct Service {
     rows: RowLimits,
     jobs: Jobs,
     list_jobs: bool,
+    parts: Arc<Parts>,
     public_url: Option<Url>,
     query_duration: Option<Duration>,
     up_since: String,
@@ -84,10 +86,11 @@ impl Service {
             rows,
             jobs,
             list_jobs: false,
+            parts: Arc::new(Parts::of_bytes(u64::MAX)),
             public_url: None,
             query_duration: None,
             up_since: utc_now(),
-            since: http_now(),
+            since: httpdate::fmt_http_date(SystemTime::now()),
             examples,
         }
     }
@@ -113,9 +116,22 @@ impl Service {
         self
     }
 
+    /// The same whose jobs run in parts, for each of which a worker reads about so many bytes;
+    /// without it, each runs as a whole.
+    #[must_use]
+    pub fn with_part_bytes(mut self, bytes: u64) -> Self {
+        self.parts = Arc::new(Parts::of_bytes(bytes));
+        self
+    }
+
+    /// All that is counted here, as Prometheus text.
+    pub fn prometheus(&self) -> String {
+        self.engine.prometheus() + &self.jobs.prometheus() + &self.parts.prometheus()
+    }
+
     /// What its jobs do: a query, as `/sync` has it.
     pub fn work(&self) -> Arc<dyn Work> {
-        Arc::new(jobs::Queries::new(self.engine.clone(), self.rows))
+        Arc::new(jobs::Queries::new(self.engine.clone(), self.rows, Arc::clone(&self.parts)))
     }
 }
 
@@ -165,8 +181,7 @@ async fn sign(mut response: Response) -> Response {
 }
 
 async fn metrics(State(service): State<Arc<Service>>) -> Response {
-    let (node, jobs) = (service.engine.prometheus(), service.jobs.prometheus());
-    prometheus(node + &jobs)
+    prometheus(service.prometheus())
 }
 
 fn prometheus(text: String) -> Response {

@@ -2,10 +2,14 @@
 //!
 //! [`Jobs`] is the handle: it keeps jobs in a folder that no other process may use meanwhile, and
 //! tells who waits of every change of phase. [`Jobs::execute`] runs what is queued and destroys
-//! what is due; what a job does is said by its [`Work`]. HTTP belongs to `tap`, queries as well.
+//! what is due; what a job does is said by its [`Work`]. Work that lost what it ran on is tried
+//! again, and finds in its [`JobFolder`] what it had finished, after a restart of the service too.
+//! HTTP belongs to `tap`, queries as well.
 
+mod budget;
 mod destruction;
 mod error;
+mod folder;
 mod job;
 mod moment;
 mod phase;
@@ -13,7 +17,7 @@ mod results;
 mod runner;
 pub mod store;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{DirBuilder, File, TryLockError};
 use std::future::Future;
 use std::io;
@@ -26,12 +30,15 @@ use object_store::{GetRange, GetResult};
 use tokio::sync::{Mutex, Notify, broadcast, watch};
 use tokio::time::Instant;
 
+use budget::Budget;
+use folder::Folders;
 use results::Results;
 use runner::Running;
 use store::Store;
 
 pub use error::Error;
-pub use job::{Failure, Job, JobFilter, JobId, JobSummary, Parameters, ResultFile};
+pub use folder::{JobFolder, Partial};
+pub use job::{Failure, FailureKind, Job, JobFilter, JobId, JobSummary, Parameters, ResultFile};
 pub use moment::Moment;
 pub use phase::Phase;
 pub use runner::{Output, Work};
@@ -68,8 +75,11 @@ pub struct JobLimits {
     pub execution: Seconds,
     /// How long a job is kept.
     pub retention: Seconds,
-    /// Bytes of all results together.
+    /// Bytes of all results together, and of what is finished of jobs that run.
     pub results_bytes_max: u64,
+    /// How long each new attempt of a job waits, whose work lost what it ran on and came no
+    /// further: as many in a row as there are waits.
+    pub retry_waits: &'static [Duration],
 }
 
 /// The jobs of a service. Its clones are the same.
@@ -80,6 +90,8 @@ pub struct Jobs(Arc<Shared>);
 struct Shared {
     store: Store,
     results: Results,
+    folders: Folders,
+    budget: Arc<Budget>,
     limits: JobLimits,
     /// Held while a job is taken from the queue, so that no job runs without standing here.
     running: Mutex<HashMap<JobId, Running>>,
@@ -108,7 +120,11 @@ impl Jobs {
         let lock = lock(folder)?;
         let store = Store::open(&folder.join("jobs.sqlite")).await?;
         store.recover().await?;
-        let results = Results::open(&folder.join("results"), limits.results_bytes_max)?;
+        let budget = Budget::new(limits.results_bytes_max);
+        let queued = JobFilter { phases: vec![Phase::Queued], ..JobFilter::default() };
+        let queued: HashSet<_> = store.list(&queued).await?.into_iter().map(|j| j.id).collect();
+        let folders = Folders::open(&folder.join("unfinished"), &budget, &queued)?;
+        let results = Results::open(&folder.join("results"), &budget)?;
         let known = store.results().await?.into_iter();
         let lost =
             results.sweep(known.map(|(id, bytes)| (id.to_string(), (id, bytes))).collect())?;
@@ -121,6 +137,8 @@ impl Jobs {
         let shared = Shared {
             store,
             results,
+            folders,
+            budget,
             limits,
             running: Mutex::default(),
             queue: Notify::new(),
@@ -316,6 +334,7 @@ impl Jobs {
             self.0.stop(id).await;
             self.0.reached(id, Phase::Aborted);
             tracing::info!(job = %id, "job aborted");
+            self.0.folders.remove(id).await?;
             // There is one where the job had come to its end, and not yet to that phase.
             self.0.results.remove(id).await?;
         }
@@ -334,6 +353,7 @@ impl Jobs {
         // Whoever waits for it learns that it is gone; nobody may be waiting.
         let _told = self.0.changes.send(id);
         tracing::info!(job = %id, "job destroyed");
+        self.0.folders.remove(id).await?;
         self.0.results.remove(id).await
     }
 
@@ -347,7 +367,7 @@ impl Jobs {
 
     /// Counters of jobs as Prometheus text.
     pub fn prometheus(&self) -> String {
-        self.0.counters.prometheus(self.0.results.bytes())
+        self.0.counters.prometheus(self.0.budget.used())
     }
 }
 

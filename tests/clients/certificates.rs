@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
-use tests::run_armilla;
+use tests::process::run_armilla;
 
 fn certificates(dir: &Path, flags: &[&str]) -> Output {
     let dir = dir.to_string_lossy();
@@ -37,7 +37,8 @@ fn mode(path: &Path) -> u32 {
 /// What OpenSSL says; none where it is not installed.
 fn openssl(arguments: &[&str]) -> Option<String> {
     let output = Command::new("openssl").args(arguments).output().ok()?;
-    Some([output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into()).concat())
+    let said = [output.stdout, output.stderr].concat();
+    Some(String::from_utf8_lossy(&said).into_owned())
 }
 
 #[test]
@@ -103,7 +104,7 @@ fn hosts_that_are_none_are_named() {
         "a/b",
         "w1:9001",
         "https://w1",
-        "-a",
+        "a-",
         "a..b",
         "w 1",
         "*",

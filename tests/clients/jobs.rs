@@ -2,6 +2,7 @@
 //! over three workers.
 
 mod ends;
+mod parts;
 mod refused;
 mod restart;
 

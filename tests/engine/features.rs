@@ -45,7 +45,7 @@ fn probe(feature: &Feature) -> String {
 }
 
 async fn runs(engine: &Engine, adql: &str) -> Result<usize, Error> {
-    let result = engine.query(adql, QueryOptions { maxrec: Some(3) }).await?;
+    let result = engine.query(adql, QueryOptions { maxrec: Some(3), duration: None }).await?;
     let batches: Vec<_> = result.stream.try_collect().await.map_err(Error::Execution)?;
     Ok(batches.iter().map(RecordBatch::num_rows).sum())
 }

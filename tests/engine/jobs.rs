@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use coordinator::uws::store::Store;
 use coordinator::uws::{
-    Error, Failure, Job, JobId, JobLimits, Jobs, Moment, Output, Parameters, Phase, ResultFile,
-    Seconds, Work,
+    Error, Failure, Job, JobFolder, JobId, JobLimits, Jobs, Moment, Output, Parameters, Phase,
+    ResultFile, Seconds, Work,
 };
 use futures::future::{BoxFuture, FutureExt as _, pending};
 use futures::stream::{self, StreamExt as _};
@@ -22,6 +22,7 @@ const LIMITS: JobLimits = JobLimits {
     execution: Seconds { default: 60, hard: 120 },
     retention: Seconds { default: 600, hard: 1200 },
     results_bytes_max: 1000,
+    retry_waits: &[],
 };
 
 fn job(phase: Phase) -> Job {
@@ -118,7 +119,11 @@ impl Drop for Dropped {
 }
 
 impl Work for Acting {
-    fn begin<'a>(&'a self, parameters: &'a Parameters) -> BoxFuture<'a, Result<Output, Failure>> {
+    fn run<'a>(
+        &'a self,
+        parameters: &'a Parameters,
+        _folder: &'a Arc<JobFolder>,
+    ) -> BoxFuture<'a, Result<Output, Failure>> {
         async move {
             let action = parameters.pairs()[0].1.clone();
             let guard = Dropped(Arc::clone(&self.dropped));
@@ -182,7 +187,7 @@ async fn jobs_end_as_their_work_does() {
             let job = ended(&jobs, job).await;
             assert_eq!(job.phase, Phase::Error, "{action}");
             let failure = job.error.unwrap();
-            assert_eq!(failure.transient, transient, "{action}");
+            assert_eq!(failure.is_transient(), transient, "{action}");
             assert!(failure.message.contains(words), "{action}: {}", failure.message);
         }
         while results(state.path()) > 1 {

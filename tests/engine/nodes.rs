@@ -1,5 +1,7 @@
 //! Ports of workers inside the test process, and certificates that none of our code made.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first step that fails")]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,7 +16,9 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use url::Url;
-use worker::{Channels, Counters, Identity, Port, session};
+use worker::memory::Budget;
+use worker::session::NodeRuntime;
+use worker::{Channels, Counters, Identity, NodeName, Port};
 
 /// The files of one node.
 pub(crate) struct Files {
@@ -84,6 +88,12 @@ impl Authority {
     }
 }
 
+/// Limits and a store without tiles.
+fn runtime(counters: &Arc<Counters>) -> NodeRuntime {
+    let tiles = Arc::new(InMemory::new());
+    NodeRuntime::new(tiles, &Budget::of(1 << 28), &NodeName::new("this node"), counters).unwrap()
+}
+
 /// A port that serves until it is stopped or dropped.
 pub(crate) struct Node {
     pub(crate) url: Url,
@@ -100,7 +110,7 @@ impl Node {
         let url = format!("{scheme}://{}", listener.local_addr().unwrap()).parse().unwrap();
         let counters = Arc::new(Counters::default());
         let port = Port {
-            runtime: session::runtime_env(Arc::new(InMemory::new()), 1 << 28).unwrap(),
+            runtime: Arc::new(runtime(&counters)),
             counters: Arc::clone(&counters),
             channels: Channels::new(identity),
         };

@@ -198,7 +198,9 @@ async fn forward(listener: TcpListener, to: String, frozen: watch::Receiver<bool
             let mut server = TcpStream::connect(to).await.unwrap();
             tokio::select! {
                 _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
-                _ = frozen.wait_for(|frozen| *frozen) => std::future::pending().await,
+                () = async { drop(frozen.wait_for(|frozen| *frozen).await) } => {
+                    std::future::pending().await
+                }
             }
         });
     }

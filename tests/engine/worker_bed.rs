@@ -17,10 +17,11 @@ use catalog::placement::StoredPlacement;
 use datafusion::object_store::memory::InMemory;
 use datafusion::object_store::path::Path;
 use datafusion::object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, ObjectStoreExt as _, PutMultipartOptions, PutOptions, PutPayload, PutResult,
-    Result,
+    Attributes, CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult,
+    MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMultipartOptions, PutOptions,
+    PutPayload, PutResult, Result,
 };
+use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -125,6 +126,21 @@ impl Bed {
         Ok(Bedded { node, store, counters, keeping })
     }
 
+    /// Opens the folder as soon as the worker before has let go of it.
+    pub(crate) async fn reopen(&self, peers: &Peers) -> Bedded {
+        let opened = std::cell::RefCell::new(None);
+        until("the folder is free", || {
+            match self.open(peers.clone()) {
+                Ok(worker) => drop(opened.replace(Some(worker))),
+                Err(worker::Error::InUse { .. }) => return false,
+                Err(error) => panic!("{error}"),
+            }
+            true
+        })
+        .await;
+        opened.into_inner().unwrap()
+    }
+
     /// A worker that holds all tiles, copied from the origin.
     pub(crate) async fn whole(&self, peers: Peers) -> Bedded {
         let bedded = self.open(peers).unwrap();
@@ -202,12 +218,14 @@ pub(crate) enum Mood {
     Fails,
     /// No answer for what does not begin at the start of a tile.
     Hangs,
+    /// Every answer has one bit that was not sent.
+    Changes,
 }
 
 /// A peer that counts how often it is asked.
 #[derive(Debug)]
 pub(crate) struct Peer {
-    pub(crate) tiles: InMemory,
+    tiles: Arc<dyn ObjectStore>,
     pub(crate) mood: std::sync::Mutex<Mood>,
     asked: AtomicU64,
 }
@@ -218,7 +236,12 @@ impl Peer {
         for (path, bytes) in tiles {
             store.put(&Path::from(path.as_str()), bytes.clone().into()).await.unwrap();
         }
-        Arc::new(Self { tiles: store, mood: std::sync::Mutex::new(mood), asked: 0.into() })
+        Self::over(Arc::new(store), mood)
+    }
+
+    /// A peer that has what a store has.
+    pub(crate) fn over(tiles: Arc<dyn ObjectStore>, mood: Mood) -> Arc<Self> {
+        Arc::new(Self { tiles, mood: std::sync::Mutex::new(mood), asked: 0.into() })
     }
 
     pub(crate) fn asked(&self) -> u64 {
@@ -244,6 +267,16 @@ impl ObjectStore for Peer {
                 Err(Error::Generic { store: "test", source: "the peer is on fire".into() })
             }
             Mood::Hangs if !at_start => std::future::pending().await,
+            Mood::Changes => {
+                let found = self.tiles.get_opts(location, options).await?;
+                let (meta, range) = (found.meta.clone(), found.range.clone());
+                let mut bytes = found.bytes().await?.to_vec();
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 1;
+                let bytes = futures::stream::once(async { Ok(bytes.into()) });
+                let payload = GetResultPayload::Stream(bytes.boxed());
+                Ok(GetResult { payload, meta, range, attributes: Attributes::default() })
+            }
             Mood::Answers | Mood::Hangs => self.tiles.get_opts(location, options).await,
         }
     }

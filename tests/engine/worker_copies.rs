@@ -7,8 +7,11 @@
 
 use std::fs;
 
+use catalog::{Location, Snapshot};
+use datafusion::object_store::ObjectStoreExt as _;
 use worker::counters::Source;
 
+use crate::in_process::hats;
 use crate::worker_bed::{
     BLOCK, Bed, Mood, Peer, files, is_complete, no_peers, parquet, peer, some_tiles, tile, until,
     write,
@@ -88,12 +91,12 @@ async fn a_copy_that_is_cut_off_leaves_nothing() {
     let partial = bed.own.path().join(".armilla/partial");
     assert_eq!(files(&partial).len(), 1, "it is being written");
     worker.keeping.shutdown().await;
+    until("it is removed", || files(&partial).is_empty()).await;
     assert!(!bed.own_file(&tile(6)).exists() && !bed.sums_file(&tile(6)).exists());
-    assert!(files(&partial).is_empty());
     drop(worker);
     // A process that is killed removes nothing; the next one does.
     write(&partial.join("half"), &bed.tiles[6].1[..100]);
-    let worker = bed.open(no_peers()).unwrap();
+    let worker = bed.reopen(&no_peers()).await;
     until("the rest is copied", || is_complete(&worker.node)).await;
     check_folder(&bed);
     assert_eq!(worker.counters.copies(Source::Origin), 1);
@@ -105,7 +108,7 @@ async fn a_restarted_worker_serves_before_anybody_speaks_to_it() {
     let first = bed.whole(no_peers()).await.node.status().instance;
     // Nothing of the origin is needed for that.
     fs::remove_dir_all(bed.origin.path()).unwrap();
-    let worker = bed.open(no_peers()).unwrap();
+    let worker = bed.reopen(&no_peers()).await;
     until("the folder was looked through", || is_complete(&worker.node)).await;
     for (path, bytes) in &bed.tiles {
         assert_eq!(&worker.read(path).await.unwrap(), bytes, "{path}");
@@ -119,7 +122,7 @@ async fn a_tile_that_was_cut_while_the_worker_was_away_is_copied_again() {
     let bed = Bed::new(some_tiles());
     drop(bed.whole(no_peers()).await);
     write(&bed.own_file(&tile(3)), b"PAR1PAR1");
-    let worker = bed.open(no_peers()).unwrap();
+    let worker = bed.reopen(&no_peers()).await;
     until("all are here", || is_complete(&worker.node)).await;
     check_folder(&bed);
     assert_eq!(worker.counters.copies(Source::Origin), 1);
@@ -189,7 +192,7 @@ async fn the_folder_of_a_former_release_is_taken_over() {
     drop(worker);
     // From now on a tile without sums is one that lost them.
     fs::remove_file(bed.sums_file(&tile(3))).unwrap();
-    let worker = bed.open(no_peers()).unwrap();
+    let worker = bed.reopen(&no_peers()).await;
     until("all are here", || is_complete(&worker.node)).await;
     assert_eq!(worker.counters.copies(Source::Origin), 1);
 }
@@ -204,15 +207,17 @@ async fn a_folder_of_a_newer_release_or_of_another_process_is_refused() {
         "{error}"
     );
     drop(worker);
-    until("the folder is free", || bed.open(no_peers()).is_ok()).await;
+    drop(bed.reopen(&no_peers()).await);
     let file = bed.own.path().join(".armilla/worker.json");
     fs::write(&file, r#"{"version": 2, "compressed": true}"#).unwrap();
-    let error = bed.open(no_peers()).err().unwrap().to_string();
+    let refused = || bed.open(no_peers()).err().unwrap().to_string();
+    until("the folder is free", || !refused().contains("is in use")).await;
+    let error = refused();
     let right =
         format!("{} has version 2, and this release knows versions up to 1", file.display());
     assert!(error.starts_with(&right), "{error}");
     fs::write(&file, "nonsense").unwrap();
-    let error = bed.open(no_peers()).err().unwrap().to_string();
+    let error = refused();
     assert!(error.contains("worker.json is not as this program writes it"), "{error}");
 }
 
@@ -221,10 +226,25 @@ async fn a_kept_assignment_that_is_unreadable_does_not_keep_a_worker_from_starti
     let bed = Bed::new(some_tiles());
     drop(bed.whole(no_peers()).await);
     fs::write(bed.own.path().join(".armilla/assignment.json"), "{").unwrap();
-    let worker = bed.open(no_peers()).unwrap();
+    let worker = bed.reopen(&no_peers()).await;
     assert!(worker.node.status().held.is_none());
     worker.node.assign(bed.assignment(1)).await.unwrap();
     until("all are here", || is_complete(&worker.node)).await;
     assert_eq!(worker.counters.copies(Source::Origin), 0);
     assert_eq!(worker.node.status().release, env!("CARGO_PKG_VERSION"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_origin_is_opened_where_its_tiles_are_named_without_reading_its_tables() {
+    let Some(hats) = hats() else { return };
+    // A folder of tables, one that is a table, and a collection.
+    for origin in [hats.clone(), hats.join("opengc"), hats.join("small_sky_order1_collection")] {
+        let location: Location = origin.to_str().unwrap().parse().unwrap();
+        let snapshot = Snapshot::open(&location).await.unwrap();
+        let store = catalog::tile_store(&location).await.unwrap();
+        let table = &snapshot.tiled_tables()[0];
+        let file = table.manifest().file(0);
+        let found = store.head(&file.path).await.unwrap();
+        assert_eq!(found.size, file.bytes, "{location}");
+    }
 }

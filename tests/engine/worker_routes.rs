@@ -1,5 +1,5 @@
-//! The routes of a worker over a socket: tiles as object_store's own HTTP client reads them, and
-//! whatever a client could try that is none of its business.
+//! The routes of a worker over a socket: tiles as the HTTP client of `object_store` reads them,
+//! and whatever a client could try that is none of its business.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first step that fails")]
 
@@ -15,12 +15,11 @@ use datafusion::object_store::{
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use worker::Peers;
 use worker::control::Status;
 use worker::counters::Source;
 
 use crate::worker_bed::{
-    BLOCK, Bed, Bedded, PEER, is_complete, no_peers, some_tiles, tile, until, write,
+    BLOCK, Bed, Bedded, Mood, Peer, is_complete, no_peers, peer, some_tiles, tile, until, write,
 };
 
 /// A worker whose routes are served.
@@ -94,14 +93,14 @@ async fn object_stores_client_reads_tiles_of_a_worker() {
 async fn a_worker_copies_from_a_peer_over_http_and_notices_what_changed_on_the_way() {
     let bed = Bed::new(some_tiles());
     let served = serve(bed.whole(no_peers()).await).await;
-    let client = served.client();
-    let mut second = Bed::new(Vec::new());
-    second.tiles.clone_from(&bed.tiles);
-    let peers = Peers::new(move |url| (url == PEER).then(|| Arc::clone(&client)));
-    let copied = second.whole(peers).await;
-    assert_eq!(copied.counters.copies(Source::Peer), bed.tiles.len() as u64);
-    for (path, bytes) in &bed.tiles {
-        assert_eq!(&copied.read(path).await.unwrap(), bytes, "{path}");
+    for (mood, from) in [(Mood::Answers, Source::Peer), (Mood::Changes, Source::Origin)] {
+        let second = Bed::new(some_tiles());
+        let copied = second.whole(peer(&Peer::over(served.client(), mood))).await;
+        assert_eq!(copied.counters.copies(from), bed.tiles.len() as u64, "{mood:?}");
+        for (path, bytes) in &bed.tiles {
+            assert_eq!(&copied.read(path).await.unwrap(), bytes, "{path}");
+        }
+        assert_eq!(copied.counters.reads(Source::Local), bed.tiles.len() as u64);
     }
 }
 
@@ -116,14 +115,13 @@ async fn a_damaged_tile_is_not_served() {
     bytes[40 * BLOCK] ^= 1;
     fs::write(&damaged, &bytes).unwrap();
     let target = format!("/tiles/{}", tile(6));
-    let (status, _) = served.ask(&format!("GET {target}"), "").await;
-    assert_eq!(status, 200);
     let mut stream = TcpStream::connect(served.address).await.unwrap();
     let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     // It may end by an error or by an early end.
     let _ended = stream.read_to_end(&mut answer).await;
+    assert!(answer.starts_with(b"HTTP/1.1 200 OK"));
     assert!(answer.len() < bytes.len(), "the answer was broken off");
     let whole = served.client().get(&Path::from(tile(6))).await.unwrap().bytes().await;
     assert!(whole.is_err());

@@ -73,13 +73,17 @@ async fn ranges_are_cut_from_verified_blocks() {
         }
     }
     assert_eq!(worker.counters.reads(Source::Origin), 0);
-    let beyond = worker.store.get_ranges(&location, &[0..size as u64 + 1]).await.unwrap_err();
+    let beyond = [0..1, 0..size as u64 + 1];
+    let beyond = worker.store.get_ranges(&location, &beyond).await.unwrap_err();
     assert!(beyond.to_string().contains("there are no bytes from 0 to"), "{beyond}");
     assert_eq!(worker.counters.damaged_tiles(), 0, "a wrong question is no damage");
 }
 
-/// Every kind of damage that a disk does to a tile or its sums.
-fn damages() -> Vec<(&'static str, fn(&Bed, &str))> {
+/// Damages the tile at a location.
+type Damage = fn(&Bed, &str);
+
+/// Every kind of damage that a disk does to a tile.
+fn damages() -> Vec<(&'static str, Damage)> {
     vec![
         ("first block", |bed, path| flip(&bed.own_file(path), 5)),
         ("middle block", |bed, path| flip(&bed.own_file(path), BLOCK + 7)),
@@ -133,7 +137,7 @@ async fn lost_or_changed_sums_are_damage_too() {
         let bed = Bed::new(some_tiles());
         // A worker that has not read the sums yet.
         drop(bed.whole(no_peers()).await);
-        let worker = bed.open(no_peers()).unwrap();
+        let worker = bed.reopen(&no_peers()).await;
         until("the folder was looked through", || is_complete(&worker.node)).await;
         let sums = bed.sums_file(&tile(5));
         match kind {
@@ -226,7 +230,7 @@ async fn without_fallback_a_query_fails_and_the_tile_is_repaired_all_the_same() 
     fs::remove_file(bed.own_file(&tile(6))).unwrap();
     let error = worker.read(&tile(6)).await.unwrap_err().to_string();
     assert!(error.contains("Npix=6.parquet cannot be read: in the folder of worker"), "{error}");
-    assert!(error.contains("it is missing; it may not be read from elsewhere"), "{error}");
+    assert!(error.contains("it is not there; it may not be read from elsewhere"), "{error}");
     fs::rename(&hidden, bed.origin.path().join(tile(6))).unwrap();
     until("the tile is repaired", || is_complete(&worker.node)).await;
     assert_eq!(worker.read(&tile(6)).await.unwrap(), bed.tiles[6].1);

@@ -35,7 +35,7 @@ pub struct Counters {
     memory: OnceLock<Arc<dyn MemoryPool>>,
 }
 
-/// A task is there as long as this is.
+/// A task, or a stream of its rows, is there as long as this is.
 #[derive(Debug)]
 pub struct RunningTask(Arc<Counters>);
 
@@ -59,7 +59,7 @@ impl Counters {
         add(&self.tasks);
     }
 
-    /// One more task is there until what is returned is dropped.
+    /// One more task, or stream of its rows, is there until what is returned is dropped.
     pub fn running_task(self: &Arc<Self>) -> RunningTask {
         add(&self.tasks_running);
         RunningTask(Arc::clone(self))
@@ -103,7 +103,7 @@ impl Counters {
         get(&self.tasks)
     }
 
-    /// How many tasks are there.
+    /// How many tasks, and streams of their rows, are there.
     pub fn tasks_running(&self) -> u64 {
         get(&self.tasks_running)
     }
@@ -150,7 +150,11 @@ impl Counters {
         let one = |value| vec![(String::new(), value)];
         let families = [
             ("counter armilla_tasks_executed_total", "Tasks accepted.", one(self.tasks())),
-            ("gauge armilla_tasks_running", "Tasks that are there.", one(self.tasks_running())),
+            (
+                "gauge armilla_tasks_running",
+                "Tasks that are there, and streams of their rows.",
+                one(self.tasks_running()),
+            ),
             (
                 "gauge armilla_memory_reserved_bytes",
                 "Memory that queries have reserved.",

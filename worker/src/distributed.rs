@@ -35,6 +35,7 @@ use tonic::transport::Server;
 use url::Url;
 
 use crate::admission::admit;
+use crate::catch_panic::CatchPanicExec;
 use crate::control::QUERY_HEADER;
 use crate::early_start::{PATIENCE, start_in_time};
 use crate::memory::Budget;
@@ -42,7 +43,7 @@ use crate::session::NodeRuntime;
 use crate::transport::{
     Identity, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT, incoming, refuse_open_port,
 };
-use crate::{Channels, Counters, Error, Node, NodeConfig, Peers, access, loss, session};
+use crate::{Channels, Counters, Error, Node, NodeConfig, Peers, access, calls, loss, session};
 
 /// What a worker needs to know.
 #[derive(Debug, Clone)]
@@ -135,15 +136,15 @@ impl Port {
     ) -> Result<(), Error> {
         let Self { runtime, counters, channels } = self;
         let identity = channels.identity().cloned();
-        let env = Arc::clone(runtime.node());
+        let (env, counted) = (Arc::clone(runtime.node()), Arc::clone(&counters));
         let tasks = TaskService::from_session_builder(move |context: WorkerQueryContext| {
             let session = task_session(context, &runtime, &counters, channels.clone());
             async move { session }
         })
         .with_runtime_env(env)
         .with_version(env!("CARGO_PKG_VERSION"));
-        let mut router =
-            Routes::from(control).add_service(tasks.into_worker_server()).into_axum_router();
+        let tasks = Routes::new(tasks.into_worker_server()).into_axum_router();
+        let mut router = calls::counted(tasks, &counted).merge(control);
         let mut server = Server::builder()
             .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
             .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT));
@@ -172,8 +173,6 @@ fn task_session(
     let query = context.headers.get(QUERY_HEADER).and_then(|name| name.to_str().ok());
     let mut builder = context.builder.with_runtime_env(runtime.of_query(query));
     let config = builder.config().get_or_insert_default();
-    // The task keeps its session, and so this, as long as it is there.
-    config.set_extension(Arc::new(counters.running_task()));
     let ours = session::session_config();
     config.options_mut().execution.target_partitions = ours.options().execution.target_partitions;
     config.options_mut().execution.parquet = ours.options().execution.parquet.clone();
@@ -182,7 +181,8 @@ fn task_session(
         .with_distributed_worker_plan_rewrite_handler(move |event: WorkerPlanRewriteEvent<'_>| {
             admit(&event.plan, is_network)?;
             counters.task();
-            Ok(WorkerPlanRewriteEventResponse::new(event.plan))
+            let plan = Arc::new(CatchPanicExec::new(event.plan));
+            Ok(WorkerPlanRewriteEventResponse::new(plan))
         })
         .build();
     session::register_functions(&mut state)?;

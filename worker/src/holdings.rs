@@ -158,6 +158,11 @@ impl Holdings {
         }
     }
 
+    /// Whether the file is to be here.
+    pub(crate) fn is_assigned(&self, file: &Path) -> bool {
+        self.state().assigned.as_ref().is_some_and(|assigned| assigned.files.contains_key(file))
+    }
+
     /// Whether the file is to be here, and is not.
     pub(crate) fn is_missing(&self, file: &Path) -> bool {
         self.state().missing.contains(file)

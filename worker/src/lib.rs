@@ -6,14 +6,17 @@
 //! verified by [`checksum`], or from [`elsewhere`]. [`session`] makes the sessions in which tasks
 //! run (the coordinator uses the same), [`memory`] and [`spill`] bound what queries take,
 //! [`distributed`] is the port of a worker and the only module here that knows
-//! `datafusion-distributed`, [`counters`] counts the work done.
+//! `datafusion-distributed`, [`counters`] and [`calls`] count the work done.
 //! [`transport`] says who a node is, [`channels`] connects nodes, `access` and `admission` say who
 //! may ask for what and which plans run, [`loss`] names a worker that was lost, [`early_start`]
-//! asks for the rows of a task before its worker forgets it, `peer_tiles` reads tiles of peers.
+//! asks for the rows of a task before its worker forgets it, [`catch_panic`] ends a query whose
+//! task panics, `peer_tiles` reads tiles of peers.
 //! A worker never chooses where work goes.
 
 mod access;
 mod admission;
+pub mod calls;
+pub mod catch_panic;
 pub mod channels;
 pub mod checksum;
 pub mod control;

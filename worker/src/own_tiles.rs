@@ -179,6 +179,10 @@ impl Shared {
             Some(sums) => sums,
             None => {
                 let read = std::fs::read(&places.sums).map_err(|error| match error.kind() {
+                    // A file that nobody copied here is no tile.
+                    io::ErrorKind::NotFound if !self.holdings.is_assigned(location) => {
+                        Failure::Missing
+                    }
                     io::ErrorKind::NotFound => Failure::Damaged("its checksums are missing".into()),
                     _ => Failure::from(error),
                 })?;

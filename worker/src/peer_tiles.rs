@@ -1,4 +1,4 @@
-//! The tiles of a peer as an [`ObjectStore`]: object_store's own client for HTTP, over the
+//! The tiles of a peer as an [`ObjectStore`]: `object_store`'s own client for HTTP, over the
 //! connections of [`crate::channels`] instead of a second HTTP library with TLS of its own.
 //!
 //! A peer that stops in the middle of a tile is given up after [`STALL_TIMEOUT`].
@@ -111,7 +111,7 @@ impl HttpService for OverChannel {
     }
 }
 
-/// A stream that may be shared, as object_store wants bodies, by allowing one at a time to poll.
+/// A stream that may be shared, as `object_store` wants bodies, by allowing one at a time to poll.
 struct Shared<T>(Mutex<BoxStream<'static, T>>);
 
 impl<T> Stream for Shared<T> {

@@ -37,7 +37,7 @@ impl ObjectStoreRegistry for TileStoreRegistry {
     }
 
     fn get_store(&self, url: &Url) -> Result<Arc<dyn ObjectStore>> {
-        if catalog::TILE_STORE.starts_with(url.scheme()) {
+        if url.as_str().starts_with(catalog::TILE_STORE) {
             return Ok(Arc::clone(&self.tiles));
         }
         Err(exec_datafusion_err!(

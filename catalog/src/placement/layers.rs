@@ -1,7 +1,7 @@
 //! How cells are dealt out: layers of holders, each balanced by weight on its own.
 //!
 //! Every cell has one holder in each layer, and no worker twice. What changes is moved in pieces,
-//! contiguous cells of at most [`PIECES`]th of a worker's share, from the most to the least loaded.
+//! contiguous cells of a worker's share by [`PIECES`] at most, from the most to the least loaded.
 //! A step of [`Layers::level`] makes the sum of the squares of all loads smaller, so it ends; it
 //! begins only where a load is beyond the tolerance. Nothing here depends on time or chance.
 
@@ -124,7 +124,7 @@ impl Layers {
             let worker = self.taker(layer, start, &shared[row..row + at(self.workers)]);
             let fits =
                 |cell: u32| self.holders[layer][at(cell)] == VACANT && !self.holds(cell, worker);
-            let piece = self.grow(start, end, fits, u64::MAX, self.piece);
+            let piece = self.grow(start..end, fits, u64::MAX, self.piece);
             let piece = piece.unwrap_or(start..start + 1);
             if layer > 0 {
                 shared[row + at(worker)] += self.weight(&piece);
@@ -142,7 +142,7 @@ impl Layers {
             || (0..self.workers).zip(loads).filter(|(worker, _)| !taken.contains(worker));
         let least = permitted().map(|(_, load)| *load).min().unwrap_or(0);
         let vacant = |cell: u32| self.holders[layer][at(cell)] == VACANT;
-        let piece = self.grow(cell, count(&self.weights), vacant, u64::MAX, self.piece);
+        let piece = self.grow(cell..count(&self.weights), vacant, u64::MAX, self.piece);
         let piece = piece.unwrap_or(cell..cell + 1);
         let same = permitted().filter(|(_, load)| **load / self.piece == least / self.piece);
         let taker = same.min_by_key(|(worker, load)| {
@@ -174,25 +174,35 @@ impl Layers {
                 newcomers.iter().copied().min_by_key(|worker| layers.loads[layer][at(*worker)])
             };
             while let Some(to) = least(self).filter(|to| self.loads[layer][at(*to)] < enough) {
-                let mut donors: Vec<u32> = (0..self.workers).collect();
-                donors.sort_by_key(|worker| Reverse(self.loads[layer][at(*worker)]));
-                let mean = self.mean;
-                donors.retain(|worker| self.loads[layer][at(*worker)] > mean);
-                if !donors.into_iter().any(|from| self.hand_over(layer, from, to, self.piece)) {
+                if !self.take_from_most_loaded(layer, to) {
                     break;
                 }
             }
         }
     }
 
+    /// Moves a piece to a worker from the one with the highest load that can give one.
+    fn take_from_most_loaded(&mut self, layer: usize, to: u32) -> bool {
+        let mut loads: Vec<u64> = self.loads[layer].clone();
+        loop {
+            let most = (0..).zip(&loads).max_by_key(|(_, load)| **load);
+            let Some((from, _)) = most.filter(|(_, load)| **load > self.mean) else { return false };
+            if self.hand_over(layer, from, to, self.piece) {
+                return true;
+            }
+            loads[at(from)] = 0;
+        }
+    }
+
     /// Moves cells until no load is beyond the tolerance, or no step makes loads more even. Two
-    /// holders that change their layers copy nothing, so this is tried first.
-    pub(super) fn level(&mut self) {
+    /// holders that change their layers copy nothing, so this is tried first, but not where all is
+    /// `fresh` and nothing copied yet: it would cut the runs of the first layer.
+    pub(super) fn level(&mut self, fresh: bool) {
         loop {
             let mut stuck = vec![vec![false; at(self.workers)]; self.holders.len()];
             let mut steps = 0;
             while let Some((layer, worker)) = self.worst(&stuck) {
-                if self.relieve(layer, worker) {
+                if self.relieve(layer, worker, fresh) {
                     steps += 1;
                 } else {
                     stuck[layer][at(worker)] = true;
@@ -220,7 +230,7 @@ impl Layers {
     }
 
     /// Makes one step for a worker whose load is too high or too low.
-    fn relieve(&mut self, layer: usize, worker: u32) -> bool {
+    fn relieve(&mut self, layer: usize, worker: u32, fresh: bool) -> bool {
         let load = self.loads[layer][at(worker)];
         let over = load > self.mean;
         let mut partners: Vec<u32> = (0..self.workers).filter(|other| *other != worker).collect();
@@ -229,14 +239,18 @@ impl Layers {
             partners.reverse();
         }
         let pair = |partner: u32| if over { (worker, partner) } else { (partner, worker) };
-        partners.iter().any(|partner| {
-            let (from, to) = pair(*partner);
-            self.exchange(layer, from, to)
-        }) || partners.iter().any(|partner| {
-            let (from, to) = pair(*partner);
-            let gap = self.gap(layer, from, to);
-            self.hand_over(layer, from, to, self.piece.min(gap / 2))
-        })
+        let mut step = |copy: bool| {
+            partners.iter().any(|partner| {
+                let (from, to) = pair(*partner);
+                let most = self.piece.min(self.gap(layer, from, to) / 2);
+                if copy {
+                    self.hand_over(layer, from, to, most)
+                } else {
+                    self.exchange(layer, from, to)
+                }
+            })
+        };
+        step(fresh) || step(!fresh)
     }
 
     /// Moves a piece from one worker to another that does not hold it yet: one that begins or
@@ -249,7 +263,7 @@ impl Layers {
             let free = |cell: u32| !self.holds(cell, to);
             for segment in segments(&run, free) {
                 for piece in [
-                    self.grow(segment.start, segment.end, |_| true, gap, most),
+                    self.grow(segment.clone(), |_| true, gap, most),
                     self.shrink(&segment, gap, most),
                 ] {
                     let Some(piece) = piece else { continue };
@@ -296,7 +310,7 @@ impl Layers {
             for run in runs(&self.cells[layer][at(from)]) {
                 for segment in segments(&run, |cell| self.holders[other][at(cell)] == to) {
                     for piece in [
-                        self.grow(segment.start, segment.end, |_| true, less.min(gap), most),
+                        self.grow(segment.clone(), |_| true, less.min(gap), most),
                         self.shrink(&segment, less.min(gap), most),
                     ] {
                         let Some(piece) = piece else { continue };
@@ -333,26 +347,25 @@ impl Layers {
         self.weights[at(piece.start)..at(piece.end)].iter().sum()
     }
 
-    /// The cells from `start` that weigh at most `most` together; one at least, if it alone is
-    /// lighter than `below`.
+    /// The first of some cells, as far as they fit, that weigh at most `most` together; one at
+    /// least, if it alone is lighter than `below`.
     fn grow(
         &self,
-        start: u32,
-        end: u32,
+        cells: Range<u32>,
         fits: impl Fn(u32) -> bool,
         below: u64,
         most: u64,
     ) -> Option<Range<u32>> {
-        let mut weight = self.weights[at(start)];
+        let mut weight = self.weights[at(cells.start)];
         if weight >= below {
             return None;
         }
-        let mut stop = start + 1;
-        while stop < end && fits(stop) && weight + self.weights[at(stop)] <= most {
+        let mut stop = cells.start + 1;
+        while stop < cells.end && fits(stop) && weight + self.weights[at(stop)] <= most {
             weight += self.weights[at(stop)];
             stop += 1;
         }
-        Some(start..stop)
+        Some(cells.start..stop)
     }
 
     /// As [`Self::grow`], from the end of a segment.

@@ -198,7 +198,7 @@ pub(super) fn public(table: &str) -> TableName {
 pub(super) fn session(snapshot: &Arc<Snapshot>, prune: bool) -> SessionContext {
     let config = SessionConfig::new()
         .with_target_partitions(2)
-        .with_extension(Arc::new(ScanOptions { prune }));
+        .with_extension(Arc::new(ScanOptions { prune, part: None }));
     let schemas = Arc::clone(snapshot) as Arc<dyn Schemas>;
     let state = SessionStateBuilder::new()
         .with_config(config)

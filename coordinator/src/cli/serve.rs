@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use adql::Schemas;
 use axum::serve::{Listener, ListenerExt as _};
@@ -14,7 +15,7 @@ use crate::Engine;
 use crate::cli::shutdown::until_signal;
 use crate::cli::{Error, address, announce, demo, engine_config, identity, listen, snapshot};
 use crate::cluster::{Cluster, ClusterConfig};
-use crate::config::{Bytes, BytesOrNone, Command, Duration, Rows, Settings, Urls};
+use crate::config::{self, Bytes, BytesOrNone, Command, Rows, Settings, Urls};
 use crate::tap::{PATH, RowLimits, Service, router};
 use crate::uws::{JobLimits, Jobs, Seconds};
 
@@ -25,6 +26,15 @@ const QUEUED_MAX: u32 = 1000;
 /// As many jobs may be kept: a bound on what anonymous users can fill the disk with.
 const KEPT_MAX: u32 = 100_000;
 
+/// A job waits so long before it runs again on what is left, when it lost a worker: a worker that
+/// starts again has a minute and a half.
+const RETRY_WAITS: [Duration; 4] = [
+    Duration::from_secs(1),
+    Duration::from_secs(4),
+    Duration::from_secs(16),
+    Duration::from_secs(64),
+];
+
 pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), Error> {
     let config = engine_config(settings)?;
     let cluster_config = match command {
@@ -33,7 +43,8 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), Err
     };
     let Rows(default) = settings.require("default_rows")?;
     let Rows(hard) = settings.require("max_rows")?;
-    let Duration(query_seconds) = settings.require("query_duration")?;
+    let config::Duration(query_seconds) = settings.require("query_duration")?;
+    let Bytes(part_bytes) = settings.require("part_bytes")?;
     let public_url: Option<Url> = settings.get("public_url")?;
     // The port first: that it is taken should not be told after minutes of reading tables.
     let listener = listen(&settings.require::<String>("listen")?).await?;
@@ -59,7 +70,8 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), Err
     tracing::info!(tables, workers, "serving");
     let service = Service::new(engine, RowLimits { default, hard }, jobs.clone())
         .with_public_url(public_url)
-        .with_query_duration(std::time::Duration::from_secs(query_seconds.into()))
+        .with_query_duration(Duration::from_secs(query_seconds.into()))
+        .with_part_bytes(part_bytes as u64)
         .with_listed_jobs(settings.require("list_jobs")?);
     let work = service.work();
     announce("ready", &format!("http://{}{PATH}", address(&listener)?))?;
@@ -99,7 +111,7 @@ fn at_once(listener: TcpListener) -> impl Listener<Addr = std::net::SocketAddr> 
 /// The jobs in the state folder.
 async fn open_jobs(settings: &Settings) -> Result<Jobs, Error> {
     let seconds = |default, hard| -> Result<Seconds, Error> {
-        let (Duration(default), Duration(hard)) =
+        let (config::Duration(default), config::Duration(hard)) =
             (settings.require(default)?, settings.require(hard)?);
         Ok(Seconds::new(default, hard))
     };
@@ -112,6 +124,7 @@ async fn open_jobs(settings: &Settings) -> Result<Jobs, Error> {
         execution: seconds("execution_duration", "max_execution_duration")?,
         retention: seconds("retention_period", "max_retention_period")?,
         results_bytes_max: results_bytes as u64,
+        retry_waits: &RETRY_WAITS,
     };
     let folder: PathBuf = settings.require("state")?;
     let jobs = Jobs::open(&folder, limits).await?;

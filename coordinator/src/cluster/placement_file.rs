@@ -27,7 +27,7 @@ pub enum PlacementFileError {
         source: io::Error,
     },
     /// It is no placement, or one of another release.
-    #[error("{}: {reason}; restore it, or remove it and have every tile placed anew", path.display())]
+    #[error("{}: {reason}; restore it, or remove it to place every tile anew", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,

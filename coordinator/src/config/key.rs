@@ -331,6 +331,17 @@ pub const KEYS: &[Key] = &[
         commands: &[Serve, Coordinator],
     },
     Key {
+        name: "part_bytes",
+        flag: "part-bytes",
+        value: "BYTES",
+        default: "16GiB",
+        defaults: &[],
+        help: "size of the tiles that each worker reads for one part of a job; a job that is cut \
+               short goes on after its last finished part",
+        wanted: SIZE,
+        commands: &[Serve, Coordinator],
+    },
+    Key {
         name: "list_jobs",
         flag: "list-jobs",
         value: "BOOL",

@@ -61,26 +61,6 @@ pub fn utc_now() -> String {
     text
 }
 
-/// The present moment as HTTP writes it (RFC 9110 §5.6.7): `Fri, 20 Nov 2026 12:00:00 GMT`.
-pub(crate) fn http_now() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    http_date(i64::try_from(since.as_secs()).unwrap_or_default())
-}
-
-/// A moment in seconds since 1970 as HTTP writes it.
-fn http_date(seconds: i64) -> String {
-    const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let days = seconds.div_euclid(SECONDS_PER_DAY);
-    let (year, month, day) = civil(days);
-    let weekday = usize::try_from(days.rem_euclid(7)).unwrap_or_default();
-    let month = usize::try_from(month).unwrap_or(1) - 1;
-    let mut text = format!("{}, {day:02} {} {year:04} ", WEEKDAYS[weekday], MONTHS[month]);
-    push_time(&mut text, seconds.rem_euclid(SECONDS_PER_DAY), 1);
-    text + " GMT"
-}
-
 fn push_padded(out: &mut String, value: u64, width: usize) {
     let mut digits = itoa::Buffer::new();
     let text = digits.format(value);

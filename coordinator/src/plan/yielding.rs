@@ -18,11 +18,9 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::joins::{CrossJoinExec, NestedLoopJoinExec};
 
-/// The joins without a key, whose rows are the pairs of two inputs.
-const JOINS: [&str; 2] = ["NestedLoopJoinExec", "CrossJoinExec"];
-
-/// Wraps each such join.
+/// Wraps the joins without a key, whose rows are the pairs of two inputs.
 #[derive(Debug)]
 pub struct YieldingJoins;
 
@@ -33,7 +31,7 @@ impl PhysicalOptimizerRule for YieldingJoins {
         _config: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let yielding = plan.transform_up(|node| {
-            if !JOINS.contains(&node.name()) {
+            if !node.is::<NestedLoopJoinExec>() && !node.is::<CrossJoinExec>() {
                 return Ok(Transformed::no(node));
             }
             let wrapped: Arc<dyn ExecutionPlan> = Arc::new(CooperativeExec::new(node));

@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::{StatusCode, header};
 use futures::StreamExt;
+use percent_encoding::percent_decode;
 use url::form_urlencoded;
 
 use crate::tap::refusal::Refusal;
@@ -70,27 +71,13 @@ fn too_large() -> Refusal {
 /// Names and values of a form. Bytes that are no text are refused: the decoder would put a
 /// character in their place.
 fn decoded(form: &[u8]) -> Result<Vec<(String, String)>, Refusal> {
-    if std::str::from_utf8(&unescaped(form)).is_err() {
+    if percent_decode(form).decode_utf8().is_err() {
         return Err(Refusal::Unreadable {
             status: StatusCode::BAD_REQUEST,
             message: "its parameters are not in UTF-8".to_owned(),
         });
     }
     Ok(form_urlencoded::parse(form).into_owned().collect())
-}
-
-/// The bytes of a form with its escapes resolved.
-fn unescaped(form: &[u8]) -> Vec<u8> {
-    let digit = |at: usize| char::from(*form.get(at)?).to_digit(16);
-    let mut bytes = Vec::with_capacity(form.len());
-    let mut at = 0;
-    while let Some(&byte) = form.get(at) {
-        let escape = if byte == b'%' { digit(at + 1).zip(digit(at + 2)) } else { None };
-        let escaped = escape.and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
-        bytes.push(escaped.unwrap_or(byte));
-        at += if escaped.is_some() { 3 } else { 1 };
-    }
-    bytes
 }
 
 /// The text parts of a multipart form; those that are files belong to an UPLOAD.

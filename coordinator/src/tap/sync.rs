@@ -84,14 +84,20 @@ pub(super) async fn start(
     duration: Option<Duration>,
 ) -> Result<(QueryResult, u64), Refusal> {
     tracing::debug!(adql = parameters.query, "query begins");
+    let options = QueryOptions { duration, ..options(engine, limits, parameters) };
+    let result = engine.query(&parameters.query, options).await?;
     // `TAP_SCHEMA` is never cut for want of a MAXREC.
     let wide = limits.for_metadata(engine);
-    // Only a limit that the client asked for goes into the plan: a LIMIT of 10^9 would make each
-    // ORDER BY a TopK, which keeps its rows in memory, where a sort spills.
-    let maxrec = parameters.max_rows.map(|_| parameters.limit(wide));
-    let result = engine.query(&parameters.query, QueryOptions { maxrec, duration }).await?;
     let max_rows = parameters.limit(if result.metadata_only { wide } else { limits });
     Ok((result, max_rows))
+}
+
+/// How a query is planned. Only a limit that the client asked for goes into the plan: a LIMIT of
+/// 10^9 would make each ORDER BY a `TopK`, which keeps its rows in memory, where a sort spills.
+pub(super) fn options(engine: &Engine, limits: RowLimits, parameters: &Parameters) -> QueryOptions {
+    let wide = limits.for_metadata(engine);
+    let maxrec = parameters.max_rows.map(|_| parameters.limit(wide));
+    QueryOptions { maxrec, duration: None }
 }
 
 /// The first batch that has rows; none where there is none.

@@ -101,19 +101,44 @@ pub struct ResultFile {
 pub struct Failure {
     /// For the person who made the job.
     pub message: String,
-    /// Whether the same job may succeed later.
-    pub transient: bool,
+    /// What may come of another attempt.
+    pub kind: FailureKind,
+}
+
+/// What may come of another attempt at what has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// It will fail again.
+    Fatal,
+    /// It may succeed later.
+    Transient,
+    /// It may succeed at once: what the work ran on was lost. The service tries it again by itself,
+    /// and only a job whose attempts are used up ends so.
+    Lost,
 }
 
 impl Failure {
     /// A failure that will happen again.
     pub fn fatal(message: impl Into<String>) -> Self {
-        Self { message: message.into(), transient: false }
+        Self { message: message.into(), kind: FailureKind::Fatal }
     }
 
     /// A failure of the moment.
     pub fn transient(message: impl Into<String>) -> Self {
-        Self { message: message.into(), transient: true }
+        Self { message: message.into(), kind: FailureKind::Transient }
+    }
+
+    /// A failure of what the work ran on.
+    pub fn lost(message: impl Into<String>) -> Self {
+        Self { message: message.into(), kind: FailureKind::Lost }
+    }
+
+    /// Whether the same job may succeed later.
+    pub fn is_transient(&self) -> bool {
+        match self.kind {
+            FailureKind::Fatal => false,
+            FailureKind::Transient | FailureKind::Lost => true,
+        }
     }
 }
 

@@ -1,12 +1,11 @@
 //! The results of jobs: one object for each, written as it streams and there only when whole.
 //!
-//! All of them together stay within a limit in bytes, counted while they are written.
+//! Their bytes count while they are written, and until they are removed.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use object_store::local::LocalFileSystem;
@@ -14,6 +13,7 @@ use object_store::{
     GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt, WriteMultipart, path,
 };
 
+use crate::uws::budget::{Budget, Reservation};
 use crate::uws::{Error, Failure, JobId};
 
 /// A result is written in parts of so many bytes.
@@ -27,18 +27,17 @@ const PARTS_MAX: usize = 2;
 pub(crate) struct Results {
     folder: PathBuf,
     store: Arc<dyn ObjectStore>,
-    bytes_max: u64,
-    bytes: Arc<AtomicU64>,
+    budget: Arc<Budget>,
 }
 
 impl Results {
     /// The results in a folder, which is made where it is not there.
-    pub(crate) fn open(folder: &Path, bytes_max: u64) -> Result<Self, Error> {
+    pub(crate) fn open(folder: &Path, budget: &Arc<Budget>) -> Result<Self, Error> {
         let failed = |source| Error::Folder { folder: folder.to_owned(), source };
         fs::create_dir_all(folder).map_err(failed)?;
         let store = LocalFileSystem::new_with_prefix(folder)?;
-        let bytes = Arc::new(AtomicU64::new(0));
-        Ok(Self { folder: folder.to_owned(), store: Arc::new(store), bytes_max, bytes })
+        let budget = Arc::clone(budget);
+        Ok(Self { folder: folder.to_owned(), store: Arc::new(store), budget })
     }
 
     /// Removes what belongs to no job: half results of a process that was killed. Of the results
@@ -54,7 +53,7 @@ impl Results {
             let length = entry.metadata().map_err(failed)?.len();
             if known.get(&name).is_some_and(|(_, bytes)| *bytes == length) {
                 known.remove(&name);
-                self.bytes.fetch_add(length, Ordering::Relaxed);
+                self.budget.found(length);
             } else {
                 tracing::info!(file = name, "removing what is no whole result");
                 fs::remove_file(entry.path()).map_err(failed)?;
@@ -63,19 +62,13 @@ impl Results {
         Ok(known.into_values().map(|(id, _)| id).collect())
     }
 
-    /// Bytes of all results, those that are being written too.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-
     /// Begins the result of a job. Nothing of it is there before [`ResultWriter::finish`]; dropping
     /// the writer removes what was written.
     pub(crate) async fn writer(&self, id: JobId) -> Result<ResultWriter, Failure> {
         let upload = self.store.put_multipart(&place(id)).await.map_err(|e| unwritten(&e))?;
         Ok(ResultWriter {
             upload: WriteMultipart::new_with_chunk_size(upload, PART_BYTES),
-            reserved: Reservation { all: Arc::clone(&self.bytes), bytes: 0 },
-            bytes_max: self.bytes_max,
+            reserved: Reservation::none_of(&self.budget),
         })
     }
 
@@ -98,7 +91,7 @@ impl Results {
             Err(error) => return Err(error.into()),
         };
         self.store.delete(&place).await?;
-        self.bytes.fetch_sub(length, Ordering::Relaxed);
+        self.budget.removed(length);
         Ok(())
     }
 }
@@ -111,50 +104,26 @@ fn unwritten(error: &object_store::Error) -> Failure {
     Failure::transient(format!("the result cannot be stored: {error}"))
 }
 
-/// Bytes that count among those of all results until they are kept or dropped.
-#[derive(Debug)]
-struct Reservation {
-    all: Arc<AtomicU64>,
-    bytes: u64,
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
-
 /// A result on its way to the store.
 #[derive(Debug)]
 pub(crate) struct ResultWriter {
     upload: WriteMultipart,
     reserved: Reservation,
-    bytes_max: u64,
 }
 
 impl ResultWriter {
     /// Takes a chunk; waits where the store is slower than the query.
     pub(crate) async fn write(&mut self, chunk: Bytes) -> Result<(), Failure> {
-        let length = chunk.len() as u64;
-        self.reserved.bytes += length;
-        let all = self.reserved.all.fetch_add(length, Ordering::Relaxed) + length;
-        if all > self.bytes_max {
-            let (max, mine) = (self.bytes_max, self.reserved.bytes);
-            return Err(Failure::transient(format!(
-                "the results of all jobs together may have {max} bytes, and after {mine} bytes of \
-                 this one they are reached: ask for fewer rows or columns, delete jobs, or try \
-                 again later"
-            )));
-        }
+        self.reserved.grow(chunk.len() as u64)?;
         self.upload.wait_for_capacity(PARTS_MAX).await.map_err(|e| unwritten(&e))?;
         self.upload.put(chunk);
         Ok(())
     }
 
     /// Makes the result visible; its length.
-    pub(crate) async fn finish(mut self) -> Result<u64, Failure> {
+    pub(crate) async fn finish(self) -> Result<u64, Failure> {
         self.upload.finish().await.map_err(|e| unwritten(&e))?;
         // From now on the bytes are those of a result that is there.
-        Ok(std::mem::take(&mut self.reserved.bytes))
+        Ok(self.reserved.keep())
     }
 }

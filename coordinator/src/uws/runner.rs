@@ -2,6 +2,7 @@
 //!
 //! The task of a job owns the stream of its work: aborting the task drops the stream, and with it
 //! all that works for it. A job ends once: the store refuses the second of two endings.
+//! A job whose work lost what it ran on is tried again, a bounded number of times in a row.
 
 use std::fmt::Write as _;
 use std::future::Future;
@@ -20,15 +21,25 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::uws::store::Store;
-use crate::uws::{Error, Failure, Job, JobId, Parameters, Phase, ResultFile, Shared};
+use crate::uws::{
+    Error, Failure, FailureKind, Job, JobFolder, JobId, Parameters, Phase, ResultFile, Shared,
+};
 
 /// After a failure of the database it is asked again so soon.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// What a job does.
 pub trait Work: Send + Sync + 'static {
-    /// Begins the work that the parameters ask for. Dropping the output ends it.
-    fn begin<'a>(&'a self, parameters: &'a Parameters) -> BoxFuture<'a, Result<Output, Failure>>;
+    /// Does what the parameters ask for. Dropping the future, or the output, ends it.
+    ///
+    /// It is called once for each attempt: again after a failure that is [`FailureKind::Lost`],
+    /// and after a start of the service. What an attempt finished in the folder is there for the
+    /// next one.
+    fn run<'a>(
+        &'a self,
+        parameters: &'a Parameters,
+        folder: &'a Arc<JobFolder>,
+    ) -> BoxFuture<'a, Result<Output, Failure>>;
 }
 
 /// The result of a job as it streams.
@@ -145,12 +156,40 @@ async fn execute(
         // The job was aborted or destroyed in its last moment.
         tracing::warn!(%error, "the result of a job that is gone cannot be removed");
     }
+    if let Err(error) = shared.folders.remove(job.id).await {
+        tracing::warn!(%error, "what a job kept for its next attempt cannot be removed");
+    }
     shared.running.lock().await.remove(&job.id);
 }
 
-/// Brings the result of a job into the store.
+/// Brings the result of a job into the store, by as many attempts as it takes.
 async fn produce(shared: &Shared, work: &dyn Work, job: &Job) -> Result<ResultFile, Failure> {
-    let Output { content_type, mut chunks } = work.begin(&job.parameters).await?;
+    let folder = shared.folders.of(job.id);
+    let mut waits = shared.limits.retry_waits.iter();
+    loop {
+        let finished = folder.finished();
+        let failure = match attempt(shared, work, job, &folder).await {
+            Err(failure) if failure.kind == FailureKind::Lost => failure,
+            ended => return ended,
+        };
+        if folder.finished() > finished {
+            waits = shared.limits.retry_waits.iter();
+        }
+        let Some(wait) = waits.next() else { return Err(failure) };
+        let wait_ms = wait.as_millis();
+        tracing::warn!(error = failure.message, wait_ms, "job lost what it ran on: it runs again");
+        tokio::time::sleep(*wait).await;
+    }
+}
+
+/// One attempt; of its result nothing is there where it fails.
+async fn attempt(
+    shared: &Shared,
+    work: &dyn Work,
+    job: &Job,
+    folder: &Arc<JobFolder>,
+) -> Result<ResultFile, Failure> {
+    let Output { content_type, mut chunks } = work.run(&job.parameters, folder).await?;
     let mut writer = shared.results.writer(job.id).await?;
     while let Some(chunk) = chunks.next().await {
         writer.write(chunk?).await?;
@@ -218,7 +257,7 @@ impl Counters {
         }
         let _ = writeln!(
             text,
-            "# HELP armilla_results_bytes Bytes of the results of all jobs.\n\
+            "# HELP armilla_results_bytes Bytes on disk of all jobs: results, and parts of them.\n\
              # TYPE armilla_results_bytes gauge\narmilla_results_bytes {results_bytes}"
         );
         text

@@ -47,7 +47,7 @@ pub(super) fn job(job: &Job, list_url: &str) -> String {
     push_parameters(&mut out, job, "");
     push_results(&mut out, job, list_url, "");
     if let Some(failure) = &job.error {
-        let kind = if failure.transient { "transient" } else { "fatal" };
+        let kind = if failure.is_transient() { "transient" } else { "fatal" };
         writeln!(out, "<uws:errorSummary type=\"{kind}\" hasDetail=\"true\">").expect(INFALLIBLE);
         push(&mut out, "message", &failure.message);
         out.push_str("</uws:errorSummary>\n");

@@ -50,7 +50,7 @@ pub(super) fn to_text(parameters: &Parameters) -> String {
 
 /// The kind of a failure as the column holds it.
 pub(super) fn kind(failure: &Failure) -> &'static str {
-    if failure.transient { TRANSIENT } else { "fatal" }
+    if failure.is_transient() { TRANSIENT } else { "fatal" }
 }
 
 fn id(row: &SqliteRow) -> Result<JobId, Error> {
@@ -78,9 +78,10 @@ fn result_file(row: &SqliteRow) -> Result<Option<ResultFile>, Error> {
 }
 
 fn failure(row: &SqliteRow) -> Result<Option<Failure>, Error> {
-    let Some(message) = row.try_get("error_message")? else { return Ok(None) };
+    let Some(message) = row.try_get::<Option<String>, _>("error_message")? else { return Ok(None) };
     let kind: Option<String> = row.try_get("error_kind")?;
-    Ok(Some(Failure { message, transient: kind.as_deref() == Some(TRANSIENT) }))
+    let transient = kind.as_deref() == Some(TRANSIENT);
+    Ok(Some(if transient { Failure::transient(message) } else { Failure::fatal(message) }))
 }
 
 fn meaningless(row: &SqliteRow, column: &'static str, value: &str) -> Error {

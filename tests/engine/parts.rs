@@ -1,0 +1,474 @@
+//! Jobs in parts of the sky: which queries are cut, that all parts together are the answer, and
+//! what is left of a job that was cut short.
+
+#![expect(clippy::unwrap_used, reason = "a test ends at the first step that fails")]
+
+mod cutting;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use coordinator::Engine;
+use coordinator::tap::{RowLimits, Service};
+use coordinator::uws::{
+    Failure, Job, JobFolder, JobId, JobLimits, Jobs, Output, Parameters, Phase, Seconds, Work,
+};
+use futures::future::BoxFuture;
+use tempfile::TempDir;
+
+use crate::in_process::{alone, cluster, hats};
+
+const LIMITS: JobLimits = JobLimits {
+    executing_max: 1,
+    queued_max: 100,
+    kept_max: 1000,
+    execution: Seconds { default: 600, hard: 600 },
+    retention: Seconds { default: 600, hard: 600 },
+    results_bytes_max: 1 << 30,
+    retry_waits: &[Duration::from_millis(10), Duration::from_millis(20)],
+};
+
+const ROWS: RowLimits = RowLimits { default: 1_000_000, hard: 1_000_000 };
+
+/// The last tile along the sky.
+const LAST_TILE: &str = "opengc/dataset/Norder=0/Dir=0/Npix=11.parquet";
+
+/// A tile about the middle.
+const MIDDLE_TILE: &str = "opengc/dataset/Norder=1/Dir=0/Npix=25.parquet";
+
+/// A copy of the shared tables, in which tiles can vanish.
+fn copied() -> Option<TempDir> {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&hats()?, folder.path());
+    Some(folder)
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// How many tiles a table has on disk.
+fn tiles_on_disk(folder: &Path) -> usize {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let counted = entries.map(|path| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() { tiles_on_disk(&path) } else { usize::from(name.starts_with("Npix=")) }
+    });
+    counted.sum()
+}
+
+/// A service whose jobs are kept in a folder of its own.
+struct Kept {
+    state: TempDir,
+    limits: JobLimits,
+}
+
+impl Kept {
+    fn new(limits: JobLimits) -> Self {
+        Self { state: tempfile::tempdir().unwrap(), limits }
+    }
+
+    /// Runs the service while a test lasts, its work wrapped; the metrics at the end.
+    async fn while_running(
+        &self,
+        engine: &Engine,
+        part_bytes: u64,
+        wrap: impl FnOnce(Arc<dyn Work>) -> Arc<dyn Work>,
+        test: impl AsyncFnOnce(Jobs),
+    ) -> String {
+        let jobs = Jobs::open(self.state.path(), self.limits).await.unwrap();
+        let service = Service::new(engine.clone(), ROWS, jobs.clone());
+        let service = service.with_part_bytes(part_bytes);
+        jobs.execute(wrap(service.work()), test(jobs.clone())).await;
+        service.prometheus()
+    }
+
+    fn unfinished(&self) -> usize {
+        fs::read_dir(self.state.path().join("unfinished")).unwrap().count()
+    }
+
+    /// Whether an unfinished job has begun with a part.
+    fn has_begun(&self, part: usize) -> bool {
+        let folders = fs::read_dir(self.state.path().join("unfinished")).unwrap();
+        let partial = format!("part-{part}.arrows.partial");
+        folders.map(Result::unwrap).any(|folder| folder.path().join(&partial).exists())
+    }
+}
+
+/// Run, kept, again.
+fn counted(metrics: &str) -> [u64; 3] {
+    ["run", "kept", "again"].map(|how| {
+        let name = format!("armilla_parts_total{{how=\"{how}\"}} ");
+        metrics.lines().find_map(|line| line.strip_prefix(&name)).unwrap().parse().unwrap()
+    })
+}
+
+async fn made(jobs: &Jobs, adql: &str, more: &[(&str, &str)]) -> JobId {
+    let given = [("QUERY", adql)].into_iter().chain(more.iter().copied());
+    let given = given.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    jobs.create(given, true).await.unwrap().id
+}
+
+async fn ended(jobs: &Jobs, id: JobId) -> Job {
+    loop {
+        let job = jobs.wait(id, Duration::from_secs(60), None).await.unwrap();
+        if !job.phase.is_active() {
+            return job;
+        }
+    }
+}
+
+async fn completed(jobs: &Jobs, id: JobId) -> String {
+    let job = ended(jobs, id).await;
+    assert_eq!(job.phase, Phase::Completed, "{:?}", job.error);
+    let bytes = jobs.result(id, None).await.unwrap().bytes().await.unwrap();
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// The lines of an answer in CSV, the head first and the others sorted.
+fn lines(text: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines[1..].sort_unstable();
+    lines
+}
+
+/// Waits for what another task does.
+async fn until(mut reached: impl FnMut() -> bool) {
+    while !reached() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn unwrapped(work: Arc<dyn Work>) -> Arc<dyn Work> {
+    work
+}
+
+const CUT: [&str; 7] = [
+    "SELECT * FROM opengc",
+    "SELECT name, b_mag - v_mag AS color FROM opengc WHERE b_mag < 12 AND ra > 100",
+    "SELECT name, ra FROM opengc WHERE DISTANCE(ra, dec, 10.7, 41.3) < 40",
+    "SELECT x.name FROM (SELECT name, ra FROM opengc WHERE dec > 0) AS x WHERE x.ra < 100",
+    "SELECT name FROM opengc WHERE b_mag < -100",
+    "SELECT * FROM small_sky_order1_source_collection WHERE mag > 15 AND band = 'r'",
+    "SELECT id, ra FROM small_sky_order1_collection",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_parts_together_are_the_answer() {
+    let Some(data) = hats() else { return };
+    let data = data.to_str().unwrap();
+    let (one, three) = (alone(data).await, cluster(data, 3).await);
+    for engine in [&one.engine, &three.engine] {
+        for part_bytes in [1, 40_000, 150_000] {
+            for query in CUT {
+                let whole = Kept::new(LIMITS);
+                let answer = async |jobs: Jobs| {
+                    let id = made(&jobs, query, &[("FORMAT", "csv")]).await;
+                    completed(&jobs, id).await
+                };
+                let (mut expected, mut found) = (String::new(), String::new());
+                let metrics = whole
+                    .while_running(engine, u64::MAX, unwrapped, async |jobs: Jobs| {
+                        expected = answer(jobs).await;
+                    })
+                    .await;
+                assert_eq!(counted(&metrics), [0; 3], "{query}");
+                let parts = Kept::new(LIMITS);
+                let metrics = parts
+                    .while_running(engine, part_bytes, unwrapped, async |jobs: Jobs| {
+                        found = answer(jobs).await;
+                        until(|| parts.unfinished() == 0).await;
+                    })
+                    .await;
+                assert_eq!(lines(&found), lines(&expected), "{query} by {part_bytes} bytes");
+                let [run, kept, again] = counted(&metrics);
+                assert!(run >= 2 || part_bytes > 1, "{query}: {run} parts");
+                assert_eq!((kept, again), (0, 0), "{query}");
+                let bytes = format!("armilla_results_bytes {}\n", found.len());
+                assert!(metrics.contains(&bytes), "no {bytes} in {metrics}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_are_taken_from_the_parts_until_there_are_enough() {
+    let Some(data) = hats() else { return };
+    let tiles = tiles_on_disk(&data.join("opengc/dataset")) as u64;
+    let one = alone(data.to_str().unwrap()).await;
+    let all = "SELECT name FROM opengc";
+    let top = "SELECT TOP 2000 name FROM opengc";
+    // The query, MAXREC, rows, whether there are more, whether all tiles are read.
+    let cases = [
+        (all, "20000", 13_962, false, true),
+        (all, "13962", 13_962, false, true),
+        (all, "13961", 13_961, true, true),
+        (all, "2000", 2_000, true, false),
+        (all, "0", 0, true, false),
+        (top, "20000", 2_000, false, false),
+        (top, "2000", 2_000, false, false),
+        (top, "1999", 1_999, true, false),
+    ];
+    for (query, maxrec, rows, overflow, all_tiles) in cases {
+        let kept = Kept::new(LIMITS);
+        let asked = [("MAXREC", maxrec), ("FORMAT", "votable/td")];
+        let metrics = kept
+            .while_running(&one.engine, 1, unwrapped, async |jobs: Jobs| {
+                let id = made(&jobs, query, &asked).await;
+                let text = completed(&jobs, id).await;
+                assert_eq!(text.matches("<TR>").count(), rows, "{query} {maxrec}");
+                assert_eq!(text.contains("OVERFLOW"), overflow, "{query} {maxrec}");
+            })
+            .await;
+        let [run, ..] = counted(&metrics);
+        assert_eq!(run == tiles, all_tiles, "{query} {maxrec}: {run} of {tiles} parts");
+        assert_eq!(run == 0, maxrec == "0", "{query} {maxrec}");
+    }
+}
+
+/// Work whose tiles are away in its first attempts.
+struct Flaky {
+    inner: Arc<dyn Work>,
+    /// Tiles, and how many attempts do without each.
+    away: Vec<(PathBuf, usize)>,
+    attempts: Arc<AtomicUsize>,
+}
+
+fn hidden(tile: &Path) -> PathBuf {
+    tile.with_extension("away")
+}
+
+impl Work for Flaky {
+    fn run<'a>(
+        &'a self,
+        parameters: &'a Parameters,
+        folder: &'a Arc<JobFolder>,
+    ) -> BoxFuture<'a, Result<Output, Failure>> {
+        let attempt = self.attempts.fetch_add(1, Ordering::SeqCst);
+        for (tile, attempts) in &self.away {
+            if attempt == 0 {
+                fs::rename(tile, hidden(tile)).unwrap();
+            } else if attempt == *attempts {
+                fs::rename(hidden(tile), tile).unwrap();
+            }
+        }
+        self.inner.run(parameters, folder)
+    }
+}
+
+/// Runs a query whose tiles are away for some attempts; its end, its attempts, and the metrics.
+async fn flaky(
+    kept: &Kept,
+    part_bytes: u64,
+    query: &str,
+    away: &[(&str, usize)],
+) -> Option<(Result<String, Failure>, usize, String)> {
+    let data = copied()?;
+    let one = alone(data.path().to_str().unwrap()).await;
+    let away = away.iter().map(|(tile, attempts)| (data.path().join(tile), *attempts)).collect();
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&attempts);
+    let wrap = |inner| -> Arc<dyn Work> { Arc::new(Flaky { inner, away, attempts: counter }) };
+    let mut end = Ok(String::new());
+    let metrics = kept
+        .while_running(&one.engine, part_bytes, wrap, async |jobs: Jobs| {
+            let id = made(&jobs, query, &[("FORMAT", "csv")]).await;
+            end = match ended(&jobs, id).await.error {
+                None => Ok(completed(&jobs, id).await),
+                Some(failure) => Err(failure),
+            };
+            until(|| kept.unfinished() == 0).await;
+        })
+        .await;
+    Some((end, attempts.load(Ordering::SeqCst), metrics))
+}
+
+/// The answer by a service that knows no parts, on tables that are whole.
+async fn whole(query: &str) -> String {
+    let one = alone(hats().unwrap().to_str().unwrap()).await;
+    let mut answer = String::new();
+    let kept = Kept::new(LIMITS);
+    let run = kept.while_running(&one.engine, u64::MAX, unwrapped, async |jobs: Jobs| {
+        let id = made(&jobs, query, &[("FORMAT", "csv")]).await;
+        answer = completed(&jobs, id).await;
+    });
+    run.await;
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_that_fails_twice_runs_again_and_no_other() {
+    let Some(data) = hats() else { return };
+    let tiles = tiles_on_disk(&data.join("opengc/dataset")) as u64;
+    let kept = Kept::new(LIMITS);
+    let query = CUT[0];
+    let (end, attempts, metrics) = flaky(&kept, 1, query, &[(LAST_TILE, 2)]).await.unwrap();
+    assert_eq!(lines(&end.unwrap()), lines(&whole(query).await));
+    assert_eq!(attempts, 3);
+    assert_eq!(counted(&metrics), [tiles, 2 * (tiles - 1), 2]);
+}
+
+/// Two failures in a row may be; after a part was finished it may be two again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attempts_are_counted_from_the_last_finished_part() {
+    if hats().is_none() {
+        return;
+    }
+    let kept = Kept::new(LIMITS);
+    let away = [(MIDDLE_TILE, 2), (LAST_TILE, 4)];
+    let (end, attempts, _) = flaky(&kept, 1, CUT[0], &away).await.unwrap();
+    assert_eq!(lines(&end.unwrap()), lines(&whole(CUT[0]).await));
+    assert_eq!(attempts, 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_that_always_fails_ends_the_job_and_leaves_nothing() {
+    if hats().is_none() {
+        return;
+    }
+    for part_bytes in [1, u64::MAX] {
+        let kept = Kept::new(LIMITS);
+        let away = [(LAST_TILE, usize::MAX)];
+        let (end, attempts, metrics) = flaky(&kept, part_bytes, CUT[0], &away).await.unwrap();
+        let failure = end.unwrap_err();
+        assert!(failure.is_transient() && failure.message.contains("Npix=11"), "{failure:?}");
+        assert_eq!(attempts, 1 + LIMITS.retry_waits.len());
+        assert!(metrics.contains("armilla_results_bytes 0\n"), "{metrics}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_that_is_not_cut_runs_again_as_a_whole() {
+    if hats().is_none() {
+        return;
+    }
+    let grouped = "SELECT type, COUNT(*) AS n FROM opengc WHERE ra > 1 GROUP BY type ORDER BY type";
+    for (query, part_bytes) in [(grouped, 1), (CUT[0], u64::MAX)] {
+        let kept = Kept::new(LIMITS);
+        let away = [(LAST_TILE, 2)];
+        let (end, attempts, metrics) = flaky(&kept, part_bytes, query, &away).await.unwrap();
+        assert_eq!(lines(&end.unwrap()), lines(&whole(query).await));
+        assert_eq!((attempts, counted(&metrics)), (3, [0; 3]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_would_fail_again_is_not_tried_again() {
+    if hats().is_none() {
+        return;
+    }
+    let narrow = JobLimits { results_bytes_max: 20_000, ..LIMITS };
+    let cases = [
+        (LIMITS, "SELECT nme FROM opengc", "nme"),
+        (narrow, CUT[0], "20000 bytes"),
+        (narrow, "SELECT * FROM opengc ORDER BY ra", "20000 bytes"),
+    ];
+    for (limits, query, words) in cases {
+        let kept = Kept::new(limits);
+        let (end, attempts, metrics) = flaky(&kept, 1, query, &[]).await.unwrap();
+        let failure = end.unwrap_err();
+        assert!(failure.message.contains(words), "{failure:?}");
+        assert_eq!(attempts, 1, "{query}");
+        assert!(metrics.contains("armilla_results_bytes 0\n"), "{metrics}");
+    }
+}
+
+/// A job that lost its last tile, and waits for longer than the test.
+const WAITING: JobLimits = JobLimits { retry_waits: &[Duration::from_secs(3600)], ..LIMITS };
+
+/// Runs a job until only its last part is missing, and then something else.
+async fn cut_short(kept: &Kept, data: &Path, then: impl AsyncFnOnce(Jobs, JobId)) {
+    let tiles = tiles_on_disk(&data.join("opengc/dataset"));
+    let one = alone(data.to_str().unwrap()).await;
+    let tile = data.join(LAST_TILE);
+    fs::rename(&tile, hidden(&tile)).unwrap();
+    let run = kept.while_running(&one.engine, 1, unwrapped, async |jobs: Jobs| {
+        let id = made(&jobs, CUT[0], &[("FORMAT", "csv")]).await;
+        until(|| kept.has_begun(tiles - 1)).await;
+        then(jobs, id).await;
+    });
+    run.await;
+    fs::rename(hidden(&tile), &tile).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_abort_leaves_nothing_of_the_parts() {
+    let Some(data) = copied() else { return };
+    for destroy in [false, true] {
+        let kept = Kept::new(WAITING);
+        cut_short(&kept, data.path(), async |jobs: Jobs, id: JobId| {
+            assert!(!jobs.prometheus().contains("armilla_results_bytes 0\n"));
+            if destroy {
+                jobs.destroy(id).await.unwrap();
+            } else {
+                jobs.abort(id).await.unwrap();
+            }
+            assert!(jobs.prometheus().contains("armilla_results_bytes 0\n"));
+        })
+        .await;
+        assert_eq!(kept.unfinished(), 0);
+    }
+}
+
+/// What is changed between two runs of a service, and whether the parts are kept then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Nothing,
+    Snapshot,
+    PartBytes,
+    Manifest,
+    Rows,
+    Version,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_goes_on_after_the_last_finished_part_unless_something_changed() {
+    let Some(data) = copied() else { return };
+    let tiles = tiles_on_disk(&data.path().join("opengc/dataset")) as u64;
+    let expected = whole(CUT[0]).await;
+    use Change::{Manifest, Nothing, PartBytes, Rows, Snapshot, Version};
+    for change in [Nothing, PartBytes, Manifest, Rows, Version, Snapshot] {
+        let kept = Kept::new(WAITING);
+        cut_short(&kept, data.path(), async |_, _| {}).await;
+        let unfinished = kept.state.path().join("unfinished");
+        let folder = fs::read_dir(&unfinished).unwrap().next().unwrap().unwrap().path();
+        let manifest = folder.join("manifest.json");
+        match change {
+            Nothing | PartBytes => {}
+            Snapshot => copy(&data.path().join("small_sky"), &data.path().join("another")),
+            Manifest => fs::write(&manifest, "{").unwrap(),
+            Rows => fs::write(folder.join("part-3.arrows"), "no rows").unwrap(),
+            Version => {
+                let text = fs::read_to_string(&manifest).unwrap();
+                fs::write(&manifest, text.replace("\"version\":1", "\"version\":2")).unwrap();
+            }
+        }
+        // What no job has is swept.
+        fs::create_dir(unfinished.join(JobId::random().to_string())).unwrap();
+        fs::write(unfinished.join("a file"), "of nobody").unwrap();
+        let one = alone(data.path().to_str().unwrap()).await;
+        let part_bytes = if change == PartBytes { 2 } else { 1 };
+        let expected = &expected;
+        let metrics = kept
+            .while_running(&one.engine, part_bytes, unwrapped, async |jobs: Jobs| {
+                let queued = jobs.list(&Default::default()).await.unwrap();
+                let text = completed(&jobs, queued[0].id).await;
+                assert_eq!(lines(&text), lines(expected), "{change:?}");
+            })
+            .await;
+        until(|| kept.unfinished() == 0).await;
+        let again = if change == Nothing { [1, tiles - 1, 1] } else { [tiles, 0, 0] };
+        assert_eq!(counted(&metrics), again, "{change:?}");
+    }
+}

@@ -1,0 +1,148 @@
+//! Which holder reads a tile, with workers lost, incomplete and busy; and the placement on disk.
+
+#![expect(clippy::unwrap_used, reason = "a test ends at the first step that fails")]
+
+use std::fs;
+
+use adql::sky::{Order, Pixel};
+use catalog::Placement;
+use coordinator::cluster::placement_file;
+use coordinator::plan::choice::{Candidate, Choice, State, Touched, Unavailable};
+
+const GIB: u64 = 1 << 30;
+
+fn pixel(order: u8, index: u64) -> Pixel {
+    Pixel::new(Order::new(order).unwrap(), index).unwrap()
+}
+
+fn placement(workers: usize, replicas: usize) -> Placement {
+    let urls: Vec<String> = (0..workers).map(|i| format!("https://worker{i}:9001/")).collect();
+    Placement::first(&urls, replicas, Order::new(2).unwrap(), &[1000; 192])
+}
+
+fn candidates(placement: &Placement) -> Vec<Candidate> {
+    let usable =
+        |url: &String| Candidate { url: url.parse().unwrap(), state: State::Usable, load: 0 };
+    placement.workers().iter().map(usable).collect()
+}
+
+fn touched(pixel: Pixel, everywhere: bool) -> Touched {
+    Touched { pixel, path: format!("t/dataset/{pixel}.parquet"), everywhere }
+}
+
+#[test]
+fn the_primary_reads_unless_it_cannot_or_is_clearly_busier() {
+    let placement = placement(5, 3);
+    for cell in 0..192 {
+        let (tile, finer) = (pixel(2, cell), pixel(4, cell * 16 + 3));
+        let holders = placement.holders(tile);
+        let reader = |workers: &[Candidate]| {
+            let both = [touched(tile, false), touched(finer, false)];
+            let choice = Choice::of(&placement, workers, &both).unwrap();
+            let reader = choice.reader(&placement, tile).unwrap();
+            assert_eq!(choice.reader(&placement, finer), Some(reader), "the tables stay together");
+            reader
+        };
+        let mut workers = candidates(&placement);
+        assert_eq!(reader(&workers), holders[0]);
+        workers[holders[0]].load = GIB - 1;
+        assert_eq!(reader(&workers), holders[0], "a little more to do");
+        workers[holders[0]].load = GIB;
+        assert_eq!(reader(&workers), holders[1], "clearly more to do");
+        workers[holders[1]].load = GIB / 4;
+        workers[holders[0]].load = 2 * GIB;
+        assert_eq!(reader(&workers), holders[2], "the least busy");
+        workers[holders[1]].load = 10 * GIB;
+        workers[holders[2]].load = 10 * GIB;
+        workers[holders[0]].load = 15 * GIB;
+        assert_eq!(reader(&workers), holders[0], "not twice as much");
+        workers[holders[0]].state = State::Incomplete;
+        assert_eq!(reader(&workers), holders[1]);
+        workers[holders[1]].state = State::Incomplete;
+        workers[holders[2]].state = State::Lost;
+        assert_eq!(reader(&workers), holders[0], "an incomplete one rather than a lost one");
+    }
+}
+
+#[test]
+fn a_tile_without_a_live_holder_is_named_with_who_is_lost() {
+    let placement = placement(5, 2);
+    let mut workers = candidates(&placement);
+    let tile = pixel(3, 77);
+    let holders = placement.holders(tile);
+    for holder in &holders {
+        workers[*holder].state = State::Lost;
+    }
+    let lost = [touched(pixel(3, 76), true), touched(tile, false)];
+    let error = Choice::of(&placement, &workers, &lost).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("t/dataset/3/77.parquet"), "{text}");
+    for holder in &holders {
+        assert!(text.contains(workers[*holder].url.as_str()), "{text}");
+    }
+    // Of a small table everybody has the tile.
+    let choice = Choice::of(&placement, &workers, &[touched(tile, true)]).unwrap();
+    let reader = choice.reader(&placement, tile).unwrap();
+    assert!(!holders.contains(&reader), "{reader} of {holders:?}");
+}
+
+#[test]
+fn a_coarse_tile_is_read_where_another_of_its_cells_is() {
+    let placement = placement(5, 2);
+    let mut workers = candidates(&placement);
+    let (coarse, first) = (pixel(0, 4), pixel(2, 64));
+    for holder in placement.holders(first) {
+        workers[holder].state = State::Lost;
+    }
+    let choice = Choice::of(&placement, &workers, &[touched(coarse, false)]).unwrap();
+    let reader = choice.reader(&placement, coarse).unwrap();
+    assert!(placement.holders(coarse).contains(&reader));
+    assert_eq!(workers[reader].state, State::Usable);
+    assert!(Choice::of(&placement, &workers, &[touched(first, false)]).is_err());
+}
+
+#[test]
+fn slots_are_padded_with_workers_that_can_be_used() {
+    let placement = placement(5, 2);
+    let mut workers = candidates(&placement);
+    let reader = placement.holders(pixel(2, 0))[0];
+    for worker in (0..5).filter(|worker| *worker != reader) {
+        workers[worker].state = State::Incomplete;
+    }
+    let spare = (reader + 2) % 5;
+    workers[spare].state = State::Usable;
+    let choice = Choice::of(&placement, &workers, &[touched(pixel(2, 0), false)]).unwrap();
+    let mut expected = vec![reader, spare];
+    expected.sort_unstable();
+    assert_eq!(choice.workers(&workers, 2).unwrap(), expected);
+    for worker in &mut workers {
+        worker.state = State::Lost;
+    }
+    let nothing = Choice::of(&placement, &workers, &[]).unwrap();
+    let error = nothing.workers(&workers, 2).unwrap_err();
+    assert!(matches!(error, Unavailable::Workers { lost } if lost.len() == 5));
+}
+
+#[test]
+fn a_stored_placement_is_read_again_and_nothing_else_is() {
+    let state = tempfile::tempdir().unwrap();
+    let file = state.path().join("placement.json");
+    assert!(placement_file::read(state.path()).unwrap().is_none());
+    let placement = placement(7, 2);
+    placement_file::write(state.path(), &self::placement(3, 1)).unwrap();
+    placement_file::write(state.path(), &placement).unwrap();
+    assert_eq!(placement_file::read(state.path()).unwrap(), Some(placement));
+    assert_eq!(fs::read_dir(state.path()).unwrap().count(), 1, "nothing unfinished is left");
+    let good = fs::read_to_string(&file).unwrap();
+    let refuse = |text: &str, reason: &str| {
+        fs::write(&file, text).unwrap();
+        let error = placement_file::read(state.path()).unwrap_err().to_string();
+        assert!(error.contains(file.to_str().unwrap()), "{error}");
+        assert!(error.contains(reason), "{error}, not {reason}");
+    };
+    refuse(&good[..good.len() / 2], "EOF");
+    refuse("", "EOF");
+    refuse(&good.replacen("\"version\":1", "\"version\":2,\"rack\":7", 1), "its version is 2");
+    refuse(&good.replacen("\"version\":1", "\"version\":1,\"rack\":7", 1), "unknown field `rack`");
+    refuse(&good.replacen("\"replicas\":2", "\"replicas\":3", 1), "not 3 different ones");
+}
