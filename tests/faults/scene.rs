@@ -108,6 +108,7 @@ fn make_sky() -> PathBuf {
     }
     let root = std::env::temp_dir().join(format!("{PREFIX}{}", std::process::id()));
     let data = root.join("sky");
+    fs::create_dir(&root).expect("a folder for this process");
     drop(Server::serve(&data, &["--demo-rows", OBJECTS]));
     if let Some(hats) = places::hats() {
         let copied = Command::new("cp").arg("-rL").arg(hats).arg(data.join("hats")).status();
