@@ -106,5 +106,5 @@ fn a_full_spill_folder_fails_one_query_alone() {
 }
 
 fn empty_of_files(folder: &str) -> String {
-    format!("[ -z \"$(find '{folder}' -type f)\" ]")
+    format!("[ -z \"$(find '{folder}' -type f -size +0)\" ]")
 }

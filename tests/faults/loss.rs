@@ -144,6 +144,10 @@ fn a_worker_that_dies_in_the_midst_of_its_rows_is_named() {
     let end = stream.read.rsplit("QUERY_STATUS").next().unwrap_or_default();
     let name = &cluster.names()[busy];
     assert!(ended.is_ok() && end.contains("ERROR") && end.contains(name), "{ended:?}: {end}");
+    let log = cluster.coordinator().log();
+    let told = log.lines().find(|line| line.contains("query lost a worker and ends"));
+    tell(&format!("faults: kill in the midst: {}", told.unwrap_or("not in the log")));
+    assert!(told.is_some_and(|line| line.contains(name)), "{log}");
     assert!(died.elapsed() < RECOVERY, "the client was told after {:?}", died.elapsed());
     cluster.origin().limit(None);
     let mut again = Stream::begin(&cluster, QUERY);
