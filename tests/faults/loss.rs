@@ -183,11 +183,13 @@ fn a_worker_that_freezes_costs_a_pause() {
     wait_until("no task is left", RECOVERY, || total(&cluster, "armilla_tasks_running") == 0);
 }
 
-/// With two copies and the origin, one worker of three answers all.
+/// With three copies, one worker of three answers all.
 #[test]
 fn the_last_worker_answers_alone() {
     let scene = Scene::take();
-    let mut cluster = scene.cluster();
+    let mut plan = scene.plan();
+    plan.coordinator_flags = ["--replicas", "3"].map(str::to_owned).to_vec();
+    let mut cluster = Cluster::by(&plan);
     let report = scene.crowd("all but one", &mut cluster, |cluster, faults| {
         pass(15);
         faults.begin();

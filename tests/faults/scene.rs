@@ -24,6 +24,8 @@ pub(crate) const RECOVERY: Duration = Duration::from_secs(20);
 pub(crate) struct Scene {
     pub(crate) data: PathBuf,
     pub(crate) known: Vec<Known>,
+    /// Rows of demo.source.
+    pub(crate) sources: usize,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -47,17 +49,20 @@ impl Scene {
     /// The sky, for one scenario at a time.
     pub(crate) fn take() -> Self {
         static TURN: Mutex<()> = Mutex::new(());
-        static SKY: OnceLock<(PathBuf, Vec<Known>)> = OnceLock::new();
+        static SKY: OnceLock<(PathBuf, Vec<Known>, usize)> = OnceLock::new();
         // A scenario that failed leaves nothing to the next.
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let (data, known) = SKY.get_or_init(|| {
+        let (data, known, sources) = SKY.get_or_init(|| {
             let data = make_sky();
             let server = Server::serve(&data, &[]);
             let tap = Tap::new(server.url());
             let known = questions(&tap).into_iter().map(|question| question.known_by(&tap));
-            (data, known.collect())
+            let sources = tap.query("SELECT COUNT(*) AS n FROM demo.source");
+            let sources = sources.expect("one process answers");
+            let sources = sources.single().and_then(|count| count.parse().ok());
+            (data, known.collect(), sources.expect("a count"))
         });
-        Self { data: data.clone(), known: known.clone(), _turn: turn }
+        Self { data: data.clone(), known: known.clone(), sources: *sources, _turn: turn }
     }
 
     /// Three workers that hold every tile twice and reach the data over HTTP.
