@@ -33,8 +33,8 @@ const LIMITS: JobLimits = JobLimits {
 
 const ROWS: RowLimits = RowLimits { default: 1_000_000, hard: 1_000_000 };
 
-/// A table of five tiles, whole.
-const FIVE_TILES: &str = "SELECT * FROM small_sky_order1_source_collection";
+/// All rows of a table of five tiles.
+const FIVE_TILES: &str = "SELECT source_id, mag FROM small_sky_order1_source_collection";
 const FOLDER: &str = "small_sky_order1_source_collection/small_sky_order1_source/dataset";
 
 /// Its last tile along the sky, and one in the middle.
