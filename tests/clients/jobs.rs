@@ -4,16 +4,15 @@
 mod ends;
 mod parts;
 mod refused;
-mod resource;
 mod restart;
 
 use std::path::Path;
 use std::process::Command;
 
+use tests::jobs::{JobList, JobResource};
 use tests::{Answer, Cluster, Server, Tap, places};
 
 use crate::{run, text};
-use resource::JobList;
 
 /// Runs for minutes on any machine, over workers and without: 295 million pairs of rows.
 pub(crate) const LONG: &str = "SELECT SUM(SIN(a.mag * b.mjd) * COS(a.source_ra + b.source_dec)) AS s \
@@ -97,7 +96,7 @@ fn a_job_is_the_same_in_its_document_and_in_its_parts() {
     });
 }
 
-fn same_in_parts(job: &resource::JobResource) {
+fn same_in_parts(job: &JobResource) {
     for (child, element) in [
         ("/phase", "phase"),
         ("/executionduration", "executionDuration"),
@@ -174,7 +173,7 @@ fn the_list_shows_jobs_only_where_the_operator_says_so() {
     assert_eq!(jobs[2].wait_for_end(), "ERROR");
     let shown = |query: &str| -> Vec<usize> {
         let document = list.get(query).text();
-        let at = |job: &resource::JobResource| document.find(&format!("\"{}\"", job.url));
+        let at = |job: &JobResource| document.find(&format!("\"{}\"", job.url));
         let mut shown: Vec<_> = (0..4).filter_map(|n| Some((at(&jobs[n])?, n))).collect();
         shown.sort_unstable();
         shown.into_iter().map(|(_, n)| n).collect()

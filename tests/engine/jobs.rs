@@ -105,6 +105,8 @@ fn only_what_is_made_here_names_a_job() {
 /// Work that does what the parameter DO says.
 #[derive(Debug, Default)]
 struct Acting {
+    /// Work that hangs has come to where it does.
+    hangs: Arc<AtomicBool>,
     dropped: Arc<AtomicBool>,
 }
 
@@ -125,13 +127,17 @@ impl Work for Acting {
         async move {
             let action = parameters.pairs()[0].1.clone();
             let guard = Dropped(Arc::clone(&self.dropped));
+            let hangs = Arc::clone(&self.hangs);
             let chunks = stream::unfold((0, guard), move |(step, guard)| {
-                let action = action.clone();
+                let (action, hangs) = (action.clone(), Arc::clone(&hangs));
                 async move {
                     let chunk = match (action.as_str(), step) {
                         ("fail", 1) => Err(Failure::transient("half-way")),
                         ("panic", 1) => panic!("as it was told"),
-                        ("hang", 1) => pending().await,
+                        ("hang", 1) => {
+                            hangs.store(true, Ordering::SeqCst);
+                            pending().await
+                        }
                         ("large", _) => Ok("x".repeat(300).into()),
                         (_, 0..3) => Ok("abc".into()),
                         _ => return None,
@@ -190,7 +196,9 @@ async fn jobs_end_as_their_work_does() {
         let hanging = made(&jobs, "hang").await;
         let job = jobs.wait(hanging, Duration::from_secs(60), Some(Phase::Queued)).await.unwrap();
         assert_eq!(job.phase, Phase::Executing);
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        while !work.hangs.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
         work.dropped.store(false, Ordering::SeqCst);
         jobs.destroy(hanging).await.unwrap();
         assert!(work.dropped.load(Ordering::SeqCst), "the work is gone when this returns");

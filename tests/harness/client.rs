@@ -42,7 +42,15 @@ impl Tap {
     /// # Panics
     /// When no HTTP client can be made.
     pub fn new(base: &str) -> Self {
-        let http = Client::builder().timeout(Duration::from_secs(300)).build();
+        Self::patient(base, Duration::from_secs(300))
+    }
+
+    /// The same, whose answers may take so long.
+    ///
+    /// # Panics
+    /// When no HTTP client can be made.
+    pub fn patient(base: &str, timeout: Duration) -> Self {
+        let http = Client::builder().timeout(timeout).build();
         let http = http.expect("a client without TLS needs nothing");
         Self { base: base.trim_end_matches('/').to_owned(), http }
     }
@@ -61,6 +69,20 @@ impl Tap {
     /// POST of a form to `sync`.
     pub fn post(&self, parameters: &[(&str, &str)]) -> Reply {
         whole(self.http.post(format!("{}/sync", self.base)).form(parameters).send())
+    }
+
+    /// Asks for a VOTable and gives what came, whatever it is: status and body, or why there is
+    /// none.
+    ///
+    /// # Errors
+    /// When the connection ends without a whole response.
+    pub fn ask(&self, adql: &str) -> Result<(u16, String), String> {
+        let form = [("LANG", "ADQL"), ("QUERY", adql), ("RESPONSEFORMAT", "votable/td")];
+        let sent = self.http.post(format!("{}/sync", self.base)).form(&form).send();
+        let response = sent.map_err(|error| format!("no response: {error:?}"))?;
+        let status = response.status().as_u16();
+        let body = response.text().map_err(|error| format!("broken response: {error:?}"))?;
+        Ok((status, body))
     }
 
     /// Runs a query and reads its answer as CSV.
@@ -100,7 +122,7 @@ fn whole(sent: reqwest::Result<Response>) -> Reply {
     Reply { status, media_type, body }
 }
 
-fn unescape(text: &str) -> String {
+pub(crate) fn unescape(text: &str) -> String {
     let text = text.strip_prefix("<![CDATA[").and_then(|t| t.strip_suffix("]]>")).unwrap_or(text);
     let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'")];
     let plain = entities.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));

@@ -8,8 +8,8 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 /// How processes are kept apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,14 +22,30 @@ pub enum Isolation {
     User,
 }
 
-/// Mounts an empty file system over each of the first `$1` paths, then becomes the rest.
-const HIDE_AND_RUN: &str = r#"
+/// Mounts an empty file system of a size over each of the first `$1` paths, then becomes the rest.
+const MOUNT_AND_RUN: &str = r#"
 n=$1; shift
 while [ "$n" -gt 0 ]; do
-  mount -t tmpfs -o size=4k none "$1" || exit 97
-  shift; n=$((n - 1))
+  mount -t tmpfs -o "size=$1" none "$2" || exit 97
+  shift 2; n=$((n - 1))
 done
 exec "$@""#;
+
+/// An empty file system that lies over a folder, for one process alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// The folder.
+    pub folder: PathBuf,
+    /// How much it takes, as mount has it (`4k`, `64m`).
+    pub size: &'static str,
+}
+
+impl Mount {
+    /// What hides a folder.
+    pub fn hiding(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), size: "4k" }
+    }
+}
 
 /// The first of the users that processes run as; they need no entry in `/etc/passwd`.
 const FIRST_USER: u32 = 64_101;
@@ -79,14 +95,26 @@ impl Isolation {
         fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).expect("the folder is ours");
     }
 
-    /// The command as process `index`, to which some folders are hidden from the start.
-    pub fn wrap(self, index: u32, inner: &Command, hidden: &[&Path]) -> Command {
-        let mut command = self.prefix(index, hidden);
-        command.arg(inner.get_program()).args(inner.get_args());
+    /// Whether processes can have file systems of their own.
+    pub fn mounts(self) -> bool {
+        self != Self::User
+    }
+
+    /// The command as process `index`, after what enters its host, with mounts of its own from the
+    /// start.
+    pub fn wrap(self, index: u32, enter: &[String], inner: &Command, mounts: &[Mount]) -> Command {
+        let plain = self.prefix(index, mounts);
+        let whole = enter.iter().map(OsString::from).chain(words(&plain)).chain(words(inner));
+        let mut whole = whole;
+        let mut command = Command::new(whole.next().expect("a command has a program"));
+        command.args(whole);
+        for (name, value) in inner.get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
         command
     }
 
-    fn prefix(self, index: u32, hidden: &[&Path]) -> Command {
+    fn prefix(self, index: u32, mounts: &[Mount]) -> Command {
         let flags = match self {
             Self::Mount => "-m",
             Self::UserMount => "-Urm",
@@ -98,8 +126,11 @@ impl Isolation {
             }
         };
         let mut command = Command::new("unshare");
-        command.args([flags, "--propagation", "private", "--", "sh", "-c", HIDE_AND_RUN, "sh"]);
-        command.arg(hidden.len().to_string()).args(hidden);
+        command.args([flags, "--propagation", "private", "--", "sh", "-c", MOUNT_AND_RUN, "sh"]);
+        command.arg(mounts.len().to_string());
+        for mount in mounts {
+            command.arg(mount.size).arg(&mount.folder);
+        }
         command
     }
 
@@ -128,6 +159,15 @@ impl Isolation {
         String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
     }
 
+    /// Runs a command that sees what process `index` sees.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn run_inside(self, index: u32, process: u32, arguments: &[&str]) -> Output {
+        let mut command = self.inside(index, process);
+        command.args(arguments).output().expect("nsenter starts")
+    }
+
     /// Where another command sees what a running process sees.
     fn inside(self, index: u32, process: u32) -> Command {
         let flags: &[&str] = match self {
@@ -139,4 +179,9 @@ impl Isolation {
         command.args(["-t", &process.to_string()]).args(flags).arg("--");
         command
     }
+}
+
+/// The program and the arguments of a command.
+fn words(command: &Command) -> impl Iterator<Item = OsString> {
+    std::iter::once(command.get_program()).chain(command.get_args()).map(OsString::from)
 }

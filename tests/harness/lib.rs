@@ -7,10 +7,16 @@
 pub mod answer;
 pub mod client;
 pub mod cluster;
+pub mod crowd;
+pub mod damage;
+pub mod hosts;
 pub mod isolation;
+pub mod jobs;
 pub mod metrics;
+pub mod origin;
 pub mod places;
 pub mod process;
+pub mod verdict;
 
 pub use answer::Answer;
 pub use client::Tap;

@@ -2,6 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use reqwest::blocking::Client;
+
+use crate::hosts::observer_of;
+
+/// A process that takes longer to tell its metrics is frozen.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// A reading of a node's counters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -23,10 +30,7 @@ impl Counters {
     /// # Panics
     /// When they cannot be read, or the counter of tasks is absent.
     pub fn read(url: &str) -> Self {
-        let text = reqwest::blocking::get(url)
-            .and_then(reqwest::blocking::Response::error_for_status)
-            .and_then(reqwest::blocking::Response::text)
-            .unwrap_or_else(|error| panic!("no metrics at {url}: {error}"));
+        let text = read(url).unwrap_or_else(|error| panic!("no metrics at {url}: {error}"));
         assert!(text.contains("armilla_tasks_executed_total"), "no counters at {url}: {text}");
         Self {
             tasks: sum(&text, "armilla_tasks_executed_total", ""),
@@ -50,8 +54,19 @@ impl Counters {
     }
 }
 
+/// The metrics at an address as text, read from where no cut link is in the way.
+///
+/// # Errors
+/// When nobody answers.
+pub fn read(url: &str) -> Result<String, reqwest::Error> {
+    let host = url.split_once("://").map_or("", |(_, rest)| rest);
+    let host = host.split([':', '/']).next().unwrap_or_default();
+    let client = Client::builder().timeout(READ_TIMEOUT).local_address(observer_of(host));
+    client.build()?.get(url).send()?.error_for_status()?.text()
+}
+
 /// Sums the samples of a metric whose labels hold a text.
-fn sum(text: &str, metric: &str, label: &str) -> u64 {
+pub fn sum(text: &str, metric: &str, label: &str) -> u64 {
     text.lines()
         .filter_map(|line| line.strip_prefix(metric))
         .filter(|rest| rest.starts_with(['{', ' ']) && rest.contains(label))

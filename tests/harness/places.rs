@@ -42,8 +42,13 @@ pub fn missing(what: &str, why: &str) {
         !required.split([',', ' ']).any(|name| name == what || name == "all"),
         "{what} is required by TEST_REQUIRE, but {why}"
     );
-    // A closed stderr is no reason to fail; `eprintln` would be captured with the test's output.
-    let _written = writeln!(std::io::stderr(), "\nNOT TESTED, {what} is absent: {why}\n");
+    tell(&format!("\nNOT TESTED, {what} is absent: {why}\n"));
+}
+
+/// Writes a line to stderr, past the capture of tests.
+pub fn tell(line: &str) {
+    // A closed stderr is no reason to fail.
+    let _written = writeln!(std::io::stderr(), "{line}");
 }
 
 /// The binary: `$TEST_BIN`, else built by the cargo that runs the tests, once per process.

@@ -115,9 +115,37 @@ impl Server {
     /// # Panics
     /// When it cannot be told.
     pub fn terminate(mut self) -> Option<ExitStatus> {
-        let told = Command::new("kill").args(["-TERM", &self.id().to_string()]).status();
-        assert!(told.is_ok_and(|status| status.success()), "the signal is sent");
+        self.signal("-TERM");
         self.child.wait().ok()
+    }
+
+    /// Ends it at once, as the loss of its machine would.
+    ///
+    /// # Panics
+    /// When it has ended already: a fault that nobody meant.
+    pub fn kill(mut self) {
+        assert_eq!(self.ended(), None, "it ended by itself: {}", self.log());
+        drop(self);
+    }
+
+    /// Freezes it (SIGSTOP): its connections stay, and nobody answers.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let told = Command::new("kill").args([name, &self.id().to_string()]).status();
+        assert!(told.is_ok_and(|status| status.success()), "the signal is sent");
+    }
+
+    /// How many files and connections it has open.
+    pub fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.id())).map_or(0, Iterator::count)
     }
 
     /// The address that it announced.

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use reqwest::blocking::Response;
+use tests::jobs::{JobList, JobResource};
 use tests::metrics::eventually;
 use tests::{Cluster, Server, places};
 
 use super::LONG;
-use super::resource::{JobList, JobResource};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -83,7 +83,7 @@ fn work_ends_with_its_job_in_one_process() {
 fn work_ends_with_its_job_on_every_worker() {
     let Some(hats) = places::hats() else { return };
     let cluster = Cluster::start(&hats);
-    let mut processes: Vec<u32> = cluster.workers().iter().map(Server::id).collect();
+    let mut processes: Vec<u32> = cluster.workers().iter().map(|worker| worker.id()).collect();
     processes.push(cluster.coordinator().id());
     check_end(&JobList::of(cluster.tap().base()), &processes);
     let before = cluster.worker_counters();

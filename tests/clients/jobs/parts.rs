@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::blocking::Response;
+use tests::jobs::JobList;
 use tests::metrics::eventually;
 use tests::{Server, places};
-
-use super::resource::JobList;
 
 const SOON: Duration = Duration::from_secs(60);
 

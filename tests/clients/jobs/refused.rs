@@ -4,11 +4,10 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 
 use reqwest::Method;
+use tests::jobs::{JobList, Reply};
 use tests::{Server, places};
 
-use super::resource::JobList;
-
-fn assert_says(reply: &super::resource::Reply, status: u16, words: &[&str]) {
+fn assert_says(reply: &Reply, status: u16, words: &[&str]) {
     let said = reply.text();
     assert_eq!(reply.status, status, "{said}");
     let missing: Vec<_> = words.iter().filter(|word| !said.contains(**word)).collect();

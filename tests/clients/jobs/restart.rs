@@ -4,12 +4,12 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use tests::jobs::{JobList, JobResource};
 use tests::metrics::eventually;
 use tests::process::run_armilla;
 use tests::{Server, places};
 
 use super::LONG;
-use super::resource::{JobList, JobResource};
 
 /// Runs for seconds, and then has one row.
 const SECONDS: &str = "SELECT COUNT(*) AS n FROM small_sky_order1_source_collection AS a \

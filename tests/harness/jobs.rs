@@ -8,61 +8,76 @@ use reqwest::redirect::Policy;
 
 /// A response.
 #[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) headers: reqwest::header::HeaderMap,
-    pub(crate) body: Vec<u8>,
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: reqwest::header::HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 impl Reply {
-    pub(crate) fn header(&self, name: &str) -> &str {
+    /// A header, empty where there is none.
+    pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    pub(crate) fn text(&self) -> String {
+    /// The body as text.
+    pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
 /// The list of jobs of a service.
 #[derive(Debug, Clone)]
-pub(crate) struct JobList {
-    pub(crate) url: String,
+pub struct JobList {
+    /// Its address.
+    pub url: String,
     http: Client,
 }
 
 /// A job.
 #[derive(Debug, Clone)]
-pub(crate) struct JobResource {
-    pub(crate) url: String,
+pub struct JobResource {
+    /// Its address.
+    pub url: String,
     http: Client,
 }
 
 impl JobList {
     /// The list below the address of a TAP service.
-    pub(crate) fn of(tap: &str) -> Self {
+    ///
+    /// # Panics
+    /// When no HTTP client can be made.
+    pub fn of(tap: &str) -> Self {
         let http = Client::builder().redirect(Policy::none()).timeout(Duration::from_secs(120));
         let http = http.build().expect("a client without TLS needs nothing");
         Self { url: format!("{tap}/async"), http }
     }
 
     /// Any request at a path below the list.
-    pub(crate) fn send(&self, method: Method, path: &str, body: impl Into<Body>) -> Reply {
+    pub fn send(&self, method: Method, path: &str, body: impl Into<Body>) -> Reply {
         let request = self.http.request(method, format!("{}{path}", self.url));
         let form = ("content-type", "application/x-www-form-urlencoded");
         reply(request.header(form.0, form.1).body(body).send())
     }
 
-    pub(crate) fn get(&self, path: &str) -> Reply {
+    /// GET at a path below the list.
+    pub fn get(&self, path: &str) -> Reply {
         reply(self.http.get(format!("{}{path}", self.url)).send())
     }
 
-    pub(crate) fn post(&self, parameters: &[(&str, &str)]) -> Reply {
+    /// POST of a form to the list.
+    pub fn post(&self, parameters: &[(&str, &str)]) -> Reply {
         reply(self.http.post(&self.url).form(parameters).send())
     }
 
     /// Makes a job and checks what UWS says of that.
-    pub(crate) fn make(&self, parameters: &[(&str, &str)]) -> JobResource {
+    ///
+    /// # Panics
+    /// When the answer is not what UWS says.
+    pub fn make(&self, parameters: &[(&str, &str)]) -> JobResource {
         let made = self.post(parameters);
         assert_eq!(made.status, 303, "{}", made.text());
         let url = made.header("location").to_owned();
@@ -72,7 +87,7 @@ impl JobList {
     }
 
     /// Makes a job of a query, runs it, and waits for its end.
-    pub(crate) fn ended(&self, parameters: &[(&str, &str)]) -> JobResource {
+    pub fn ended(&self, parameters: &[(&str, &str)]) -> JobResource {
         let job = self.make(parameters);
         job.run();
         job.wait_for_end();
@@ -82,57 +97,76 @@ impl JobList {
 
 impl JobResource {
     /// The same job of a service at another address, after a restart.
-    pub(crate) fn at(&self, list: &JobList) -> Self {
+    ///
+    /// # Panics
+    /// Never: every address has a last part.
+    pub fn at(&self, list: &JobList) -> Self {
         let id = self.url.rsplit('/').next().expect("a name");
         Self { url: format!("{}/{id}", list.url), http: self.http.clone() }
     }
 
-    pub(crate) fn get(&self, child: &str) -> Reply {
+    /// GET of a child.
+    pub fn get(&self, child: &str) -> Reply {
         reply(self.http.get(format!("{}{child}", self.url)).send())
     }
 
-    pub(crate) fn get_with(&self, child: &str, header: (&str, &str)) -> Reply {
+    /// GET of a child with a header.
+    pub fn get_with(&self, child: &str, header: (&str, &str)) -> Reply {
         let request = self.http.get(format!("{}{child}", self.url));
         reply(request.header(header.0, header.1).send())
     }
 
-    pub(crate) fn post(&self, child: &str, parameters: &[(&str, &str)]) -> Reply {
+    /// POST of a form to a child.
+    pub fn post(&self, child: &str, parameters: &[(&str, &str)]) -> Reply {
         reply(self.http.post(format!("{}{child}", self.url)).form(parameters).send())
     }
 
-    pub(crate) fn delete(&self) -> Reply {
+    /// Deletes the job.
+    pub fn delete(&self) -> Reply {
         reply(self.http.delete(&self.url).send())
     }
 
     /// The text of a child.
-    pub(crate) fn text(&self, child: &str) -> String {
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn text(&self, child: &str) -> String {
         let read = self.get(child);
         assert_eq!(read.status, 200, "{child}: {}", read.text());
         read.text()
     }
 
-    pub(crate) fn phase(&self) -> String {
+    /// The phase as the job tells it.
+    pub fn phase(&self) -> String {
         self.text("/phase")
     }
 
     /// The content of an element of the job's document.
-    pub(crate) fn element(&self, name: &str) -> Option<String> {
+    pub fn element(&self, name: &str) -> Option<String> {
         let document = self.text("");
         let (_, rest) = document.split_once(&format!("<uws:{name}>"))?;
         Some(rest.split_once("</uws:")?.0.to_owned())
     }
 
-    pub(crate) fn run(&self) {
+    /// Lets it run.
+    ///
+    /// # Panics
+    /// When the answer is not what UWS says.
+    pub fn run(&self) {
         let reply = self.post("/phase", &[("PHASE", "RUN")]);
         assert_eq!((reply.status, reply.header("location")), (303, self.url.as_str()));
     }
 
     /// Waits until the job is in none of the phases that end.
-    pub(crate) fn wait_for_end(&self) -> String {
+    pub fn wait_for_end(&self) -> String {
         self.wait_until(|phase| !["PENDING", "QUEUED", "EXECUTING"].contains(&phase))
     }
 
-    pub(crate) fn wait_until(&self, reached: impl Fn(&str) -> bool) -> String {
+    /// Waits until its phase is one of those.
+    ///
+    /// # Panics
+    /// When it is not for minutes.
+    pub fn wait_until(&self, reached: impl Fn(&str) -> bool) -> String {
         let deadline = Instant::now() + Duration::from_secs(240);
         loop {
             let phase = self.phase();

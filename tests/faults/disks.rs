@@ -1,0 +1,110 @@
+//! Tiles that are spoiled or gone, and a spill folder that is full.
+
+use std::time::Duration;
+
+use tests::cluster::tiles;
+use tests::damage::{Damage, delete_tiles, largest_tile, spoil};
+use tests::places::tell;
+
+use crate::scene::{RECOVERY, Scene, gauge, pass, total, wait_until};
+
+/// Answers stay right, the damage is counted, and the tile is made whole again.
+#[test]
+fn spoiled_tiles_are_noticed_and_repaired() {
+    let scene = Scene::take();
+    let mut cluster = scene.cluster();
+    let folder = cluster.folders()[0].clone();
+    let spoiled = [
+        (largest_tile(&folder, "source"), Damage::Truncated),
+        (largest_tile(&folder, "object"), Damage::Flipped),
+    ];
+    let whole = spoiled.each_ref().map(|(tile, _)| std::fs::read(tile).expect("a tile"));
+    let before = total(&cluster, "armilla_tiles_damaged_total");
+    let report = scene.crowd("spoiled tiles", &mut cluster, |cluster, faults| {
+        for (tile, damage) in &spoiled {
+            pass(15);
+            faults.begin();
+            spoil(tile, *damage);
+        }
+        wait_until("the damage is counted", RECOVERY, || {
+            total(cluster, "armilla_tiles_damaged_total") >= before + 2
+        });
+        wait_until("the tiles are whole again", RECOVERY, || {
+            let now = spoiled.each_ref().map(|(tile, _)| std::fs::read(tile).unwrap_or_default());
+            now == whole
+        });
+    });
+    report.check(false, RECOVERY);
+    assert_eq!(report.errors(), 0, "{:?}", report.shown_errors());
+}
+
+/// All tiles of a worker are removed under it: peers serve, and it fills its folder again.
+#[test]
+fn a_folder_that_is_deleted_is_filled_again() {
+    let scene = Scene::take();
+    let mut cluster = scene.cluster();
+    let folder = cluster.folders()[2].clone();
+    let held = tiles(&folder).len();
+    let report = scene.crowd("folder deleted", &mut cluster, |_, faults| {
+        pass(15);
+        faults.begin();
+        assert_eq!(delete_tiles(&folder), held);
+        wait_until("the folder is full again", RECOVERY * 2, || tiles(&folder).len() == held);
+    });
+    report.check(false, RECOVERY);
+    assert_eq!(report.errors(), 0, "{:?}", report.shown_errors());
+    assert!(gauge(cluster.worker(2), "armilla_tiles_damaged_total", "") > 0);
+}
+
+/// The query that spills fails alone, and says where.
+#[test]
+fn a_full_spill_folder_fails_one_query_alone() {
+    const SORT: &str = "SELECT * FROM demo.source ORDER BY psfFlux, sourceId";
+    let scene = Scene::take();
+    let mut plan = scene.plan();
+    plan.spill = Some("256m");
+    // Sorting all sources takes more; the questions of the crowd take less.
+    plan.worker_flags = ["--query-memory", "24MiB"].map(str::to_owned).to_vec();
+    let mut cluster = tests::Cluster::by(&plan);
+    if !cluster.has_mounts() {
+        tell("\nNOT TESTED, this system refuses mount namespaces: no spill folder can be full\n");
+        return;
+    }
+    let whole = cluster.tap().ask(SORT).expect("an answer").1;
+    assert!(whole.contains("value=\"OK\"") && !whole.contains("\"ERROR\""), "it spills and ends");
+    let report = scene.crowd("full spill folder", &mut cluster, |cluster, faults| {
+        pass(15);
+        for index in 0..3 {
+            let file = cluster.spill_folder(index).join("filler");
+            // It ends when there is no room.
+            let file = format!("of={}", file.display());
+            cluster.run_inside(index, &["dd", "if=/dev/zero", &file, "bs=64k"]);
+        }
+        faults.begin();
+        let (status, body) = cluster.tap().ask(SORT).expect("an answer");
+        let end = body.rsplit("QUERY_STATUS").next().unwrap_or_default();
+        let named = cluster.names().iter().any(|name| end.contains(name));
+        let folder = (0..3).any(|i| end.contains(&*cluster.spill_folder(i).to_string_lossy()));
+        assert!(end.contains("ERROR") && named && folder, "{status}: {end}");
+        pass(20);
+        for index in 0..3 {
+            let file = cluster.spill_folder(index).join("filler");
+            assert!(cluster.run_inside(index, &["rm", &file.to_string_lossy()]));
+        }
+        faults.begin();
+        let (_, body) = cluster.tap().ask(SORT).expect("an answer");
+        assert_eq!(body.matches("<TR>").count(), whole.matches("<TR>").count());
+    });
+    report.check(false, RECOVERY);
+    assert_eq!(report.errors(), 0, "others fail too: {:?}", report.shown_errors());
+    wait_until("nothing stays spilled", Duration::from_secs(5), || {
+        (0..3).all(|index| {
+            let folder = cluster.spill_folder(index);
+            cluster.run_inside(index, &["sh", "-c", &empty_of_files(&folder.to_string_lossy())])
+        })
+    });
+}
+
+fn empty_of_files(folder: &str) -> String {
+    format!("[ -z \"$(find '{folder}' -type f -size +0)\" ]")
+}

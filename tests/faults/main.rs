@@ -1,0 +1,14 @@
+//! What users see while machines of a cluster die, freeze, lose their links or their disks.
+//!
+//! Every scenario starts real processes, each worker a host of its own, lets eight clients query
+//! without a pause, and does something to the machines. Each answer must be right, by what one
+//! process answers on the same data, or an error that names a worker; none wrong, none short.
+//! One line per scenario tells the counts. `TEST_FAULT_SECONDS` sets how long each lasts.
+
+mod disks;
+mod leftovers;
+mod links;
+mod loss;
+mod restart;
+mod scene;
+mod slow;
