@@ -4,7 +4,7 @@
 //! placement gives it into a folder that no other process can read. With fallbacks off the origin
 //! then disappears for it, and it has nothing but its own tiles to answer from.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -247,12 +247,20 @@ impl Cluster {
         Counters::read(&self.coordinator().metrics_url())
     }
 
-    /// The workers that hold tiles of a table in their folders.
-    pub fn holders(&self, table: &str) -> BTreeSet<usize> {
-        let folders = self.folders();
-        let holds =
-            |folder: &PathBuf| tiles(folder).iter().any(|tile| lies_in(tile, folder, table));
-        (0..folders.len()).filter(|index| holds(&folders[*index])).collect()
+    /// The workers that hold a tile of a table that no other holds. A tile that reaches over the
+    /// border of two workers' sky is with both, and either may read it.
+    pub fn sole_holders(&self, table: &str) -> BTreeSet<usize> {
+        let mut holders: BTreeMap<PathBuf, Vec<usize>> = BTreeMap::new();
+        for (index, folder) in self.folders().iter().enumerate() {
+            for tile in tiles(folder) {
+                let tile = tile.strip_prefix(folder).unwrap_or(&tile).to_owned();
+                if tile.components().any(|part| part.as_os_str() == table) {
+                    holders.entry(tile).or_default().push(index);
+                }
+            }
+        }
+        let sole = holders.values().filter(|holders| holders.len() == 1);
+        sole.map(|holders| holders[0]).collect()
     }
 }
 
@@ -404,11 +412,6 @@ impl Site {
             assert!(seen.is_empty(), "worker {index} sees {seen:?} of the origin");
         }
     }
-}
-
-fn lies_in(tile: &Path, folder: &Path, table: &str) -> bool {
-    let inside = tile.strip_prefix(folder).unwrap_or(tile);
-    inside.components().any(|part| part.as_os_str() == table)
 }
 
 fn is_pixel(name: &OsStr) -> bool {

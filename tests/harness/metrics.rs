@@ -9,6 +9,9 @@ use reqwest::blocking::Client;
 
 use crate::hosts::observer_of;
 
+/// How long a question that was answered with no waits.
+const POLL: Duration = Duration::from_millis(10);
+
 /// A process that takes longer to tell its metrics is frozen.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -101,7 +104,8 @@ pub fn eventually(timeout: Duration, mut question: impl FnMut() -> bool) -> bool
         if Instant::now() >= deadline {
             return false;
         }
-        std::thread::yield_now();
+        // Polling without a pause would take the time from those who are asked.
+        std::thread::sleep(POLL);
     }
 }
 

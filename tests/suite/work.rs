@@ -49,10 +49,10 @@ impl Work {
     }
 }
 
-/// The workers that must have executed a task: every owner of a tile that the query reads.
+/// The workers that must have executed a task: whoever alone holds a tile that the query reads.
 fn expected(cluster: &Cluster, query: &Query, done: &[Counters]) -> BTreeSet<usize> {
     match query.reach {
-        Reach::Whole => query.tables().into_iter().flat_map(|t| cluster.holders(t)).collect(),
+        Reach::Whole => query.tables().into_iter().flat_map(|t| cluster.sole_holders(t)).collect(),
         Reach::Part => (0..done.len()).filter(|index| done[*index].local_tiles > 0).collect(),
         Reach::Statistics => BTreeSet::new(),
     }
