@@ -1,7 +1,5 @@
 //! A query ends at its deadline, read or not.
 
-#![expect(clippy::unwrap_used, reason = "a test ends at the first step that fails")]
-
 use std::time::{Duration, Instant};
 
 use coordinator::QueryOptions;
