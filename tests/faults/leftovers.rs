@@ -16,9 +16,8 @@ const AT_ONCE: Duration = Duration::from_secs(2);
 /// To see how late it was.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Runs for minutes, in every worker.
-const LONG: &str = "SELECT COUNT(*) AS n FROM demo.source AS a JOIN demo.source AS b \
-     ON a.detector <> b.detector AND a.psfFlux * b.psfFlux > 1e30";
+/// Waits for minutes in every worker, when their disks are lost and the origin is slow.
+const LONG: &str = "SELECT COUNT(*) AS n, MAX(psfFlux) AS hi FROM demo.source WHERE snr > 0";
 
 /// More text than sockets keep.
 const STREAM: &str = "SELECT objectId, ra, dec, raErr, decErr, parallax, parallaxErr, g_psfFlux, \
@@ -97,6 +96,14 @@ fn a_query_that_ends_early_leaves_no_task() {
     let mut plan = scene.plan();
     plan.coordinator_flags.extend(["--query-duration", "2s"].map(str::to_owned));
     let cluster = Cluster::by(&plan);
+    if !cluster.has_mounts() {
+        tell("\nNOT TESTED, this system refuses mount namespaces: no query can be slow\n");
+        return;
+    }
+    for index in 0..3 {
+        cluster.lose_disk(index, "demo");
+    }
+    cluster.origin().limit(Some(10_000));
     let works = |what: &str| {
         wait_until(what, Duration::from_secs(20), || tasks(&cluster) > 0);
     };

@@ -11,7 +11,7 @@ use crate::cluster::tiles;
 pub enum Damage {
     /// It ends in its middle.
     Truncated,
-    /// One byte in its middle is another; size and time stay.
+    /// One byte of its first columns, which most queries read, is another; size and time stay.
     Flipped,
     /// It is not there.
     Deleted,
@@ -29,7 +29,7 @@ pub fn spoil(tile: &Path, damage: Damage) {
         Damage::Truncated => file().set_len(middle).expect("the tile is cut"),
         Damage::Flipped => {
             let file = file();
-            flip(&file, middle);
+            flip(&file, before.len() / 8);
             let modified = before.modified().expect("files have times");
             file.set_modified(modified).expect("the time is set back");
         }
