@@ -43,18 +43,18 @@ fn flip(file: &File, at: u64) {
     file.write_all_at(&[byte[0] ^ 1], at).expect("the byte is written");
 }
 
-/// The largest tile of a table in a worker's folder; margins and indexes are tables of their own.
-///
-/// # Panics
-/// When it holds none.
-pub fn largest_tile(folder: &Path, table: &str) -> PathBuf {
-    let size = |tile: &PathBuf| fs::metadata(tile).map_or(0, |data| data.len());
-    let of_table = |tile: &PathBuf| {
-        let mut parts = tile.strip_prefix(folder).into_iter().flat_map(Path::components);
-        parts.any(|part| part.as_os_str() == table) && !tile.to_string_lossy().contains("arcs")
+/// The tiles of a table in a worker's folder; margins and indexes are tables of their own.
+pub fn tiles_of(folder: &Path, table: &str) -> Vec<PathBuf> {
+    let parts = |tile: &PathBuf| -> Vec<String> {
+        let below = tile.strip_prefix(folder).unwrap_or(tile);
+        below.iter().map(|part| part.to_string_lossy().into_owned()).collect()
     };
-    let found = tiles(folder).into_iter().filter(of_table).max_by_key(size);
-    found.unwrap_or_else(|| panic!("{} holds no tile of {table}", folder.display()))
+    let of_table = |tile: &PathBuf| {
+        let parts = parts(tile);
+        let at = parts.iter().rposition(|part| part == "dataset");
+        at.is_some_and(|at| at > 0 && parts[at - 1] == table)
+    };
+    tiles(folder).into_iter().filter(of_table).collect()
 }
 
 /// Removes every tile of a folder, and leaves what else is there.
