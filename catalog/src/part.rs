@@ -51,6 +51,10 @@ mod tests {
     use crate::hats::{Leaf, pixel, tile_name};
     use crate::tile::{Found, Manifest};
 
+    fn part(ranges: &[(u64, u64)]) -> Option<Part> {
+        Part::new(ranges.iter().map(|(start, end)| *start..*end).collect())
+    }
+
     /// Tiles of unlike orders, one over another.
     fn manifest() -> Manifest {
         let leaf = Leaf::File(".parquet".to_owned());
@@ -70,11 +74,12 @@ mod tests {
         for cut in 0..manifest.len() {
             let index = manifest.pixel(cut).range().start;
             for cut in [index, index.saturating_sub(1), index + 1] {
-                let mut parts = vec![Part::new(vec![cut..u64::MAX]).unwrap()];
-                parts.extend(Part::new(vec![0..cut]));
+                // Nothing lies before 0.
+                let parts = [part(&[(0, cut)]), part(&[(cut, u64::MAX)])];
                 let runs = [0..2, 3..manifest.len()];
                 let mut tiles: Vec<usize> = parts
                     .iter()
+                    .flatten()
                     .flat_map(|part| part.of_tiles(&manifest, &runs))
                     .flatten()
                     .collect();
@@ -86,9 +91,9 @@ mod tests {
 
     #[test]
     fn a_part_has_ranges_that_are_ascending_and_apart() {
-        assert!(Part::new(vec![0..3, 3..5, 9..10]).is_some());
-        for wrong in [vec![0..3, 2..5], vec![4..5, 0..1], vec![3..3]] {
-            assert_eq!(Part::new(wrong), None);
+        assert!(part(&[(0, 3), (3, 5), (9, 10)]).is_some());
+        for wrong in [&[(0, 3), (2, 5)][..], &[(4, 5), (0, 1)], &[(3, 3)], &[(4, 3)]] {
+            assert_eq!(part(wrong), None);
         }
     }
 }

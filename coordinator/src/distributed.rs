@@ -162,7 +162,7 @@ pub fn original_leaf(node: &Arc<dyn ExecutionPlan>) -> Option<&Arc<dyn Execution
 
 /// The scans of a leaf with variants, one for each slot.
 pub fn leaf_variants(node: &Arc<dyn ExecutionPlan>) -> Option<&[Arc<dyn ExecutionPlan>]> {
-    node.downcast_ref::<DistributedLeafExec>().map(|leaf| leaf.variants().as_ref())
+    node.downcast_ref::<DistributedLeafExec>().map(DistributedLeafExec::variants)
 }
 
 fn placement(config: &SessionConfig) -> Result<Arc<QueryPlacement>> {

@@ -29,7 +29,6 @@ use kept::{Kept, Question};
 use spool::Spool;
 
 /// Why the rows of the parts are not there.
-#[expect(clippy::error_impl_error, reason = "named by its module: parts::Error")]
 #[derive(Debug)]
 pub enum Error {
     /// The query failed.

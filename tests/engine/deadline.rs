@@ -1,7 +1,5 @@
 //! A query ends at its deadline, read or not.
 
-#![expect(clippy::unwrap_used, reason = "a test ends at the first step that fails")]
-
 use std::time::{Duration, Instant};
 
 use coordinator::QueryOptions;
@@ -9,9 +7,8 @@ use futures::StreamExt;
 
 use crate::in_process;
 
-/// All pairs of two tables, which nobody waits for.
-const ENDLESS: &str = "SELECT COUNT(*) FROM opengc AS a, opengc AS b, opengc AS c \
-                       WHERE a.ra + b.ra + c.ra < 0";
+/// All triples of a table, which nobody waits for.
+const ENDLESS: &str = "SELECT SUM(a.ra + b.ra + c.ra) FROM opengc AS a, opengc AS b, opengc AS c";
 
 fn limited(seconds: u64) -> QueryOptions {
     QueryOptions { duration: Some(Duration::from_secs(seconds)), ..QueryOptions::default() }
@@ -47,11 +44,11 @@ async fn a_reader_that_stalls_does_not_stop_the_clock() {
         assert!(start.elapsed() < Duration::from_secs(30), "the query still runs");
         tokio::task::yield_now().await;
     }
-    let mut last = None;
+    let mut errors = 0;
     while let Some(batch) = rows.next().await {
-        last = Some(batch);
+        errors += usize::from(batch.is_err());
     }
-    assert!(last.unwrap().is_err(), "the rows are cut, and the end says so");
+    assert_eq!(errors, 1, "the rows are cut, and the end says so");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

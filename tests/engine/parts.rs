@@ -33,11 +33,13 @@ const LIMITS: JobLimits = JobLimits {
 
 const ROWS: RowLimits = RowLimits { default: 1_000_000, hard: 1_000_000 };
 
-/// The last tile along the sky.
-const LAST_TILE: &str = "opengc/dataset/Norder=0/Dir=0/Npix=11.parquet";
+/// All rows of a table of five tiles.
+const FIVE_TILES: &str = "SELECT source_id, mag FROM small_sky_order1_source_collection";
+const FOLDER: &str = "small_sky_order1_source_collection/small_sky_order1_source/dataset";
 
-/// A tile about the middle.
-const MIDDLE_TILE: &str = "opengc/dataset/Norder=1/Dir=0/Npix=25.parquet";
+/// Its last tile along the sky, and one in the middle.
+const LAST_TILE: &str = "Norder=1/Dir=0/Npix=47.parquet";
+const MIDDLE_TILE: &str = "Norder=1/Dir=0/Npix=45.parquet";
 
 /// A copy of the shared tables, in which tiles can vanish.
 fn copied() -> Option<TempDir> {
@@ -170,21 +172,14 @@ async fn all_parts_together_are_the_answer() {
     let data = data.to_str().unwrap();
     let (one, three) = (alone(data).await, cluster(data, 3).await);
     for engine in [&one.engine, &three.engine] {
-        for part_bytes in [1, 40_000, 150_000] {
-            for query in CUT {
-                let whole = Kept::new(LIMITS);
-                let answer = async |jobs: Jobs| {
-                    let id = made(&jobs, query, &[("FORMAT", "csv")]).await;
-                    completed(&jobs, id).await
-                };
-                let (mut expected, mut found) = (String::new(), String::new());
-                let metrics = whole
-                    .while_running(engine, u64::MAX, unwrapped, async |jobs: Jobs| {
-                        expected = answer(jobs).await;
-                    })
-                    .await;
-                assert_eq!(counted(&metrics), [0; 3], "{query}");
-                let parts = Kept::new(LIMITS);
+        for query in CUT {
+            let expected = whole(query).await;
+            let answer = async |jobs: Jobs| {
+                let id = made(&jobs, query, &[("FORMAT", "csv")]).await;
+                completed(&jobs, id).await
+            };
+            for part_bytes in [1, 150_000] {
+                let (parts, mut found) = (Kept::new(LIMITS), String::new());
                 let metrics = parts
                     .while_running(engine, part_bytes, unwrapped, async |jobs: Jobs| {
                         found = answer(jobs).await;
@@ -276,7 +271,10 @@ async fn flaky(
 ) -> Option<(Result<String, Failure>, usize, String)> {
     let data = copied()?;
     let one = alone(data.path().to_str().unwrap()).await;
-    let away = away.iter().map(|(tile, attempts)| (data.path().join(tile), *attempts)).collect();
+    let away = away
+        .iter()
+        .map(|(tile, attempts)| (data.path().join(FOLDER).join(tile), *attempts))
+        .collect();
     let attempts = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&attempts);
     let wrap = |inner| -> Arc<dyn Work> { Arc::new(Flaky { inner, away, attempts: counter }) };
@@ -303,16 +301,16 @@ async fn whole(query: &str) -> String {
         let id = made(&jobs, query, &[("FORMAT", "csv")]).await;
         answer = completed(&jobs, id).await;
     });
-    run.await;
+    assert_eq!(counted(&run.await), [0; 3], "{query}");
     answer
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_part_that_fails_twice_runs_again_and_no_other() {
     let Some(data) = hats() else { return };
-    let tiles = tiles_on_disk(&data.join("opengc/dataset")) as u64;
+    let tiles = tiles_on_disk(&data.join(FOLDER)) as u64;
     let kept = Kept::new(LIMITS);
-    let query = CUT[0];
+    let query = FIVE_TILES;
     let (end, attempts, metrics) = flaky(&kept, 1, query, &[(LAST_TILE, 2)]).await.unwrap();
     assert_eq!(lines(&end.unwrap()), lines(&whole(query).await));
     assert_eq!(attempts, 3);
@@ -327,8 +325,8 @@ async fn attempts_are_counted_from_the_last_finished_part() {
     }
     let kept = Kept::new(LIMITS);
     let away = [(MIDDLE_TILE, 2), (LAST_TILE, 4)];
-    let (end, attempts, _) = flaky(&kept, 1, CUT[0], &away).await.unwrap();
-    assert_eq!(lines(&end.unwrap()), lines(&whole(CUT[0]).await));
+    let (end, attempts, _) = flaky(&kept, 1, FIVE_TILES, &away).await.unwrap();
+    assert_eq!(lines(&end.unwrap()), lines(&whole(FIVE_TILES).await));
     assert_eq!(attempts, 5);
 }
 
@@ -340,9 +338,9 @@ async fn a_part_that_always_fails_ends_the_job_and_leaves_nothing() {
     for part_bytes in [1, u64::MAX] {
         let kept = Kept::new(LIMITS);
         let away = [(LAST_TILE, usize::MAX)];
-        let (end, attempts, metrics) = flaky(&kept, part_bytes, CUT[0], &away).await.unwrap();
+        let (end, attempts, metrics) = flaky(&kept, part_bytes, FIVE_TILES, &away).await.unwrap();
         let failure = end.unwrap_err();
-        assert!(failure.is_transient() && failure.message.contains("Npix=11"), "{failure:?}");
+        assert!(failure.is_transient() && failure.message.contains("Npix=47"), "{failure:?}");
         assert_eq!(attempts, 1 + LIMITS.retry_waits.len());
         assert!(metrics.contains("armilla_results_bytes 0\n"), "{metrics}");
     }
@@ -353,8 +351,9 @@ async fn a_query_that_is_not_cut_runs_again_as_a_whole() {
     if hats().is_none() {
         return;
     }
-    let grouped = "SELECT type, COUNT(*) AS n FROM opengc WHERE ra > 1 GROUP BY type ORDER BY type";
-    for (query, part_bytes) in [(grouped, 1), (CUT[0], u64::MAX)] {
+    let grouped = "SELECT band, COUNT(*) AS n FROM small_sky_order1_source_collection \
+                   WHERE mag > 1 GROUP BY band ORDER BY band";
+    for (query, part_bytes) in [(grouped, 1), (FIVE_TILES, u64::MAX)] {
         let kept = Kept::new(LIMITS);
         let away = [(LAST_TILE, 2)];
         let (end, attempts, metrics) = flaky(&kept, part_bytes, query, &away).await.unwrap();
@@ -371,8 +370,8 @@ async fn what_would_fail_again_is_not_tried_again() {
     let narrow = JobLimits { results_bytes_max: 20_000, ..LIMITS };
     let cases = [
         (LIMITS, "SELECT nme FROM opengc", "nme"),
-        (narrow, CUT[0], "20000 bytes"),
-        (narrow, "SELECT * FROM opengc ORDER BY ra", "20000 bytes"),
+        (narrow, FIVE_TILES, "20000 bytes"),
+        (narrow, "SELECT * FROM small_sky_order1_source_collection ORDER BY mag", "20000 bytes"),
     ];
     for (limits, query, words) in cases {
         let kept = Kept::new(limits);
@@ -389,12 +388,12 @@ const WAITING: JobLimits = JobLimits { retry_waits: &[Duration::from_secs(3600)]
 
 /// Runs a job until only its last part is missing, and then something else.
 async fn cut_short(kept: &Kept, data: &Path, then: impl AsyncFnOnce(Jobs, JobId)) {
-    let tiles = tiles_on_disk(&data.join("opengc/dataset"));
+    let tiles = tiles_on_disk(&data.join(FOLDER));
     let one = alone(data.to_str().unwrap()).await;
-    let tile = data.join(LAST_TILE);
+    let tile = data.join(FOLDER).join(LAST_TILE);
     fs::rename(&tile, hidden(&tile)).unwrap();
     let run = kept.while_running(&one.engine, 1, unwrapped, async |jobs: Jobs| {
-        let id = made(&jobs, CUT[0], &[("FORMAT", "csv")]).await;
+        let id = made(&jobs, FIVE_TILES, &[("FORMAT", "csv")]).await;
         until(|| kept.has_begun(tiles - 1)).await;
         then(jobs, id).await;
     });
@@ -434,10 +433,10 @@ enum Change {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_goes_on_after_the_last_finished_part_unless_something_changed() {
-    let Some(data) = copied() else { return };
-    let tiles = tiles_on_disk(&data.path().join("opengc/dataset")) as u64;
-    let expected = whole(CUT[0]).await;
     use Change::{Manifest, Nothing, PartBytes, Rows, Snapshot, Version};
+    let Some(data) = copied() else { return };
+    let tiles = tiles_on_disk(&data.path().join(FOLDER)) as u64;
+    let expected = whole(FIVE_TILES).await;
     for change in [Nothing, PartBytes, Manifest, Rows, Version, Snapshot] {
         let kept = Kept::new(WAITING);
         cut_short(&kept, data.path(), async |_, _| {}).await;

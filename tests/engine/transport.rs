@@ -199,7 +199,7 @@ async fn forward(listener: TcpListener, to: String, frozen: watch::Receiver<bool
             tokio::select! {
                 _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
                 () = async { drop(frozen.wait_for(|frozen| *frozen).await) } => {
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             }
         });

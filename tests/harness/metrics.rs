@@ -1,5 +1,8 @@
 //! The counters of a node, read from its Prometheus text.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::blocking::Client;
@@ -64,8 +67,21 @@ impl Counters {
 pub fn read(url: &str) -> Result<String, reqwest::Error> {
     let host = url.split_once("://").map_or("", |(_, rest)| rest);
     let host = host.split([':', '/']).next().unwrap_or_default();
-    let client = Client::builder().timeout(READ_TIMEOUT).local_address(observer_of(host));
-    client.build()?.get(url).send()?.error_for_status()?.text()
+    client(observer_of(host))?.get(url).send()?.error_for_status()?.text()
+}
+
+/// A client that asks from an address: made once, because each reads the roots of TLS.
+fn client(from: Option<IpAddr>) -> Result<Client, reqwest::Error> {
+    static CLIENTS: Mutex<BTreeMap<Option<IpAddr>, Client>> = Mutex::new(BTreeMap::new());
+    let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(client) = clients.get(&from) {
+        return Ok(client.clone());
+    }
+    // A connection that is kept would be to a process that may be gone.
+    let client = Client::builder().timeout(READ_TIMEOUT).pool_max_idle_per_host(0);
+    let client = client.local_address(from).build()?;
+    clients.insert(from, client.clone());
+    Ok(client)
 }
 
 /// Sums the samples of a metric whose labels hold a text.

@@ -9,6 +9,7 @@ use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
@@ -21,18 +22,19 @@ use datafusion_distributed::grpc::{BoxCloneSyncChannel, create_worker_client};
 use datafusion_distributed::{
     ChannelResolver, CoordinatorToWorkerMsg, DistributedExt, ExecuteTaskRequest,
     GetWorkerInfoRequest, GetWorkerInfoResponse, NetworkBroadcastExec, NetworkCoalesceExec,
-    NetworkShuffleExec, SetPlanRequest, Worker as TaskService, WorkerChannel,
-    WorkerPlanRewriteEvent, WorkerPlanRewriteEventResponse, WorkerQueryContext,
+    NetworkShuffleExec, ProducerHead, SetPlanRequest, TaskKey, Worker as TaskService,
+    WorkerChannel, WorkerPlanRewriteEvent, WorkerPlanRewriteEventResponse, WorkerQueryContext,
     WorkerToCoordinatorMsg,
 };
-use futures::StreamExt;
 use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt};
 use http::HeaderMap;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use url::Url;
+use uuid::Uuid;
 
 use crate::admission::admit;
 use crate::catch_panic::CatchPanicExec;
@@ -44,6 +46,9 @@ use crate::transport::{
     Identity, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT, incoming, refuse_open_port,
 };
 use crate::{Channels, Counters, Error, Node, NodeConfig, Peers, access, calls, loss, session};
+
+/// What ended tasks hold is let go so often.
+const LET_GO_INTERVAL: Duration = Duration::from_millis(500);
 
 /// What a worker needs to know.
 #[derive(Debug, Clone)]
@@ -143,6 +148,8 @@ impl Port {
         })
         .with_runtime_env(env)
         .with_version(env!("CARGO_PKG_VERSION"));
+        let mut background = JoinSet::new();
+        background.spawn(let_go(tasks.clone()));
         let tasks = Routes::new(tasks.into_worker_server()).into_axum_router();
         let mut router = calls::counted(tasks, &counted).merge(control);
         let mut server = Server::builder()
@@ -158,6 +165,25 @@ impl Port {
         let server = server.add_routes(Routes::from(router));
         server.serve_with_incoming_shutdown(incoming(listener), shutdown).await?;
         Ok(())
+    }
+}
+
+/// Lets go of what ended tasks hold. The library forgets a task when its query ends, but drops it
+/// when its cache is used again, which on an idle worker is never: asking for a task that nobody
+/// has set is such a use.
+async fn let_go(tasks: TaskService) {
+    let mut ticks = tokio::time::interval(LET_GO_INTERVAL);
+    loop {
+        ticks.tick().await;
+        let nobody = TaskKey { query_id: Uuid::nil(), stage_id: 0, task_number: 0 };
+        let request = ExecuteTaskRequest {
+            task_key: nobody,
+            target_partition_start: 0,
+            target_partition_end: 0,
+            producer_head: ProducerHead::None,
+        };
+        // It would wait for a plan: one look is enough.
+        let _waiting = tasks.execute_task(request).now_or_never();
     }
 }
 

@@ -8,8 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use adql::sky::Order;
-use catalog::placement::StoredPlacement;
+use catalog::Placement;
 use object_store::path::Path;
 use tokio::sync::{mpsc, watch};
 
@@ -40,6 +39,8 @@ impl fmt::Display for NodeName {
 #[derive(Debug)]
 pub(crate) struct Assigned {
     pub(crate) assignment: Assignment,
+    /// Its placement, which tells who else holds a tile.
+    pub(crate) placement: Placement,
     /// Sizes.
     pub(crate) files: HashMap<Path, u64>,
 }
@@ -187,21 +188,9 @@ impl Holdings {
     /// The other workers that hold a file, in the order of the placement.
     pub(crate) fn peers(&self, file: &Path) -> Vec<String> {
         let Some(assigned) = self.assigned() else { return Vec::new() };
-        let assignment = &assigned.assignment;
-        let holders = holders_of(&assignment.placement, file).into_iter();
-        let others = holders.filter(|holder| *holder != assignment.worker);
-        others.filter_map(|holder| assignment.placement.workers.get(holder).cloned()).collect()
+        let Some((_, pixel)) = catalog::tile_of_path(file) else { return Vec::new() };
+        let (placement, me) = (&assigned.placement, assigned.assignment.worker);
+        let others = placement.holders(pixel).into_iter().filter(|holder| *holder != me);
+        others.filter_map(|holder| placement.workers().get(holder).cloned()).collect()
     }
-}
-
-/// The workers that hold a file, by their place in the placement's list: the first of them is the
-/// primary. A tile that is coarser than the cells is held where its first cell is.
-pub(crate) fn holders_of(placement: &StoredPlacement, file: &Path) -> Vec<usize> {
-    let Some((_, pixel)) = catalog::tile_of_path(file) else { return Vec::new() };
-    let Some(levels) = Order::MAX.get().checked_sub(placement.order) else { return Vec::new() };
-    let cell = pixel.range().start >> (2 * levels);
-    let after = placement.runs.partition_point(|(first, _)| *first <= cell);
-    let run = after.checked_sub(1).and_then(|run| placement.runs.get(run));
-    let holders = run.into_iter().flat_map(|(_, holders)| holders);
-    holders.filter_map(|holder| usize::try_from(*holder).ok()).collect()
 }

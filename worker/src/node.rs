@@ -15,6 +15,7 @@ use axum::extract::{DefaultBodyLimit, Path as UrlPath, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
+use catalog::Placement;
 use object_store::path::Path;
 use object_store::{Error as StoreError, GetOptions, GetRange, ObjectStore};
 
@@ -236,7 +237,9 @@ impl Assignment {
             })?;
             files.insert(path, file.bytes);
         }
-        Ok(Assigned { assignment: self, files })
+        let placement = Placement::try_from(self.placement.clone())
+            .map_err(|error| Refusal::Meaningless(error.to_string()))?;
+        Ok(Assigned { assignment: self, placement, files })
     }
 }
 

@@ -3,7 +3,7 @@
 //! One lost answer says nothing (a busy machine, a lost packet); several in a row do, and a
 //! refused connection says more than silence. One answer is enough to come back.
 
-use worker::control::Status;
+use worker::control::{Held, Status};
 
 /// So many unanswered questions in a row mean that the worker is down …
 const SILENT_MAX: u32 = 3;
@@ -54,7 +54,7 @@ impl Observed {
         (self.silent, self.refused) = (0, 0);
         let held = status.held.as_ref();
         let held = held.filter(|h| h.placement == placement && h.snapshot == snapshot);
-        self.health = Health::Up { complete: held.is_some_and(|held| held.is_complete()) };
+        self.health = Health::Up { complete: held.is_some_and(Held::is_complete) };
         held.is_none()
     }
 

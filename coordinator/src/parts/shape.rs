@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A join, an aggregate, DISTINCT, ORDER BY, OFFSET, a set operation and a sub-query see rows of
-//! several parts, and a random number depends on how many were drawn before: all of them are
+//! several parts, and what a volatile function says may depend on the rows before: all of them are
 //! refused, as is any node that this list does not name.
 
 use catalog::HatsTable;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 
+use crate::cluster::Cluster;
 use crate::tap::{Service, xml};
 
 pub(super) async fn document(State(service): State<Arc<Service>>) -> Response {
     let up_since = &service.up_since;
-    let (available, note) = match service.engine.cluster().map(|cluster| cluster.up()) {
+    let (available, note) = match service.engine.cluster().map(Cluster::up) {
         None => (true, String::new()),
         Some((up, all)) if up == all => (true, String::new()),
         Some((up, all)) => {
