@@ -228,7 +228,7 @@ async fn a_host_that_falls_silent_is_given_up_by_its_ping() {
     };
     let (answer, frozen_at) = tokio::join!(client.status(Duration::from_secs(60)), frozen_at);
     assert!(matches!(answer, Err(LinkError::Timeout { .. })), "{answer:?}");
-    assert!(frozen_at.elapsed() < Duration::from_secs(8), "{:?}", frozen_at.elapsed());
+    assert!(frozen_at.elapsed() < Duration::from_secs(15), "{:?}", frozen_at.elapsed());
 }
 
 #[test]

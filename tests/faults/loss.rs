@@ -15,7 +15,7 @@ use crate::scene::{RECOVERY, Scene, gauge, part, pass, total, wait_until};
 /// it from its peers and works again.
 #[test]
 fn a_worker_that_dies_is_not_missed_and_one_with_an_empty_folder_fills_it() {
-    let scene = Scene::take();
+    let Some(scene) = Scene::take() else { return };
     let mut cluster = scene.cluster();
     let held = tiles(&cluster.folders()[1]).len();
     cluster.kill_worker(1);
@@ -51,7 +51,7 @@ fn works_again(scene: &Scene, cluster: &Cluster, worker: usize) {
 /// A worker dies while all clients have queries in flight, and comes back on its folder.
 #[test]
 fn a_worker_that_dies_during_queries_costs_a_pause() {
-    let scene = Scene::take();
+    let Some(scene) = Scene::take() else { return };
     let mut cluster = scene.cluster();
     let retries =
         |cluster: &Cluster| gauge(cluster.coordinator(), "armilla_query_retries_total", "");
@@ -113,7 +113,7 @@ impl Stream {
 #[test]
 fn a_worker_that_dies_in_the_midst_of_its_rows_is_named() {
     const QUERY: &str = "SELECT * FROM demo.source WHERE psfFlux > -1e30";
-    let scene = Scene::take();
+    let Some(scene) = Scene::take() else { return };
     let mut cluster = scene.cluster();
     if !cluster.hosts().links_can_be_cut() {
         return;
@@ -168,7 +168,7 @@ fn a_worker_that_dies_in_the_midst_of_its_rows_is_named() {
 /// SIGSTOP and SIGCONT: its connections stay open, and nobody answers.
 #[test]
 fn a_worker_that_freezes_costs_a_pause() {
-    let scene = Scene::take();
+    let Some(scene) = Scene::take() else { return };
     let mut cluster = scene.cluster();
     let report = scene.crowd("freeze", &mut cluster, |cluster, faults| {
         pass(15);
@@ -186,7 +186,7 @@ fn a_worker_that_freezes_costs_a_pause() {
 /// With three copies, one worker of three answers all.
 #[test]
 fn the_last_worker_answers_alone() {
-    let scene = Scene::take();
+    let Some(scene) = Scene::take() else { return };
     let mut plan = scene.plan();
     plan.coordinator_flags = ["--replicas", "3"].map(str::to_owned).to_vec();
     let mut cluster = Cluster::by(&plan);

@@ -17,7 +17,7 @@ fn jobs_in_every_phase_survive_a_coordinator() {
     if places::hats().is_none() {
         return;
     }
-    let scene = Scene::take();
+    let Some(scene) = Scene::take() else { return };
     let mut plan = scene.plan();
     plan.coordinator_flags.extend(["--async-jobs", "1"].map(str::to_owned));
     let mut cluster = Cluster::by(&plan);

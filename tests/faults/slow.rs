@@ -16,7 +16,7 @@ const JOIN: &str = "SELECT COUNT(*) AS n, MIN(a.objectId) AS lo, MAX(b.psfFlux) 
 
 /// Reads everything from an origin so slow that the build takes a time at least.
 fn slow_build(name: &str, at_least: Duration, bytes_per_second: u64, bound: Duration) {
-    let scene = Scene::take();
+    let Some(scene) = Scene::take() else { return };
     let server = Server::serve(&scene.data, &[]);
     let known = Question::new("slow", Rows::Unordered, JOIN).known_by(&Tap::new(server.url()));
     drop(server);
@@ -36,9 +36,12 @@ fn slow_build(name: &str, at_least: Duration, bytes_per_second: u64, bound: Dura
     let came = tap.ask(JOIN);
     let (verdict, took) = (known.judge(&came, &cluster.names()), begun.elapsed());
     tell(&format!("faults: {name}: {verdict:?} after {took:.1?}"));
-    assert!(took > at_least, "the build was to take {at_least:?}, and all took {took:?}");
     assert!(took < bound, "{took:?}");
-    assert!(matches!(verdict, Verdict::Right | Verdict::Error(_)), "{verdict:?}");
+    match verdict {
+        Verdict::Right => assert!(took > at_least, "a build of {at_least:?} took {took:?}"),
+        Verdict::Error(_) => {}
+        other => panic!("neither right nor a clear error: {other:?}"),
+    }
 }
 
 /// Longer than a task waits for its plan (10 s).

@@ -25,7 +25,7 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 pub const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// … and gives it up when it has not answered within this.
-pub const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(3);
+pub const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// A handshake that takes longer is a peer that does not want one.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
