@@ -50,7 +50,7 @@ impl Scene {
     /// together they take the machine for twenty minutes.
     pub(crate) fn take() -> Option<Self> {
         if std::env::var_os("TEST_FAULTS").is_none() {
-            tell("NOT TESTED: what users see while machines fail; TEST_FAULTS=1 runs it");
+            places::tell("NOT TESTED: what users see while machines fail; TEST_FAULTS=1 runs it");
             return None;
         }
         static TURN: Mutex<()> = Mutex::new(());
