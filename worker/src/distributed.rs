@@ -1,8 +1,8 @@
 //! The worker's side of `datafusion-distributed`: its gRPC service, the sessions of its tasks and
 //! the way to its peers. The only module of this crate that imports that library.
 //!
-//! A worker port executes plans from the network: [`crate::access`] asks who sends them,
-//! [`crate::admission`] looks at every plan before it runs. On the way back a broken connection
+//! A worker port executes plans from the network: `crate::access` asks who sends them,
+//! `crate::admission` looks at every plan before it runs. On the way back a broken connection
 //! becomes the loss of a worker ([`crate::loss`]).
 
 use std::fmt;

@@ -1,7 +1,7 @@
 //! What a worker is to hold, what of it is missing, and who else holds it.
 //!
 //! A file is missing until it is whole in the folder, and again from the moment at which a read
-//! finds it damaged; whoever brings files ([`crate::repair`]) hears of it at once. Nothing here
+//! finds it damaged; whoever brings files (`crate::repair`) hears of it at once. Nothing here
 //! touches a disk.
 
 use std::collections::{HashMap, HashSet};

@@ -1,10 +1,10 @@
 //! A worker executes tasks on the tiles that it holds, and shares nothing with its peers.
 //!
 //! [`node`] is what a worker is beside its tasks: its [`folder`], what it is to hold ([`holdings`])
-//! and the routes by which coordinators and peers speak to it ([`control`]). [`repair`] brings the
-//! folder to what it is to hold by [`replicate`]; [`tile_store`] opens tiles from [`own_tiles`],
-//! verified by [`checksum`], or from [`elsewhere`]. [`session`] makes the sessions in which tasks
-//! run (the coordinator uses the same), [`memory`] and [`spill`] bound what queries take,
+//! and the routes by which coordinators and peers speak to it ([`control`]). `repair` brings the
+//! folder to what it is to hold by `replicate`; [`tile_store`] opens tiles from [`own_tiles`],
+//! verified by [`checksum`], or from `elsewhere`. [`session`] makes the sessions in which tasks
+//! run (the coordinator uses the same), [`memory`] and `spill` bound what queries take,
 //! [`distributed`] is the port of a worker and the only module here that knows
 //! `datafusion-distributed`, [`counters`] and [`calls`] count the work done.
 //! [`transport`] says who a node is, [`channels`] connects nodes, `access` and `admission` say who

@@ -1,7 +1,7 @@
 //! How nodes reach each other: who they are (certificates of a private authority, both ways), how
 //! soon silence counts as a loss, and which ports may be open without certificates (loopback only).
 //!
-//! `armilla certificates` makes the files. What a peer may ask for is [`crate::access`]'s matter.
+//! `armilla certificates` makes the files. What a peer may ask for is `crate::access`'s matter.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
