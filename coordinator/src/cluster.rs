@@ -3,7 +3,7 @@
 //! The coordinator holds the map. It asks every worker each second how it is, gives it its
 //! assignment where it has another one, and tells queries at once when a worker is lost. A query
 //! takes a [`ClusterView`] of this moment and is planned by it alone; choosing is
-//! [`crate::plan::slots`]'. What a worker must hold is decided by its place in the placement, which
+//! [`crate::plan::choice`]'s. What a worker must hold is decided by its place in the placement, which
 //! is stored and changes only as a whole.
 
 pub mod health;
