@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use ::worker::Identity;
 use ::worker::memory::Budget;
+use ::worker::{Front, Identity};
 use catalog::{Location, Snapshot};
 use clap::error::ErrorKind;
 use tracing_subscriber::EnvFilter;
@@ -29,6 +29,9 @@ use arguments::Arguments;
 
 pub use arguments::command_line;
 pub use error::Error;
+
+/// Threads that speak with other nodes: they are idle but for encryption.
+const FRONT_THREADS: usize = 2;
 
 /// Runs the command that the arguments of this process name.
 pub fn main() -> ExitCode {
@@ -65,18 +68,26 @@ fn run(arguments: Arguments) -> Result<(), Error> {
     tracing::info!(%command, %settings, "starting");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(Error::Runtime)?;
-    runtime.block_on(async {
+    let front = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(FRONT_THREADS)
+        .thread_name("front")
+        .enable_all()
+        .build()
+        .map_err(Error::Runtime)?;
+    let at_front = Front::on(front.handle().clone());
+    let ended = runtime.block_on(async {
         match command {
-            Command::Serve | Command::Coordinator => serve::run(command, &settings).await,
-            Command::Worker => worker::run(&settings).await,
+            Command::Serve | Command::Coordinator => serve::run(command, &settings, at_front).await,
+            Command::Worker => worker::run(&settings, at_front).await,
             Command::Query => query::run(&settings, &adql).await,
             Command::Explain => query::explain(&settings, &adql).await,
             Command::Certificates => certificates::run(&settings),
         }
-    })?;
+    });
     // Work that nobody waits for any more ends with the process.
     runtime.shutdown_background();
-    Ok(())
+    front.shutdown_background();
+    ended
 }
 
 fn log_to_stderr(settings: &Settings) -> Result<(), Error> {

@@ -100,9 +100,11 @@ impl Cluster {
         }
         let mut cluster = Self::unwatched(config, snapshot, placement, channels);
         cluster.set_all(Health::Unheard);
+        // A planner that is busy must not take its workers for lost.
+        let front = cluster.channels.front().handle();
         for worker in 0..cluster.members.len() {
             let watcher = cluster.watcher(worker)?;
-            cluster._watching.spawn(watcher.run());
+            cluster._watching.spawn_on(watcher.run(), &front);
         }
         Ok(cluster)
     }

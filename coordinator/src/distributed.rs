@@ -150,6 +150,11 @@ pub fn check(plan: &Arc<dyn ExecutionPlan>) -> std::result::Result<(), String> {
     Ok(())
 }
 
+/// Whether what is below a node runs in other tasks.
+pub fn is_boundary(node: &dyn ExecutionPlan) -> bool {
+    node.as_network_boundary().is_some()
+}
+
 /// The plan with its stages as text.
 pub fn display(plan: &dyn ExecutionPlan) -> String {
     display_plan_ascii(plan, false)

@@ -17,6 +17,7 @@ use datafusion::execution::{
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use url::Url;
+use worker::giving_way::giving_way;
 use worker::memory::Budget;
 use worker::session::NodeRuntime;
 use worker::{Counters, NodeName, TileStore, session};
@@ -24,7 +25,6 @@ use worker::{Counters, NodeName, TileStore, session};
 use crate::attempts::{self, Attempt};
 use crate::cluster::Cluster;
 use crate::plan::explain;
-use crate::plan::yielding::YieldingJoins;
 use crate::{Error, distributed};
 
 /// What an engine needs to know.
@@ -130,7 +130,6 @@ impl Engine {
             .with_config(session::session_config().with_extension(scan_options))
             .with_runtime_env(Arc::clone(runtime.node()))
             .with_optimizer_rules(adql::rewrite::optimizer_rules(Arc::clone(&schemas)))
-            .with_physical_optimizer_rule(Arc::new(YieldingJoins))
             .build();
         session::register_functions(&mut state).map_err(Error::Execution)?;
         let over_workers = |cluster: Arc<Cluster>| -> Result<Distributed, DataFusionError> {
@@ -282,6 +281,7 @@ impl Engine {
         if workers.is_some() {
             distributed::check(&physical).map_err(Error::Invariant)?;
         }
+        let physical = giving_way(physical, distributed::is_boundary).map_err(Error::Execution)?;
         let planned_after = start.elapsed();
         tracing::debug!(?understood, ?optimized_after, ?planned_after, "planned");
         let (columns, runtime) = (query.columns, self.runtime.of_query(None));

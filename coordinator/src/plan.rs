@@ -1,16 +1,15 @@
 //! Physical passes of ours, in their order:
 //!
-//! 1. [`yielding`]: joins without a key give way between their batches.
-//! 2. [`slots`]: the placement of one query. Slot i is the i-th reader of a tile that the query
+//! 1. [`slots`]: the placement of one query. Slot i is the i-th reader of a tile that the query
 //!    touches, the same for every table, so that tiles over the same sky meet on one worker;
 //!    [`choice`] says which holder of a tile reads it.
-//! 3. The stages of `datafusion-distributed`, fed by [`crate::distributed`].
-//! 4. [`invariants`]: what must hold of a plan with stages; a plan that breaks one is refused.
+//! 2. The stages of `datafusion-distributed`, fed by [`crate::distributed`].
+//! 3. [`invariants`]: what must hold of a plan with stages; a plan that breaks one is refused.
 //!
-//! A single process runs DataFusion's plan after the first pass. [`explain`] tells what a plan will touch.
+//! A single process runs DataFusion's plan. Each process makes the joins of what it runs itself give
+//! way to others ([`worker::giving_way`]). [`explain`] tells what a plan will touch.
 
 pub mod choice;
 pub mod explain;
 pub mod invariants;
 pub mod slots;
-pub mod yielding;

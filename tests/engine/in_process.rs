@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use worker::counters::Source;
 use worker::distributed::worker_url;
 use worker::memory::Budget;
-use worker::{Channels, Counters, NodeConfig, Worker, WorkerConfig};
+use worker::{Channels, Counters, Front, NodeConfig, Worker, WorkerConfig};
 
 /// The shared HATS tables; says aloud when they are absent.
 pub(crate) fn hats() -> Option<PathBuf> {
@@ -49,7 +49,12 @@ pub(crate) async fn cluster(data: &str, count: usize) -> Running {
         let folder = TempDir::new().unwrap();
         let node =
             NodeConfig { data: folder.path().to_owned(), origin: data.to_owned(), fallback: false };
-        let config = WorkerConfig { node, budget: Budget::of(1 << 30), identity: None };
+        let config = WorkerConfig {
+            node,
+            budget: Budget::of(1 << 30),
+            identity: None,
+            front: Front::default(),
+        };
         let worker = Worker::open(&config).unwrap();
         counters.push(worker.counters());
         folders.push(folder);

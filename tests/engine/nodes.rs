@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use url::Url;
+use worker::distributed::worker_url;
 use worker::memory::Budget;
 use worker::session::NodeRuntime;
 use worker::{Channels, Counters, Identity, NodeName, Port};
@@ -105,14 +106,19 @@ pub(crate) struct Node {
 impl Node {
     /// A port at an address of this host.
     pub(crate) async fn start(address: &str, identity: Option<Identity>, control: Router) -> Self {
+        Self::start_at(address, Channels::new(identity), control).await
+    }
+
+    /// A port whose node has these connections.
+    pub(crate) async fn start_at(address: &str, channels: Channels, control: Router) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
-        let scheme = if identity.is_some() { "https" } else { "http" };
-        let url = format!("{scheme}://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let secure = channels.identity().is_some();
+        let url = worker_url(listener.local_addr().unwrap(), secure).unwrap();
         let counters = Arc::new(Counters::default());
         let port = Port {
             runtime: Arc::new(runtime(&counters)),
             counters: Arc::clone(&counters),
-            channels: Channels::new(identity),
+            channels,
         };
         let (stop, stopped) = oneshot::channel();
         let mut served = JoinSet::new();

@@ -1,85 +1,29 @@
 //! Makes a panic of a task an error of its query.
 //!
 //! The library runs each stream of a task in a task of the runtime, and takes one that panics for
-//! one that has ended: the answer would be short and look whole. This node stands above a plan that
-//! a worker has received, is never sent, and changes nothing else.
+//! one that has ended: the answer would be short and look whole.
 
 use std::any::Any;
-use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DataFusionError, Result, internal_err};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::common::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{FutureExt as _, StreamExt as _};
 
-/// Its input, whose panics are errors.
+use crate::pass_through::{Pass, PassThroughExec};
+
+/// Stands above the plan of a task, whose panics are errors.
+pub type CatchPanicExec = PassThroughExec<CatchPanic>;
+
+/// Panics become errors.
 #[derive(Debug)]
-pub struct CatchPanicExec {
-    input: Arc<dyn ExecutionPlan>,
-}
+pub struct CatchPanic;
 
-impl CatchPanicExec {
-    /// The same plan, whose panics are errors.
-    pub fn new(input: Arc<dyn ExecutionPlan>) -> Self {
-        Self { input }
-    }
-}
+impl Pass for CatchPanic {
+    const NAME: &'static str = "CatchPanicExec";
 
-impl DisplayAs for CatchPanicExec {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CatchPanicExec")
-    }
-}
-
-impl ExecutionPlan for CatchPanicExec {
-    fn name(&self) -> &'static str {
-        "CatchPanicExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        mut children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        match (children.pop(), children.is_empty()) {
-            (Some(input), true) => Ok(Arc::new(Self { input })),
-            _ => internal_err!("CatchPanicExec has one child"),
-        }
-    }
-
-    fn execute(
-        &self,
-        partition: usize,
-        context: Arc<TaskContext>,
-    ) -> Result<SendableRecordBatchStream> {
-        let rows = self.input.execute(partition, context)?;
+    fn pass(rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
         let schema = rows.schema();
         let rows = futures::stream::unfold(Some(rows), |rows| async {
             let mut rows = rows?;
@@ -89,7 +33,7 @@ impl ExecutionPlan for CatchPanicExec {
                 Err(panic) => Some((Err(defect(panic.as_ref())), None)),
             }
         });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+        Box::pin(RecordBatchStreamAdapter::new(schema, rows))
     }
 }
 

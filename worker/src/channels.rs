@@ -20,6 +20,7 @@ use tower::ServiceExt;
 use url::{Host, Url};
 
 use crate::control::{Assignment, CONTROL_VERSION, Status};
+use crate::front::Front;
 use crate::peer_tiles;
 use crate::transport::{
     CONNECT_TIMEOUT, Identity, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT, is_loopback,
@@ -143,17 +144,29 @@ enum Purpose {
 #[derive(Debug, Clone, Default)]
 pub struct Channels {
     identity: Option<Identity>,
+    front: Front,
     open: Arc<Mutex<HashMap<(Url, Purpose), Channel>>>,
 }
 
 impl Channels {
     /// Connections of a node that is `identity`; without one, to this host only.
     pub fn new(identity: Option<Identity>) -> Self {
-        Self { identity, open: Arc::default() }
+        Self { identity, ..Self::default() }
+    }
+
+    /// The same connections, served there.
+    #[must_use]
+    pub fn on(self, front: Front) -> Self {
+        Self { front, ..self }
+    }
+
+    /// Where the connections are served.
+    pub fn front(&self) -> &Front {
+        &self.front
     }
 
     /// Who this node is.
-    pub(crate) fn identity(&self) -> Option<&Identity> {
+    pub fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
     }
 
@@ -183,7 +196,13 @@ impl Channels {
         if let Some(channel) = open.get(&(url.clone(), purpose)) {
             return Ok(channel.clone());
         }
-        let channel = self.endpoint(url)?.connect_lazy();
+        let endpoint = self.endpoint(url)?;
+        let channel = {
+            // Its tasks are those of the runtime in which it is made.
+            let front = self.front.handle();
+            let _entered = front.enter();
+            endpoint.connect_lazy()
+        };
         open.insert((url.clone(), purpose), channel.clone());
         Ok(channel)
     }

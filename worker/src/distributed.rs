@@ -30,6 +30,7 @@ use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use http::HeaderMap;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tonic::service::Routes;
 use tonic::transport::Server;
@@ -40,6 +41,8 @@ use crate::admission::admit;
 use crate::catch_panic::CatchPanicExec;
 use crate::control::QUERY_HEADER;
 use crate::early_start::{PATIENCE, start_in_time};
+use crate::front::{Front, handled_on};
+use crate::giving_way::giving_way;
 use crate::memory::Budget;
 use crate::session::NodeRuntime;
 use crate::transport::{
@@ -59,6 +62,8 @@ pub struct WorkerConfig {
     pub budget: Budget,
     /// Who it is; without it, it serves this host only.
     pub identity: Option<Identity>,
+    /// Where its port is served.
+    pub front: Front,
 }
 
 /// A worker that is ready to serve.
@@ -77,7 +82,7 @@ impl Worker {
     /// When the folder cannot be used, or spilled data has no place.
     pub fn open(config: &WorkerConfig) -> Result<Self, Error> {
         let counters = Arc::new(Counters::default());
-        let channels = Channels::new(config.identity.clone());
+        let channels = Channels::new(config.identity.clone()).on(config.front.clone());
         let to_peers = channels.clone();
         let peers = Peers::new(move |url| to_peers.tiles(&Url::parse(url).ok()?).ok());
         let node = Node::open(&config.node, peers, &counters)?;
@@ -98,14 +103,14 @@ impl Worker {
     }
 
     /// Executes tasks, answers coordinators and peers and keeps the folder, until `shutdown` is
-    /// done.
+    /// done. Tasks run where this is called.
     ///
     /// # Errors
     /// When the port would be open to anyone, or the service fails.
     pub async fn serve(
         self,
         listener: TcpListener,
-        shutdown: impl Future<Output = ()> + Send,
+        shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), Error> {
         let Self { node, runtime, counters, channels } = self;
         let (port, control) = (Port { runtime, counters, channels }, node.router());
@@ -128,8 +133,8 @@ pub struct Port {
 }
 
 impl Port {
-    /// Executes tasks, and answers what `control` answers, until `shutdown` is done. With an
-    /// identity it speaks TLS with holders of certificates only, each as its role permits.
+    /// Executes tasks where this is called, and answers what `control` answers at its front, until
+    /// `shutdown` is done. With an identity it speaks TLS with holders of certificates only, each as its role permits.
     ///
     /// # Errors
     /// When the port would be open to anyone, or the service fails.
@@ -137,10 +142,11 @@ impl Port {
         self,
         listener: TcpListener,
         control: Router,
-        shutdown: impl Future<Output = ()> + Send,
+        shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), Error> {
         let Self { runtime, counters, channels } = self;
         let identity = channels.identity().cloned();
+        let front = channels.front().clone();
         let (env, counted) = (Arc::clone(runtime.node()), Arc::clone(&counters));
         let tasks = TaskService::from_session_builder(move |context: WorkerQueryContext| {
             let session = task_session(context, &runtime, &counters, channels.clone());
@@ -151,6 +157,7 @@ impl Port {
         let mut background = JoinSet::new();
         background.spawn(let_go(tasks.clone()));
         let tasks = Routes::new(tasks.into_worker_server()).into_axum_router();
+        let tasks = handled_on(&Handle::current(), tasks);
         let mut router = calls::counted(tasks, &counted).merge(control);
         let mut server = Server::builder()
             .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
@@ -163,8 +170,10 @@ impl Port {
             None => refuse_open_port(&listener)?,
         }
         let server = server.add_routes(Routes::from(router));
-        server.serve_with_incoming_shutdown(incoming(listener), shutdown).await?;
-        Ok(())
+        let listener = front.adopt(listener).await.map_err(Error::Listener)?;
+        let served =
+            async { server.serve_with_incoming_shutdown(incoming(listener), shutdown).await };
+        Ok(front.run(served).await?)
     }
 }
 
@@ -207,7 +216,8 @@ fn task_session(
         .with_distributed_worker_plan_rewrite_handler(move |event: WorkerPlanRewriteEvent<'_>| {
             admit(&event.plan, is_network)?;
             counters.task();
-            let plan = Arc::new(CatchPanicExec::new(event.plan));
+            let plan = giving_way(event.plan, is_network)?;
+            let plan = Arc::new(CatchPanicExec::new(plan));
             Ok(WorkerPlanRewriteEventResponse::new(plan))
         })
         .build();

@@ -21,6 +21,9 @@ pub enum Error {
         /// The address.
         address: SocketAddr,
     },
+    /// The port cannot be served.
+    #[error("cannot serve the port of this worker")]
+    Listener(#[source] std::io::Error),
     /// The files that say who this worker is are wrong.
     #[error(transparent)]
     Identity(#[from] crate::transport::IdentityError),
@@ -106,6 +109,7 @@ impl Error {
             | Self::Malformed { .. }
             | Self::Read { .. }
             | Self::Write { .. }
+            | Self::Listener(_)
             | Self::Serve(_) => Fault::Unavailable,
         }
     }

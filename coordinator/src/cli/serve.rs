@@ -9,7 +9,7 @@ use adql::Schemas;
 use axum::serve::{Listener, ListenerExt as _};
 use tokio::net::TcpListener;
 use url::Url;
-use worker::Channels;
+use worker::{Channels, Front};
 
 use crate::Engine;
 use crate::cli::shutdown::until_signal;
@@ -35,10 +35,10 @@ const RETRY_WAITS: [Duration; 4] = [
     Duration::from_secs(64),
 ];
 
-pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), Error> {
+pub(super) async fn run(command: Command, settings: &Settings, front: Front) -> Result<(), Error> {
     let config = engine_config(settings)?;
     let cluster_config = match command {
-        Command::Coordinator => Some(cluster_config(settings)?),
+        Command::Coordinator => Some(cluster_config(settings, front)?),
         _ => None,
     };
     let Rows(default) = settings.require("default_rows")?;
@@ -89,11 +89,11 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), Err
 }
 
 /// The workers, and how they are reached.
-fn cluster_config(settings: &Settings) -> Result<(ClusterConfig, Channels), Error> {
+fn cluster_config(settings: &Settings, front: Front) -> Result<(ClusterConfig, Channels), Error> {
     let Urls(workers) = settings.require("workers")?;
     let replicas: NonZeroUsize = settings.require("replicas")?;
     let BytesOrNone(small_table_bytes) = settings.require("small_table")?;
-    let channels = Channels::new(identity(settings)?);
+    let channels = Channels::new(identity(settings)?).on(front);
     let config = ClusterConfig { workers, replicas: replicas.get(), small_table_bytes };
     Ok((config, channels))
 }

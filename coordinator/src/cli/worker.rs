@@ -1,26 +1,31 @@
 //! `worker`: a node that holds its share of the tiles and executes tasks on them.
 
 use url::Url;
-use worker::{NodeConfig, Worker, WorkerConfig};
+use worker::{Front, NodeConfig, Worker, WorkerConfig};
 
 use crate::cli::shutdown::{Shutdown, until_signal};
 use crate::cli::{Error, address, announce, budget, identity, listen};
 use crate::config::Settings;
 use crate::tap::metrics_router;
 
-pub(super) async fn run(settings: &Settings) -> Result<(), Error> {
+pub(super) async fn run(settings: &Settings, front: Front) -> Result<(), Error> {
     let node = NodeConfig {
         data: settings.require("data")?,
         origin: settings.require("origin")?,
         fallback: settings.require("fallback")?,
     };
-    let config = WorkerConfig { node, budget: budget(settings)?, identity: identity(settings)? };
+    let config = WorkerConfig {
+        node,
+        budget: budget(settings)?,
+        identity: identity(settings)?,
+        front: front.clone(),
+    };
     let listener = listen(&settings.require::<String>("listen")?).await?;
     if config.identity.is_none() {
         worker::transport::refuse_open_port(&listener)?;
     }
     let metrics = match settings.get::<String>("metrics")? {
-        Some(address) => Some(listen(&address).await?),
+        Some(address) => Some(front.adopt(listen(&address).await?).await.map_err(Error::Runtime)?),
         None => None,
     };
     let url = own_url(&listener, config.identity.is_some())?;
@@ -35,7 +40,7 @@ pub(super) async fn run(settings: &Settings) -> Result<(), Error> {
         let Some(metrics) = metrics else { return Ok(tasks.await?) };
         tokio::select! {
             ended = tasks => Ok(ended?),
-            ended = serve_metrics(metrics, counters, shutdown) => ended,
+            ended = front.run(serve_metrics(metrics, counters, shutdown)) => ended,
         }
     })
     .await
