@@ -13,19 +13,17 @@
 //!                                       probe
 //! ```
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::Result;
-use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream};
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
-use futures::{Stream, StreamExt as _};
+use futures::{StreamExt as _, stream};
 
 use crate::pass_through::{Pass, PassThroughExec};
 
@@ -43,7 +41,7 @@ const TURN: Duration = Duration::from_millis(5);
 const SHORT: Duration = Duration::from_millis(10);
 
 /// … and one that keeps the join busy for longer than this, by smaller ones.
-const LONG: Duration = Duration::from_millis(200);
+const LONG: Duration = Duration::from_secs(1);
 
 /// The same plan, whose joins give way. Parts for which `is_elsewhere` holds run in other tasks.
 ///
@@ -79,7 +77,13 @@ impl Pass for InSlices {
     const NAME: &'static str = "SlicesExec";
 
     fn pass(rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
-        Box::pin(Slices { input: rows, rest: None, rows: FIRST_ROWS, given: None })
+        let schema = rows.schema();
+        let slices = Slices { input: rows, rest: None, rows: FIRST_ROWS, given: None };
+        let slices = stream::unfold(slices, |mut slices| async {
+            let slice = slices.next().await?;
+            Some((slice, slices))
+        });
+        Box::pin(RecordBatchStreamAdapter::new(schema, slices))
     }
 }
 
@@ -94,46 +98,35 @@ struct Slices {
 }
 
 impl Slices {
-    /// The next rows of a batch; what remains of it is kept.
-    fn slice(&mut self, batch: RecordBatch) -> RecordBatch {
-        self.given = Some(Instant::now());
-        if batch.num_rows() <= self.rows {
-            return batch;
-        }
-        self.rest = Some(batch.slice(self.rows, batch.num_rows() - self.rows));
-        batch.slice(0, self.rows)
-    }
-}
-
-impl Stream for Slices {
-    type Item = Result<RecordBatch>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    async fn next(&mut self) -> Option<Result<RecordBatch>> {
         if let Some(given) = self.given.take() {
-            let took = given.elapsed();
-            if took > LONG {
-                self.rows = (self.rows / 2).max(1);
-            } else if took < SHORT {
-                self.rows = self.rows.saturating_mul(2);
-            }
-            if took > TURN {
-                context.waker().wake_by_ref();
-                return Poll::Pending;
-            }
+            self.learn(given.elapsed()).await;
         }
         let batch = match self.rest.take() {
             Some(rest) => rest,
-            None => match ready!(self.input.poll_next_unpin(context)) {
-                Some(Ok(batch)) => batch,
-                ended => return Poll::Ready(ended),
+            None => match self.input.next().await? {
+                Ok(batch) => batch,
+                Err(error) => return Some(Err(error)),
             },
         };
-        Poll::Ready(Some(Ok(self.slice(batch))))
+        self.given = Some(Instant::now());
+        if batch.num_rows() <= self.rows {
+            return Some(Ok(batch));
+        }
+        self.rest = Some(batch.slice(self.rows, batch.num_rows() - self.rows));
+        Some(Ok(batch.slice(0, self.rows)))
     }
-}
 
-impl RecordBatchStream for Slices {
-    fn schema(&self) -> SchemaRef {
-        self.input.schema()
+    /// Takes account of the time that the last slice took its reader.
+    async fn learn(&mut self, took: Duration) {
+        if took > LONG {
+            self.rows = (self.rows / 2).max(1);
+        } else if took < SHORT {
+            self.rows = self.rows.saturating_mul(2);
+        }
+        if took > TURN {
+            // Sockets have their turn as well: to wake oneself would only let other tasks run.
+            tokio::task::yield_now().await;
+        }
     }
 }
