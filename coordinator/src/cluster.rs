@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use catalog::Snapshot;
@@ -73,6 +73,8 @@ struct Member {
     health: watch::Sender<Health>,
     /// Bytes of the tiles that running queries have given it.
     load: AtomicU64,
+    /// Whether it reads what it does not hold from elsewhere, as it said last.
+    falls_back: AtomicBool,
 }
 
 impl Cluster {
@@ -126,7 +128,8 @@ impl Cluster {
             let health = watch::Sender::new(Health::Up { complete: true });
             let url = config.workers.iter().find(|known| known.as_str() == url);
             let url = url.expect("the placement has the configured workers").clone();
-            Arc::new(Member { url, health, load: AtomicU64::new(0) })
+            let (load, falls_back) = (AtomicU64::new(0), AtomicBool::new(false));
+            Arc::new(Member { url, health, load, falls_back })
         };
         let members = placement.workers().iter().map(member).collect();
         Self {
@@ -227,7 +230,8 @@ impl Cluster {
                 Health::Unheard | Health::Down => State::Lost,
             };
             let load = member.load.load(Ordering::Relaxed);
-            Candidate { url: member.url.clone(), state, load }
+            let falls_back = member.falls_back.load(Ordering::Relaxed);
+            Candidate { url: member.url.clone(), state, load, falls_back }
         };
         ClusterView {
             snapshot: Arc::clone(&self.snapshot),
@@ -353,6 +357,7 @@ impl Watcher {
             observed.failed(Failure::Silent);
             return;
         }
+        self.member.falls_back.store(status.fallback, Ordering::Relaxed);
         let (placement, snapshot) = (self.assignment.placement.number, self.assignment.snapshot);
         if observed.heard(status, placement, snapshot)
             && let Err(error) = self.client.assign(&self.assignment).await

@@ -27,6 +27,7 @@ async fn status() -> Json<Status> {
         version: CONTROL_VERSION,
         release: "1".to_owned(),
         instance: "this one".to_owned(),
+        fallback: true,
         held: None,
         tasks: 7,
         memory_bytes: 0,

@@ -21,8 +21,12 @@ fn placement(workers: usize, replicas: usize) -> Placement {
 }
 
 fn candidates(placement: &Placement) -> Vec<Candidate> {
-    let usable =
-        |url: &String| Candidate { url: url.parse().unwrap(), state: State::Usable, load: 0 };
+    let usable = |url: &String| Candidate {
+        url: url.parse().unwrap(),
+        state: State::Usable,
+        load: 0,
+        falls_back: false,
+    };
     placement.workers().iter().map(usable).collect()
 }
 
@@ -84,6 +88,42 @@ fn a_tile_without_a_live_holder_is_named_with_who_is_lost() {
     let choice = Choice::of(&placement, &workers, &[touched(tile, true)]).unwrap();
     let reader = choice.reader(&placement, tile).unwrap();
     assert!(!holders.contains(&reader), "{reader} of {holders:?}");
+}
+
+/// What nobody holds any more is read from the origin by those who may, each cell by one of them for
+/// all tables, and no worker has it all.
+#[test]
+fn what_lost_holders_held_is_shared_out_to_those_who_fall_back() {
+    let placement = placement(6, 2);
+    let mut workers = candidates(&placement);
+    for lost in 0..3 {
+        workers[lost].state = State::Lost;
+        workers[lost].falls_back = true;
+    }
+    workers[3].falls_back = true;
+    workers[4].falls_back = true;
+    let tiles: Vec<Touched> = (0..192)
+        .flat_map(|cell| [touched(pixel(2, cell), false), touched(pixel(4, cell * 16 + 5), false)])
+        .collect();
+    let choice = Choice::of(&placement, &workers, &tiles).unwrap();
+    let mut stand_ins = [0; 6];
+    for cell in 0..192 {
+        let tile = pixel(2, cell);
+        let holders = placement.holders(tile);
+        let reader = choice.reader(&placement, tile).unwrap();
+        assert_eq!(choice.reader(&placement, pixel(4, cell * 16 + 5)), Some(reader), "together");
+        assert!(reader > 2, "it lives");
+        if holders.iter().all(|holder| *holder < 3) {
+            assert!(workers[reader].falls_back);
+            stand_ins[reader] += 1;
+        } else {
+            assert!(holders.contains(&reader), "a live holder comes first");
+        }
+    }
+    let [.., third, fourth, last] = stand_ins;
+    assert!(third > 0 && fourth > 0 && last == 0, "{stand_ins:?}");
+    assert_eq!(choice.from_elsewhere(), 2 * (third + fourth));
+    assert_eq!(choice.workers(&workers, 2).unwrap(), [3, 4, 5]);
 }
 
 #[test]

@@ -16,6 +16,7 @@ fn status(held: Option<(u64, u64, u64)>) -> Status {
         bytes_total: 50,
     });
     Status {
+        fallback: true,
         version: CONTROL_VERSION,
         release: "0.1.0".to_owned(),
         instance: "a".to_owned(),

@@ -183,13 +183,11 @@ fn a_worker_that_freezes_costs_a_pause() {
     wait_until("no task is left", RECOVERY, || total(&cluster, "armilla_tasks_running") == 0);
 }
 
-/// With three copies, one worker of three answers all.
+/// One worker of three answers all: what both lost holders of a tile held, from the origin.
 #[test]
 fn the_last_worker_answers_alone() {
     let Some(scene) = Scene::take() else { return };
-    let mut plan = scene.plan();
-    plan.coordinator_flags = ["--replicas", "3"].map(str::to_owned).to_vec();
-    let mut cluster = Cluster::by(&plan);
+    let mut cluster = scene.cluster();
     let report = scene.crowd("all but one", &mut cluster, |cluster, faults| {
         pass(15);
         faults.begin();
@@ -197,4 +195,6 @@ fn the_last_worker_answers_alone() {
         cluster.kill_worker(1);
     });
     report.check(false, RECOVERY * 2);
+    let from_origin = gauge(cluster.worker(2), "armilla_tile_reads_total", "origin");
+    assert!(from_origin > 0, "it holds two thirds of the tiles");
 }

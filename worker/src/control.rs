@@ -47,6 +47,8 @@ pub struct Status {
     pub release: String,
     /// A name that no other process has: another one than before says that the worker restarted.
     pub instance: String,
+    /// Whether it reads tiles that it does not hold, from peers and from the origin.
+    pub fallback: bool,
     /// What it holds; none before the first assignment.
     pub held: Option<Held>,
     /// Tasks of queries that are there, running or waiting to be asked for.

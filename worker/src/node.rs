@@ -154,6 +154,7 @@ impl Node {
             version: CONTROL_VERSION,
             release: env!("CARGO_PKG_VERSION").to_owned(),
             instance: self.0.instance.clone(),
+            fallback: self.0.fallback,
             held: holdings.held(),
             tasks: counters.tasks_running(),
             memory_bytes: counters.memory_reserved(),

@@ -171,8 +171,8 @@ pub const KEYS: &[Key] = &[
         value: "BOOL",
         default: "true",
         defaults: &[],
-        help: "whether a tile that is missing or damaged in the worker's own folder is read from \
-               another worker that holds it, or else from the origin",
+        help: "whether a tile that is missing or damaged in the worker's own folder, or whose holders \
+               are lost, is read from another worker that holds it, or else from the origin",
         wanted: "true or false",
         commands: &[Worker],
     },

@@ -35,6 +35,8 @@ pub struct Candidate {
     pub state: State,
     /// Bytes of tiles that running queries have it read.
     pub load: u64,
+    /// Whether it reads tiles that it does not hold, from peers and from the origin.
+    pub falls_back: bool,
 }
 
 /// A tile that a query reads.
@@ -51,8 +53,12 @@ pub struct Touched {
 /// No worker that holds a tile can be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
-    /// All holders of a tile are lost.
-    #[error("tile {path} cannot be read: {} lost, and no other worker holds it", listed(lost))]
+    /// All holders of a tile are lost, and no other worker may read it from the origin.
+    #[error(
+        "tile {path} cannot be read: {} lost, and no other worker holds it or may read it from the \
+         origin",
+        listed(lost)
+    )]
     Tile {
         /// The tile.
         path: String,
@@ -76,15 +82,16 @@ fn listed(urls: &[Url]) -> String {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Choice {
     by_cell: HashMap<u64, usize>,
-    /// Tiles whose cell has no holder that lives, but which others have.
+    /// Tiles whose cell has no holder that lives, but which others have or read from elsewhere.
     by_pixel: HashMap<Pixel, usize>,
+    from_elsewhere: usize,
 }
 
 impl Choice {
     /// Chooses the reader of every tile; `workers` stand as in the placement.
     ///
     /// # Errors
-    /// When a tile has no holder that lives.
+    /// When a tile has no holder that lives, and no other worker may read it from the origin.
     pub fn of(
         placement: &Placement,
         workers: &[Candidate],
@@ -105,10 +112,15 @@ impl Choice {
             for tile in tiles {
                 let holders = placement.holders(tile.pixel);
                 let spare = || if tile.everywhere { spare(workers, &[]) } else { None };
-                let reader = best(&holders, workers).or_else(spare);
-                let Some(reader) = reader else {
-                    let lost = holders.iter().map(|worker| workers[*worker].url.clone()).collect();
-                    return Err(Unavailable::Tile { path: tile.path.clone(), lost });
+                let reader = match best(&holders, workers).or_else(spare) {
+                    Some(reader) => reader,
+                    None => {
+                        choice.from_elsewhere += 1;
+                        stand_in(workers, cell).ok_or_else(|| {
+                            let lost = holders.iter().map(|worker| workers[*worker].url.clone());
+                            Unavailable::Tile { path: tile.path.clone(), lost: lost.collect() }
+                        })?
+                    }
                 };
                 // A coarse tile of a large table is read by one of its holders, which have all.
                 let slot = choice.by_pixel.entry(tile.pixel).or_insert(reader);
@@ -124,6 +136,11 @@ impl Choice {
     pub fn reader(&self, placement: &Placement, pixel: Pixel) -> Option<usize> {
         let by_cell = self.by_cell.get(&placement.cell(pixel));
         by_cell.or_else(|| self.by_pixel.get(&pixel)).copied()
+    }
+
+    /// Tiles without a live holder, which other workers read from the origin.
+    pub fn from_elsewhere(&self) -> usize {
+        self.from_elsewhere
     }
 
     /// All readers, and more workers to make `least` of them where there are so many, in the
@@ -162,6 +179,18 @@ fn best(holders: &[usize], workers: &[Candidate]) -> Option<usize> {
     let busier = load(first) >= load(calmest).saturating_add(BUSIER_BYTES)
         && load(first) >= load(calmest).saturating_mul(BUSIER_FACTOR);
     Some(if busier { calmest } else { first })
+}
+
+/// The worker that reads what the lost holders of a cell held, from the origin: the same for all
+/// tables, and another for the next cell.
+fn stand_in(workers: &[Candidate], cell: u64) -> Option<usize> {
+    let falls_back = |worker: &usize| {
+        let worker = &workers[*worker];
+        worker.falls_back && worker.state != State::Lost
+    };
+    let able: Vec<usize> = (0..workers.len()).filter(falls_back).collect();
+    let at = usize::try_from(cell).ok()?.checked_rem(able.len())?;
+    able.get(at).copied()
 }
 
 /// The worker beside those chosen that has least to do, in the best state there is.

@@ -57,6 +57,10 @@ impl Slots {
         let (placement, workers) = (&cluster.placement, &cluster.workers);
         let unavailable = |error| DataFusionError::External(Box::new(error));
         let choice = Choice::of(placement, workers, &touched).map_err(unavailable)?;
+        let from_elsewhere = choice.from_elsewhere();
+        if from_elsewhere > 0 {
+            tracing::warn!(tiles = from_elsewhere, "no holder lives: others read from the origin");
+        }
         let chosen = choice.workers(workers, SLOTS_MIN).map_err(unavailable)?;
         let slot_of_worker: HashMap<usize, usize> =
             chosen.iter().enumerate().map(|(slot, worker)| (*worker, slot)).collect();

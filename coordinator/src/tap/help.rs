@@ -117,7 +117,8 @@ const WORKERS: &str = "<p>A worker needs a folder of its own and a place to copy
   --workers http://127.0.0.1:9001,http://127.0.0.1:9002</pre>\
     <p>The answers are those of one process. To add or remove a worker, change the list and start \
     the coordinator again: as few tiles move as can be. Each tile is on two workers \
-    (<code>--replicas</code>), so that one may be lost.</p>\
+    (<code>--replicas</code>), so that one may be lost; of what nobody holds any more, the others \
+    read the origin, which is slower.</p>\
     <p>Beyond one machine, nodes prove who they are. Make a private certificate authority and a \
     certificate for each host:</p>\
     <pre>armilla certificates --dir certificates \\
