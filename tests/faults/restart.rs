@@ -8,7 +8,7 @@ use crate::scene::{RECOVERY, Scene, pass};
 const SHORT: &str = "SELECT COUNT(*) AS n FROM demo.object WHERE nSources >= 0";
 
 /// Waits as long as the origin is slow: the disks of this table are lost.
-const SLOW: &str = "SELECT COUNT(*) AS n, MAX(mag) AS hi, SUM(mjd) AS t \
+const SLOW: &str = "SELECT COUNT(*) AS n, MAX(mag) AS hi, MIN(mjd) AS t \
      FROM hats.small_sky_order1_source_collection WHERE mag > 0";
 
 /// Each job ends as it must: what had ended stays, what waited or ran runs again and is right.
