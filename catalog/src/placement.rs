@@ -128,7 +128,14 @@ impl Placement {
         kept
     }
 
-    /// Its number: the first is 1, and each change has the next one.
+    /// The same placement under another number: one that is made anew, where an older one is not
+    /// known any more, must be later than it.
+    #[must_use]
+    pub fn numbered(self, number: u64) -> Self {
+        Self { number, ..self }
+    }
+
+    /// Its number: the first is 1 unless said otherwise, and each change has the next one.
     pub fn number(&self) -> u64 {
         self.number
     }
@@ -151,6 +158,12 @@ impl Placement {
     /// The cell that holds a pixel, or the first of the cells that it holds.
     pub fn cell(&self, pixel: Pixel) -> u64 {
         pixel.range().start >> self.shift()
+    }
+
+    /// Whether each cell has a holder of which this is so.
+    pub fn is_held(&self, is_usable: impl Fn(usize) -> bool) -> bool {
+        let cells = self.holders.first().map_or(0, Vec::len);
+        (0..cells).all(|cell| self.holders.iter().any(|layer| is_usable(index(layer[cell]))))
     }
 
     /// The workers that hold a tile of a pixel: those of the cell that it lies in, the primary

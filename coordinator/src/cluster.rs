@@ -12,9 +12,9 @@ pub mod placement_file;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use catalog::Snapshot;
 use catalog::placement::{Placement, StoredPlacement, placement_order};
@@ -75,6 +75,8 @@ struct Member {
     load: AtomicU64,
     /// Whether it reads what it does not hold from elsewhere, as it said last.
     falls_back: AtomicBool,
+    /// Why it was not reached, if it was not when it was last asked.
+    failure: Mutex<Option<String>>,
 }
 
 impl Cluster {
@@ -129,7 +131,7 @@ impl Cluster {
             let url = config.workers.iter().find(|known| known.as_str() == url);
             let url = url.expect("the placement has the configured workers").clone();
             let (load, falls_back) = (AtomicU64::new(0), AtomicBool::new(false));
-            Arc::new(Member { url, health, load, falls_back })
+            Arc::new(Member { url, health, load, falls_back, failure: Mutex::default() })
         };
         let members = placement.workers().iter().map(member).collect();
         Self {
@@ -162,7 +164,8 @@ impl Cluster {
             placement: StoredPlacement::from(self.placement.as_ref()),
             files: files.collect(),
         };
-        Ok(Watcher { member, client, assignment })
+        let digest = assignment.digest().map_err(Error::Assignment)?;
+        Ok(Watcher { member, client, assignment, digest })
     }
 
     /// The workers, in the order of the placement.
@@ -175,7 +178,8 @@ impl Cluster {
         &self.channels
     }
 
-    /// Waits until every worker holds its tiles, but for those that are not there.
+    /// Waits until every worker holds its tiles; after a while, only until each tile is whole with
+    /// one that is there: the others copy beside the queries.
     ///
     /// # Errors
     /// When none is there.
@@ -190,12 +194,17 @@ impl Cluster {
                 Health::Unheard | Health::Down => !waits,
             };
             let all: Vec<Health> = self.members.iter().map(health).collect();
-            let complete = all.iter().filter(|h| **h == Health::Up { complete: true }).count();
+            let is_complete = |worker: usize| all[worker] == Health::Up { complete: true };
+            let complete = (0..all.len()).filter(|worker| is_complete(*worker)).count();
             if all.iter().copied().all(settled) {
                 if complete == 0 {
-                    let workers = self.workers().map(Url::to_string).collect();
-                    return Err(Error::NoWorker { workers });
+                    return Err(Error::NoWorker { workers: self.failures() });
                 }
+                return Ok(());
+            }
+            if !waits && self.placement.is_held(is_complete) {
+                let workers = all.len();
+                tracing::warn!(complete, workers, "serving, while some workers copy tiles");
                 return Ok(());
             }
             if reported.elapsed() >= REPORT {
@@ -205,6 +214,15 @@ impl Cluster {
             }
             self.any_change(POLL).await;
         }
+    }
+
+    /// The workers, each with why it was not reached.
+    fn failures(&self) -> Vec<String> {
+        let failure = |member: &Arc<Member>| {
+            let failure = member.failure.lock().unwrap_or_else(PoisonError::into_inner);
+            failure.clone().unwrap_or_else(|| member.url.to_string())
+        };
+        self.members.iter().map(failure).collect()
     }
 
     /// Waits until the health of a worker changes, but no longer than `longest`.
@@ -301,7 +319,12 @@ fn placed(config: &ClusterConfig, snapshot: &Snapshot, stored: Option<&Placement
     let bytes = snapshot.bytes_by_cell(order, config.small_table_bytes);
     match stored {
         Some(stored) => stored.next(&names, config.replicas, &bytes),
-        None => Placement::first(&names, config.replicas, order, &bytes),
+        // Workers may follow an older one that is not known here any more.
+        None => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let first = Placement::first(&names, config.replicas, order, &bytes);
+            first.numbered(now.as_secs())
+        }
     }
 }
 
@@ -322,6 +345,7 @@ struct Watcher {
     member: Arc<Member>,
     client: NodeClient,
     assignment: Assignment,
+    digest: u32,
 }
 
 impl Watcher {
@@ -333,7 +357,10 @@ impl Watcher {
             polls.tick().await;
             let before = observed.health();
             match self.client.status(ANSWER_TIMEOUT).await {
-                Ok(status) => self.heard(&mut observed, &status).await,
+                Ok(status) => {
+                    *self.member.failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                    self.heard(&mut observed, &status).await;
+                }
                 Err(error) => self.failed(&mut observed, &error),
             }
             let health = observed.health();
@@ -351,15 +378,8 @@ impl Watcher {
 
     async fn heard(&self, observed: &mut Observed, status: &Status) {
         let worker = self.member.url.as_str();
-        if status.version != CONTROL_VERSION {
-            let (theirs, ours) = (&status.release, env!("CARGO_PKG_VERSION"));
-            tracing::warn!(worker, theirs, ours, "worker has another version and is not used");
-            observed.failed(Failure::Silent);
-            return;
-        }
         self.member.falls_back.store(status.fallback, Ordering::Relaxed);
-        let (placement, snapshot) = (self.assignment.placement.number, self.assignment.snapshot);
-        if observed.heard(status, placement, snapshot)
+        if observed.heard(status, self.digest)
             && let Err(error) = self.client.assign(&self.assignment).await
         {
             tracing::warn!(worker, %error, "worker does not take its assignment");
@@ -368,9 +388,13 @@ impl Watcher {
 
     fn failed(&self, observed: &mut Observed, error: &LinkError) {
         let worker = self.member.url.as_str();
-        if observed.health() != Health::Down {
-            tracing::debug!(worker, %error, "worker does not answer");
+        let mut failure = self.member.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        // A cause that no start of the worker cures is told once: no trust, another release.
+        let told = error.to_string();
+        if failure.as_ref() != Some(&told) {
+            tracing::warn!(worker, %error, "worker is not reached");
         }
+        *failure = Some(told);
         let refused = matches!(error, LinkError::Refused { .. });
         observed.failed(if refused { Failure::Refused } else { Failure::Silent });
     }

@@ -45,14 +45,17 @@ pub enum Error {
         /// How long it may take.
         duration: Duration,
     },
-    /// No worker of a cluster answers.
+    /// No worker of a cluster can be used.
     #[error(
-        "none of the workers answers: {}. Start them, or look at their logs", .workers.join(", ")
+        "no worker can be used: {}. Start them, or look at their logs", .workers.join("; ")
     )]
     NoWorker {
-        /// Their addresses.
+        /// Their addresses, with what went wrong.
         workers: Vec<String>,
     },
+    /// What a worker is to hold cannot be told.
+    #[error("an assignment cannot be written as JSON")]
+    Assignment(#[source] serde_json::Error),
     /// A worker cannot be reached, ever, by its address.
     #[error(transparent)]
     Link(#[from] worker::LinkError),
@@ -76,7 +79,7 @@ impl Error {
                 Fault::Unavailable
             }
             Self::Deadline { .. } => Fault::User,
-            Self::Invariant(_) => Fault::Internal,
+            Self::Invariant(_) | Self::Assignment(_) => Fault::Internal,
         }
     }
 }

@@ -138,8 +138,11 @@ fn a_folder_or_authority_that_cannot_be_used_is_named() {
         made(dir, &["--worker", "a"]);
     }
     fs::copy(other.join("ca.key"), dir.join("ca.key")).expect("the key of another authority");
+    let before = fs::read(dir.join("a/certificate.pem")).expect("its certificate");
     let said = refused(&dir, &["--worker", "a"]);
-    assert!(said.contains("is not one of the authority") && said.contains("ca.pem"), "{said}");
+    assert!(said.contains("ca.key: it is not the key of") && said.contains("ca.pem"), "{said}");
+    let after = fs::read(dir.join("a/certificate.pem")).expect("its certificate");
+    assert!(before == after, "what was good stays");
     fs::write(dir.join("ca.key"), "nothing").expect("no key");
     assert!(refused(&dir, &["--worker", "a"]).contains("ca.key"));
     fs::remove_file(dir.join("ca.key")).expect("the key goes");

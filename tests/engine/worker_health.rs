@@ -1,15 +1,22 @@
 //! When a worker counts as up, complete or down.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first step that fails")]
+
+use adql::sky::Order;
+use catalog::Placement;
+use catalog::placement::StoredPlacement;
 use coordinator::cluster::health::{Failure, Health, Observed};
-use worker::control::{CONTROL_VERSION, Held, Status};
+use worker::control::{AssignedFile, Assignment, CONTROL_VERSION, Held, Status};
 
-/// The placement and the snapshot that the coordinator wants held.
-const WANTED: (u64, u64) = (3, 77);
+/// The digest of the assignment that the coordinator wants followed.
+const WANTED: u32 = 77;
 
-fn status(held: Option<(u64, u64, u64)>) -> Status {
-    let held = held.map(|(placement, snapshot, files)| Held {
-        placement,
-        snapshot,
+/// What a worker says that follows the assignment of a digest and has so many of its files.
+fn status(held: Option<(u32, u64)>) -> Status {
+    let held = held.map(|(digest, files)| Held {
+        placement: 3,
+        snapshot: 9,
+        digest,
         files,
         files_total: 5,
         bytes: files * 10,
@@ -26,8 +33,8 @@ fn status(held: Option<(u64, u64, u64)>) -> Status {
     }
 }
 
-fn heard(observed: &mut Observed, held: Option<(u64, u64, u64)>) -> bool {
-    observed.heard(&status(held), WANTED.0, WANTED.1)
+fn heard(observed: &mut Observed, held: Option<(u32, u64)>) -> bool {
+    observed.heard(&status(held), WANTED)
 }
 
 #[test]
@@ -36,26 +43,53 @@ fn an_answer_makes_a_worker_up_and_its_files_complete() {
     assert_eq!(observed.health(), Health::Unheard);
     assert!(heard(&mut observed, None), "it has no assignment and must be given one");
     assert_eq!(observed.health(), Health::Up { complete: false });
-    assert!(!heard(&mut observed, Some((3, 77, 4))));
+    assert!(!heard(&mut observed, Some((77, 4))));
     assert_eq!(observed.health(), Health::Up { complete: false });
-    assert!(!heard(&mut observed, Some((3, 77, 5))));
+    assert!(!heard(&mut observed, Some((77, 5))));
     assert_eq!(observed.health(), Health::Up { complete: true });
 }
 
 #[test]
-fn another_placement_or_snapshot_is_not_the_wanted_one() {
-    for other in [(2, 77, 5), (4, 77, 5), (3, 78, 5)] {
-        let mut observed = Observed::default();
-        assert!(heard(&mut observed, Some(other)), "{other:?} must be replaced");
-        assert_eq!(observed.health(), Health::Up { complete: false }, "{other:?}");
+fn another_assignment_is_not_the_wanted_one() {
+    let mut observed = Observed::default();
+    assert!(heard(&mut observed, Some((78, 5))), "it must be replaced");
+    assert_eq!(observed.health(), Health::Up { complete: false });
+}
+
+/// What a worker is to hold depends on settings that no number counts.
+#[test]
+fn assignments_of_the_same_numbers_are_told_apart_by_what_is_to_be_held() {
+    let assignment = |files: &[(&str, u64)]| {
+        let urls = ["https://w1:9001/".to_owned(), "https://w2:9001/".to_owned()];
+        let order = Order::new(2).unwrap();
+        let files = files.iter().map(|(path, bytes)| AssignedFile {
+            path: (*path).to_owned(),
+            bytes: *bytes,
+        });
+        Assignment {
+            version: CONTROL_VERSION,
+            snapshot: 1,
+            worker: 0,
+            placement: StoredPlacement::from(&Placement::first(&urls, 2, order, &[1; 192])),
+            files: files.collect(),
+        }
+    };
+    let one = assignment(&[("s/t/a", 3), ("s/t/b", 4)]);
+    let digest = |assignment: &Assignment| assignment.digest().unwrap();
+    assert_eq!(digest(&one), digest(&assignment(&[("s/t/a", 3), ("s/t/b", 4)])));
+    for other in [&[("s/t/a", 3)][..], &[("s/t/a", 3), ("s/t/b", 5)], &[("s/t/a", 3), ("s/t/c", 4)]]
+    {
+        assert_ne!(digest(&one), digest(&assignment(other)), "{other:?}");
     }
+    let elsewhere = Assignment { worker: 1, ..one.clone() };
+    assert_ne!(digest(&one), digest(&elsewhere));
 }
 
 #[test]
 fn a_worker_is_down_after_three_silences_or_two_refusals_in_a_row() {
     let fail = |failures: &[Failure]| {
         let mut observed = Observed::default();
-        heard(&mut observed, Some((3, 77, 5)));
+        heard(&mut observed, Some((77, 5)));
         for failure in failures {
             observed.failed(*failure);
         }
@@ -78,7 +112,7 @@ fn one_answer_brings_a_worker_back_and_forgets_the_failures() {
         observed.failed(Failure::Refused);
     }
     assert_eq!(observed.health(), Health::Down);
-    heard(&mut observed, Some((3, 77, 5)));
+    heard(&mut observed, Some((77, 5)));
     assert_eq!(observed.health(), Health::Up { complete: true });
     observed.failed(Failure::Silent);
     observed.failed(Failure::Silent);

@@ -64,6 +64,8 @@ pub struct Held {
     pub placement: u64,
     /// Number of the snapshot.
     pub snapshot: u64,
+    /// [`Assignment::digest`] of what it follows.
+    pub digest: u32,
     /// Files that are whole in its folder, and all that it is to hold.
     pub files: u64,
     /// All files that it is to hold.
@@ -72,6 +74,33 @@ pub struct Held {
     pub bytes: u64,
     /// Bytes of all of them.
     pub bytes_total: u64,
+}
+
+impl Assignment {
+    /// Tells assignments apart that have the same numbers: what a worker is to hold depends on
+    /// settings too.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn digest(&self) -> serde_json::Result<u32> {
+        let mut digest = Digest(crc32fast::Hasher::new());
+        serde_json::to_writer(&mut digest, self)?;
+        Ok(digest.0.finalize())
+    }
+}
+
+/// Takes bytes without keeping them.
+struct Digest(crc32fast::Hasher);
+
+impl std::io::Write for Digest {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Held {

@@ -39,6 +39,8 @@ impl fmt::Display for NodeName {
 #[derive(Debug)]
 pub(crate) struct Assigned {
     pub(crate) assignment: Assignment,
+    /// [`Assignment::digest`].
+    pub(crate) digest: u32,
     /// Its placement, which tells who else holds a tile.
     pub(crate) placement: Placement,
     /// Sizes.
@@ -182,7 +184,8 @@ impl Holdings {
         };
         let (placement, snapshot) =
             (assigned.assignment.placement.number, assigned.assignment.snapshot);
-        Some(Held { placement, snapshot, files, files_total, bytes, bytes_total })
+        let digest = assigned.digest;
+        Some(Held { placement, snapshot, digest, files, files_total, bytes, bytes_total })
     }
 
     /// The other workers that hold a file, in the order of the placement.

@@ -240,7 +240,8 @@ impl Assignment {
         }
         let placement = Placement::try_from(self.placement.clone())
             .map_err(|error| Refusal::Meaningless(error.to_string()))?;
-        Ok(Assigned { assignment: self, placement, files })
+        let digest = self.digest()?;
+        Ok(Assigned { assignment: self, digest, placement, files })
     }
 }
 

@@ -149,6 +149,14 @@ impl Identity {
     }
 }
 
+/// Whether a public key (SubjectPublicKeyInfo as DER) is that of an authority (PEM).
+pub fn is_key_of(authority: &[u8], public_key: &[u8]) -> bool {
+    let Ok(authority) = CertificateDer::from_pem_slice(authority) else { return false };
+    // The anchor has the content of the structure, without its head.
+    anchor_from_trusted_cert(&authority)
+        .is_ok_and(|anchor| public_key.ends_with(&anchor.subject_public_key_info))
+}
+
 fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, IdentityError> {
     let path = path.to_owned();
     std::fs::read(&path).map_err(|source| IdentityError::Read { what, path, source })

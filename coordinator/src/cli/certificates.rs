@@ -12,8 +12,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose,
+    Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _,
 };
+use worker::transport::is_key_of;
 use worker::{Identity, Role};
 
 use crate::cli::Error as CliError;
@@ -164,7 +165,13 @@ impl Authority {
         let (pem, key, is_new) = match (read(&path), read(&key_path)) {
             (Ok(Some(pem)), Ok(Some(key))) => {
                 let key = KeyPair::from_pem(&key);
-                (pem, key.map_err(|error| wrong(&key_path, error.to_string()))?, false)
+                let key = key.map_err(|error| wrong(&key_path, error.to_string()))?;
+                // Before anything is written: what it signed, nobody would believe.
+                if !is_key_of(pem.as_bytes(), &key.subject_public_key_info()) {
+                    let reason = format!("it is not the key of {}", path.display());
+                    return Err(wrong(&key_path, reason));
+                }
+                (pem, key, false)
             }
             (Ok(None), Ok(None)) => {
                 let (pem, key) = make(dir, &path, &key_path)?;
@@ -199,7 +206,6 @@ impl Authority {
         write(&own_key, &key.serialize_pem(), 0o600)?;
         write(&own, &certificate.pem(), 0o644)?;
         write(&ca, &self.pem, 0o644)?;
-        // Also tells when ca.key is not the key of ca.pem.
         Identity::read(&self.path, &own, &own_key)?;
         Ok(())
     }

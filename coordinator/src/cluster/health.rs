@@ -50,10 +50,9 @@ impl Observed {
     }
 
     /// It answered. Returns whether it must be given its assignment: it has none, or another.
-    pub fn heard(&mut self, status: &Status, placement: u64, snapshot: u64) -> bool {
+    pub fn heard(&mut self, status: &Status, digest: u32) -> bool {
         (self.silent, self.refused) = (0, 0);
-        let held = status.held.as_ref();
-        let held = held.filter(|h| h.placement == placement && h.snapshot == snapshot);
+        let held = status.held.as_ref().filter(|held| held.digest == digest);
         self.health = Health::Up { complete: held.is_some_and(Held::is_complete) };
         held.is_none()
     }
