@@ -151,6 +151,28 @@ async fn the_newest_assignment_wins() {
     assert_eq!(worker.node.status().held.unwrap().snapshot, 8);
 }
 
+/// What was found damaged under one assignment, and is nobody's under the next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_tile_that_is_no_longer_assigned_is_left_alone() {
+    let bed = Bed::new(some_tiles());
+    let other = Peer::new(&bed.tiles, Mood::Answers).await;
+    let mut worker = bed.open_idle(peer(&other)).unwrap();
+    worker.node.assign(bed.assignment(1)).await.unwrap();
+    // A tile without sums is damaged; the peer answers the read.
+    write(&bed.own_file(&tile(6)), &bed.tiles[6].1);
+    assert_eq!(worker.read(&tile(6)).await.unwrap(), bed.tiles[6].1);
+    assert_eq!(worker.counters.damaged_tiles(), 1);
+    let mut smaller = bed.assignment(2);
+    smaller.files.pop();
+    worker.node.assign(smaller).await.unwrap();
+    worker.keep();
+    until("the others are here", || is_complete(&worker.node)).await;
+    assert_eq!(worker.read(&tile(6)).await.unwrap(), bed.tiles[6].1);
+    let reads = [Source::Peer, Source::Origin].map(|source| worker.counters.reads(source));
+    assert_eq!(reads, [2, 0], "the peer did nothing wrong");
+    assert!(!bed.sums_file(&tile(6)).exists(), "it was not copied");
+}
+
 #[tokio::test]
 async fn an_assignment_without_meaning_is_refused() {
     let bed = Bed::new(some_tiles());
@@ -163,6 +185,10 @@ async fn an_assignment_without_meaning_is_refused() {
     other.version = 99;
     let refused = worker.node.assign(other).await.unwrap_err().to_string();
     assert!(refused.contains("not 99: run the same release on all nodes"), "{refused}");
+    let mut vast = bed.assignment(1);
+    vast.files[0].bytes = u64::MAX;
+    let refused = worker.node.assign(vast).await.unwrap_err().to_string();
+    assert!(refused.ends_with("its files together have more than 2^64 bytes"), "{refused}");
     for path in ["../x/y", "/etc/passwd", ".armilla/worker.json", "a//b", "a/./b", "a/../b", ""] {
         let mut bad = bed.assignment(1);
         path.clone_into(&mut bad.files[0].path);
