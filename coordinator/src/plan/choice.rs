@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use adql::sky::Pixel;
 use catalog::Placement;
+use object_store::path::Path;
 use url::Url;
 
 /// A holder has clearly more to do than another from so many bytes more, about a second of
@@ -38,12 +39,12 @@ pub struct Candidate {
 }
 
 /// A tile that a query reads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Touched {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Touched<'a> {
     /// Its pixel.
     pub pixel: Pixel,
     /// Its location.
-    pub path: String,
+    pub path: &'a Path,
     /// Whether every worker holds its table.
     pub everywhere: bool,
 }
@@ -88,11 +89,11 @@ impl Choice {
     pub fn of(
         placement: &Placement,
         workers: &[Candidate],
-        touched: &[Touched],
+        touched: &[Touched<'_>],
     ) -> Result<Self, Unavailable> {
         let mut choice = Self::default();
         // Along the sky, so that the tile that an error names is the same each time.
-        let mut cells: BTreeMap<u64, Vec<&Touched>> = BTreeMap::new();
+        let mut cells: BTreeMap<u64, Vec<&Touched<'_>>> = BTreeMap::new();
         for tile in touched {
             cells.entry(placement.cell(tile.pixel)).or_default().push(tile);
         }
@@ -108,7 +109,7 @@ impl Choice {
                 let reader = best(&holders, workers).or_else(spare);
                 let Some(reader) = reader else {
                     let lost = holders.iter().map(|worker| workers[*worker].url.clone()).collect();
-                    return Err(Unavailable::Tile { path: tile.path.clone(), lost });
+                    return Err(Unavailable::Tile { path: tile.path.to_string(), lost });
                 };
                 // A coarse tile of a large table is read by one of its holders, which have all.
                 let slot = choice.by_pixel.entry(tile.pixel).or_insert(reader);
