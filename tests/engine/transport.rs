@@ -25,6 +25,7 @@ use worker::loss::{lost, lost_worker};
 use worker::{Channels, Identity, LinkError};
 
 use crate::nodes::{Authority, Files, Node};
+use crate::worker_bed::until;
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -296,10 +297,27 @@ async fn a_task_that_is_polled_is_left_alone() {
     let streams = (0..2).map(|_| remote(&polls, &asked, Arc::clone(&guard))).collect();
     let mut streams = start_in_time(streams, Duration::from_millis(20));
     assert!(streams[1].next().await.is_some());
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let clocks = tokio::runtime::Handle::current().metrics();
+    until("the time is over", || clocks.num_alive_tasks() == 0).await;
     assert_eq!(polls.load(Ordering::SeqCst), 1);
     let unasked = vec![remote(&polls, &asked, Arc::clone(&guard))];
     drop(start_in_time(unasked, Duration::from_millis(1)));
     drop(streams);
     assert_eq!(Arc::strong_count(&guard), 1);
+}
+
+/// The first poll of the consumer and ours may come at the same moment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consumer_that_comes_at_the_last_moment_is_woken() {
+    for round in 0..20_000 {
+        let (send, rows) = futures::channel::mpsc::unbounded();
+        let mut rows = start_in_time(vec![rows.boxed()], Duration::ZERO).remove(0);
+        let mut waits = JoinSet::new();
+        waits.spawn(async move { rows.next().await.is_some() });
+        tokio::task::yield_now().await;
+        let schema = Arc::new(datafusion::arrow::datatypes::Schema::empty());
+        send.unbounded_send(Ok(RecordBatch::new_empty(schema))).unwrap();
+        let woken = tokio::time::timeout(Duration::from_secs(20), waits.join_next()).await;
+        assert!(woken.is_ok_and(|woken| woken.unwrap().unwrap()), "never woken in round {round}");
+    }
 }
