@@ -14,7 +14,7 @@ use datafusion::arrow::util::display::array_value_to_string;
 use futures::TryStreamExt;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use worker::counters::Source;
 use worker::distributed::worker_url;
 use worker::memory::Budget;
@@ -29,20 +29,27 @@ pub(crate) fn hats() -> Option<PathBuf> {
 pub(crate) struct Running {
     pub(crate) engine: Engine,
     pub(crate) workers: Vec<Arc<Counters>>,
-    _servers: JoinSet<()>,
+    servers: JoinSet<()>,
+    listening: Vec<AbortHandle>,
     _folders: Vec<TempDir>,
 }
 
 /// One process that executes everything itself.
 pub(crate) async fn alone(data: &str) -> Running {
     let engine = Engine::open(&EngineConfig::embedded(data)).await.unwrap();
-    Running { engine, workers: Vec::new(), _servers: JoinSet::new(), _folders: Vec::new() }
+    let (servers, listening) = (JoinSet::new(), Vec::new());
+    Running { engine, workers: Vec::new(), servers, listening, _folders: Vec::new() }
 }
 
 /// A coordinator over `count` workers, each tile on one of them.
 pub(crate) async fn cluster(data: &str, count: usize) -> Running {
+    cluster_of_replicas(data, count, 1).await
+}
+
+/// A coordinator over `count` workers, each tile on so many of them.
+pub(crate) async fn cluster_of_replicas(data: &str, count: usize, replicas: usize) -> Running {
     let (mut urls, mut counters) = (Vec::new(), Vec::new());
-    let (mut folders, mut servers) = (Vec::new(), JoinSet::new());
+    let (mut folders, mut servers, mut listening) = (Vec::new(), JoinSet::new(), Vec::new());
     for _ in 0..count {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         urls.push(worker_url(listener.local_addr().unwrap(), false).unwrap());
@@ -58,20 +65,21 @@ pub(crate) async fn cluster(data: &str, count: usize) -> Running {
         let worker = Worker::open(&config).unwrap();
         counters.push(worker.counters());
         folders.push(folder);
-        servers.spawn(async move {
+        let server = servers.spawn(async move {
             worker.serve(listener, std::future::pending()).await.unwrap();
         });
+        listening.push(server);
     }
     let state = TempDir::new().unwrap();
     let snapshot = Arc::new(Snapshot::open(&data.parse().unwrap()).await.unwrap());
-    let config = ClusterConfig { workers: urls, replicas: 1, small_table_bytes: 0 };
+    let config = ClusterConfig { workers: urls, replicas, small_table_bytes: 0 };
     let channels = Channels::default();
     let cluster = Cluster::open(&config, Arc::clone(&snapshot), state.path(), channels).unwrap();
     cluster.ready().await.unwrap();
     folders.push(state);
     let config = EngineConfig::embedded(data);
     let engine = Engine::on(snapshot, &config, Some(Arc::new(cluster))).unwrap();
-    Running { engine, workers: counters, _servers: servers, _folders: folders }
+    Running { engine, workers: counters, servers, listening, _folders: folders }
 }
 
 impl Running {
@@ -94,6 +102,13 @@ impl Running {
         }
         rows.sort();
         Ok(rows)
+    }
+
+    /// Ends the port of a worker. The connections that it has go on, so that its health is as before.
+    pub(crate) async fn close_port(&mut self, worker: usize) {
+        self.listening[worker].abort();
+        let ended = self.servers.join_next().await.unwrap();
+        assert!(ended.is_err_and(|error| error.is_cancelled()));
     }
 
     /// Tasks that each worker accepted so far.

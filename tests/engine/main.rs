@@ -4,6 +4,7 @@
 
 mod admission;
 mod arrow_columns;
+mod attempts;
 mod busy;
 mod config;
 mod csv_format;

@@ -20,6 +20,7 @@ use futures::future::BoxFuture;
 use tempfile::TempDir;
 
 use crate::in_process::{alone, cluster, hats};
+use crate::worker_bed::until;
 
 const LIMITS: JobLimits = JobLimits {
     executing_max: 1,
@@ -145,13 +146,6 @@ fn lines(text: &str) -> Vec<&str> {
     lines
 }
 
-/// Waits for what another task does.
-async fn until(mut reached: impl FnMut() -> bool) {
-    while !reached() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
 fn unwrapped(work: Arc<dyn Work>) -> Arc<dyn Work> {
     work
 }
@@ -183,7 +177,7 @@ async fn all_parts_together_are_the_answer() {
                 let metrics = parts
                     .while_running(engine, part_bytes, unwrapped, async |jobs: Jobs| {
                         found = answer(jobs).await;
-                        until(|| parts.unfinished() == 0).await;
+                        until("the parts are removed", || parts.unfinished() == 0).await;
                     })
                     .await;
                 assert_eq!(lines(&found), lines(&expected), "{query} by {part_bytes} bytes");
@@ -286,7 +280,7 @@ async fn flaky(
                 None => Ok(completed(&jobs, id).await),
                 Some(failure) => Err(failure),
             };
-            until(|| kept.unfinished() == 0).await;
+            until("the parts are removed", || kept.unfinished() == 0).await;
         })
         .await;
     Some((end, attempts.load(Ordering::SeqCst), metrics))
@@ -394,7 +388,7 @@ async fn cut_short(kept: &Kept, data: &Path, then: impl AsyncFnOnce(Jobs, JobId)
     fs::rename(&tile, hidden(&tile)).unwrap();
     let run = kept.while_running(&one.engine, 1, unwrapped, async |jobs: Jobs| {
         let id = made(&jobs, FIVE_TILES, &[("FORMAT", "csv")]).await;
-        until(|| kept.has_begun(tiles - 1)).await;
+        until("the last part begins", || kept.has_begun(tiles - 1)).await;
         then(jobs, id).await;
     });
     run.await;
@@ -466,8 +460,45 @@ async fn a_restart_goes_on_after_the_last_finished_part_unless_something_changed
                 assert_eq!(lines(&text), lines(expected), "{change:?}");
             })
             .await;
-        until(|| kept.unfinished() == 0).await;
+        until("the parts are removed", || kept.unfinished() == 0).await;
         let again = if change == Nothing { [1, tiles - 1, 1] } else { [tiles, 0, 0] };
         assert_eq!(counted(&metrics), again, "{change:?}");
+    }
+}
+
+/// Leaves of a file of rows what tells their columns: as if it ended there.
+fn cut_off(file: &Path) {
+    let bytes = fs::read(file).unwrap();
+    // A mark and the length of the first message, which has no body (Arrow IPC).
+    let length = u32::from_le_bytes(bytes[4..8].try_into().unwrap());
+    fs::write(file, &bytes[..8 + length as usize]).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_are_missing_from_a_kept_part_are_noticed() {
+    type Damage = fn(&Path);
+    let Some(data) = copied() else { return };
+    let cases: [(&str, Damage); 2] = [
+        ("are not whole", |folder| cut_off(&folder.join("part-1.arrows"))),
+        ("are those of another part", |folder| {
+            let mut parts: Vec<_> =
+                (0..4).map(|part| folder.join(format!("part-{part}.arrows"))).collect();
+            parts.sort_by_key(|part| fs::metadata(part).unwrap().len());
+            fs::copy(&parts[3], &parts[0]).unwrap();
+        }),
+    ];
+    for (words, damage) in cases {
+        let kept = Kept::new(WAITING);
+        cut_short(&kept, data.path(), async |_, _| {}).await;
+        let unfinished = kept.state.path().join("unfinished");
+        damage(&fs::read_dir(&unfinished).unwrap().next().unwrap().unwrap().path());
+        let kept = Kept { limits: JobLimits { retry_waits: &[], ..WAITING }, ..kept };
+        let one = alone(data.path().to_str().unwrap()).await;
+        let run = kept.while_running(&one.engine, 1, unwrapped, async |jobs: Jobs| {
+            let queued = jobs.list(&Default::default()).await.unwrap();
+            let failure = ended(&jobs, queued[0].id).await.error.expect("no short answer");
+            assert!(failure.is_transient() && failure.message.contains(words), "{failure:?}");
+        });
+        run.await;
     }
 }

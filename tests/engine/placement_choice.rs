@@ -8,6 +8,7 @@ use adql::sky::{Order, Pixel};
 use catalog::Placement;
 use coordinator::cluster::placement_file;
 use coordinator::plan::choice::{Candidate, Choice, State, Touched, Unavailable};
+use datafusion::object_store::path::Path;
 
 const GIB: u64 = 1 << 30;
 
@@ -30,8 +31,21 @@ fn candidates(placement: &Placement) -> Vec<Candidate> {
     placement.workers().iter().map(usable).collect()
 }
 
-fn touched(pixel: Pixel, everywhere: bool) -> Touched {
-    Touched { pixel, path: format!("t/dataset/{pixel}.parquet"), everywhere }
+/// The readers of tiles, of which each is given with whether it is everywhere.
+fn choose(
+    placement: &Placement,
+    workers: &[Candidate],
+    tiles: &[(Pixel, bool)],
+) -> Result<Choice, Unavailable> {
+    let path = |pixel: &Pixel| Path::from(format!("t/dataset/{pixel}.parquet"));
+    let paths: Vec<Path> = tiles.iter().map(|(pixel, _)| path(pixel)).collect();
+    let touched = tiles.iter().zip(&paths);
+    let touched = touched.map(|((pixel, everywhere), path)| Touched {
+        pixel: *pixel,
+        path,
+        everywhere: *everywhere,
+    });
+    Choice::of(placement, workers, &touched.collect::<Vec<_>>())
 }
 
 #[test]
@@ -41,8 +55,7 @@ fn the_primary_reads_unless_it_cannot_or_is_clearly_busier() {
         let (tile, finer) = (pixel(2, cell), pixel(4, cell * 16 + 3));
         let holders = placement.holders(tile);
         let reader = |workers: &[Candidate]| {
-            let both = [touched(tile, false), touched(finer, false)];
-            let choice = Choice::of(&placement, workers, &both).unwrap();
+            let choice = choose(&placement, workers, &[(tile, false), (finer, false)]).unwrap();
             let reader = choice.reader(&placement, tile).unwrap();
             assert_eq!(choice.reader(&placement, finer), Some(reader), "the tables stay together");
             reader
@@ -77,15 +90,15 @@ fn a_tile_without_a_live_holder_is_named_with_who_is_lost() {
     for holder in &holders {
         workers[*holder].state = State::Lost;
     }
-    let lost = [touched(pixel(3, 76), true), touched(tile, false)];
-    let error = Choice::of(&placement, &workers, &lost).unwrap_err();
+    let lost = [(pixel(3, 76), true), (tile, false)];
+    let error = choose(&placement, &workers, &lost).unwrap_err();
     let text = error.to_string();
     assert!(text.contains("t/dataset/3/77.parquet"), "{text}");
     for holder in &holders {
         assert!(text.contains(workers[*holder].url.as_str()), "{text}");
     }
     // Of a small table everybody has the tile.
-    let choice = Choice::of(&placement, &workers, &[touched(tile, true)]).unwrap();
+    let choice = choose(&placement, &workers, &[(tile, true)]).unwrap();
     let reader = choice.reader(&placement, tile).unwrap();
     assert!(!holders.contains(&reader), "{reader} of {holders:?}");
 }
@@ -102,10 +115,10 @@ fn what_lost_holders_held_is_shared_out_to_those_who_fall_back() {
     }
     workers[3].falls_back = true;
     workers[4].falls_back = true;
-    let tiles: Vec<Touched> = (0..192)
-        .flat_map(|cell| [touched(pixel(2, cell), false), touched(pixel(4, cell * 16 + 5), false)])
+    let tiles: Vec<(Pixel, bool)> = (0..192)
+        .flat_map(|cell| [(pixel(2, cell), false), (pixel(4, cell * 16 + 5), false)])
         .collect();
-    let choice = Choice::of(&placement, &workers, &tiles).unwrap();
+    let choice = choose(&placement, &workers, &tiles).unwrap();
     let mut stand_ins = [0; 6];
     for cell in 0..192 {
         let tile = pixel(2, cell);
@@ -134,11 +147,11 @@ fn a_coarse_tile_is_read_where_another_of_its_cells_is() {
     for holder in placement.holders(first) {
         workers[holder].state = State::Lost;
     }
-    let choice = Choice::of(&placement, &workers, &[touched(coarse, false)]).unwrap();
+    let choice = choose(&placement, &workers, &[(coarse, false)]).unwrap();
     let reader = choice.reader(&placement, coarse).unwrap();
     assert!(placement.holders(coarse).contains(&reader));
     assert_eq!(workers[reader].state, State::Usable);
-    assert!(Choice::of(&placement, &workers, &[touched(first, false)]).is_err());
+    assert!(choose(&placement, &workers, &[(first, false)]).is_err());
 }
 
 #[test]
@@ -151,14 +164,14 @@ fn slots_are_padded_with_workers_that_can_be_used() {
     }
     let spare = (reader + 2) % 5;
     workers[spare].state = State::Usable;
-    let choice = Choice::of(&placement, &workers, &[touched(pixel(2, 0), false)]).unwrap();
+    let choice = choose(&placement, &workers, &[(pixel(2, 0), false)]).unwrap();
     let mut expected = vec![reader, spare];
     expected.sort_unstable();
     assert_eq!(choice.workers(&workers, 2).unwrap(), expected);
     for worker in &mut workers {
         worker.state = State::Lost;
     }
-    let nothing = Choice::of(&placement, &workers, &[]).unwrap();
+    let nothing = choose(&placement, &workers, &[]).unwrap();
     let error = nothing.workers(&workers, 2).unwrap_err();
     assert!(matches!(error, Unavailable::Workers { lost } if lost.len() == 5));
 }

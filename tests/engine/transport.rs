@@ -25,10 +25,11 @@ use worker::loss::{lost, lost_worker};
 use worker::{Channels, Identity, LinkError};
 
 use crate::nodes::{Authority, Files, Node};
+use crate::worker_bed::until;
 
 const SOON: Duration = Duration::from_secs(5);
 
-const STATUS: &str = r#"{"version":1,"release":"x","instance":"i","held":null,"tasks":0,
+const STATUS: &str = r#"{"version":1,"release":"x","instance":"i","fallback":true,"held":null,"tasks":0,
     "memory_bytes":0}"#;
 
 fn control() -> Router {
@@ -122,6 +123,21 @@ async fn a_host_cannot_pose_as_another() {
     let node = Node::start("127.0.0.1:0", Some(other), control()).await;
     let refused = ask(&Channels::new(Some(ours.coordinator().identity())), &node).await;
     assert!(matches!(refused, Err(LinkError::Trust { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_worker_of_another_release_is_none_of_ours() {
+    let cases = [
+        (STATUS.replace("\"version\":1", "\"version\":2"), "release x speaks version 2"),
+        ("no status".to_owned(), "its status is not one"),
+    ];
+    for (status, said) in cases {
+        let control = Router::new().route("/status", get(move || async move { status }));
+        let node = Node::start("127.0.0.1:0", None, control).await;
+        let refused = ask(&Channels::default(), &node).await.unwrap_err();
+        assert!(matches!(refused, LinkError::Foreign { .. }), "{refused:?}");
+        assert!(refused.to_string().contains(said), "{refused}");
+    }
 }
 
 #[tokio::test]
@@ -281,7 +297,7 @@ async fn a_task_that_nobody_polls_is_asked_for_in_time_and_loses_no_row() {
     let mut streams = start_in_time(streams, Duration::from_millis(20));
     // The consumer of the first has gone already.
     drop(streams.remove(0));
-    asked.notified().await;
+    tokio::time::timeout(SOON, asked.notified()).await.expect("it is asked for");
     assert_eq!(polls.load(Ordering::SeqCst), 1, "one poll is enough for all");
     for stream in &mut streams {
         assert_eq!(stream.by_ref().count().await, 3);
@@ -296,10 +312,36 @@ async fn a_task_that_is_polled_is_left_alone() {
     let streams = (0..2).map(|_| remote(&polls, &asked, Arc::clone(&guard))).collect();
     let mut streams = start_in_time(streams, Duration::from_millis(20));
     assert!(streams[1].next().await.is_some());
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let clocks = tokio::runtime::Handle::current().metrics();
+    until("the time is over", || clocks.num_alive_tasks() == 0).await;
     assert_eq!(polls.load(Ordering::SeqCst), 1);
     let unasked = vec![remote(&polls, &asked, Arc::clone(&guard))];
     drop(start_in_time(unasked, Duration::from_millis(1)));
     drop(streams);
     assert_eq!(Arc::strong_count(&guard), 1);
+}
+
+/// The first poll of the consumer and ours may come at the same moment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consumer_that_comes_at_the_last_moment_is_woken() {
+    const PATIENCE: Duration = Duration::from_millis(20);
+    for round in 0..40 {
+        let (send, rows) = futures::channel::mpsc::unbounded();
+        // To step over many that are gone makes the moment long.
+        let mut streams: Vec<Batches> =
+            (0..20_000).map(|_| futures::stream::pending().boxed()).collect();
+        streams.push(rows.boxed());
+        let begun = tokio::time::Instant::now();
+        let mut rows = start_in_time(streams, PATIENCE).pop().unwrap();
+        let mut waits = JoinSet::new();
+        waits.spawn(async move {
+            tokio::time::sleep_until(begun + PATIENCE).await;
+            rows.next().await.is_some()
+        });
+        tokio::time::sleep_until(begun + 2 * PATIENCE).await;
+        let schema = Arc::new(datafusion::arrow::datatypes::Schema::empty());
+        send.unbounded_send(Ok(RecordBatch::new_empty(schema))).unwrap();
+        let woken = tokio::time::timeout(SOON, waits.join_next()).await;
+        assert!(woken.is_ok_and(|woken| woken.unwrap().unwrap()), "never woken in round {round}");
+    }
 }

@@ -111,7 +111,15 @@ impl Bed {
         self.own.path().join(".armilla/sums").join(format!("{path}.sums"))
     }
 
+    /// A worker on this bed.
     pub(crate) fn open(&self, peers: Peers) -> std::result::Result<Bedded, worker::Error> {
+        let mut worker = self.open_idle(peers)?;
+        worker.keep();
+        Ok(worker)
+    }
+
+    /// A worker that copies nothing yet.
+    pub(crate) fn open_idle(&self, peers: Peers) -> std::result::Result<Bedded, worker::Error> {
         let counters = Arc::new(Counters::default());
         let config = NodeConfig {
             data: self.own.path().to_owned(),
@@ -120,10 +128,7 @@ impl Bed {
         };
         let node = Node::open(&config, peers, &counters)?;
         let store = node.tiles();
-        let mut keeping = JoinSet::new();
-        let keeper = node.clone();
-        keeping.spawn(async move { keeper.keep().await });
-        Ok(Bedded { node, store, counters, keeping })
+        Ok(Bedded { node, store, counters, keeping: JoinSet::new() })
     }
 
     /// Opens the folder as soon as the worker before has let go of it.
@@ -173,6 +178,12 @@ impl Bed {
 }
 
 impl Bedded {
+    /// Begins to copy.
+    pub(crate) fn keep(&mut self) {
+        let node = self.node.clone();
+        self.keeping.spawn(async move { node.keep().await });
+    }
+
     /// The content of a tile as a query reads it.
     pub(crate) async fn read(&self, path: &str) -> Result<Vec<u8>> {
         Ok(self.store.get(&Path::from(path)).await?.bytes().await?.to_vec())

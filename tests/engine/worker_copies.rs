@@ -18,12 +18,14 @@ use crate::worker_bed::{
 };
 
 /// Every assigned tile is in the folder byte by byte, and nothing half.
-fn check_folder(bed: &Bed) {
+async fn check_folder(bed: &Bed) {
     for (path, bytes) in &bed.tiles {
         assert_eq!(&fs::read(bed.own_file(path)).unwrap(), bytes, "{path}");
         assert!(bed.sums_file(path).exists(), "{path}");
     }
-    assert!(files(&bed.own.path().join(".armilla/partial")).is_empty());
+    // That all is here is known before it is noted.
+    let partial = bed.own.path().join(".armilla/partial");
+    until("nothing is being written", || fs::read_dir(&partial).unwrap().count() == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -31,7 +33,7 @@ async fn tiles_come_from_a_peer_that_has_them_and_else_from_the_origin() {
     let bed = Bed::new(some_tiles());
     let other = Peer::new(&bed.tiles[2..4], Mood::Answers).await;
     let worker = bed.whole(peer(&other)).await;
-    check_folder(&bed);
+    check_folder(&bed).await;
     let copies = [Source::Peer, Source::Origin].map(|source| worker.counters.copies(source));
     assert_eq!(copies, [2, bed.tiles.len() as u64 - 2]);
 }
@@ -47,7 +49,7 @@ async fn a_peer_with_another_file_is_not_believed() {
     *lies[6].1.last_mut().unwrap() = b'Q';
     let other = Peer::new(&lies, Mood::Answers).await;
     let worker = bed.whole(peer(&other)).await;
-    check_folder(&bed);
+    check_folder(&bed).await;
     assert!(worker.counters.copies(Source::Origin) >= 4);
 }
 
@@ -56,7 +58,7 @@ async fn a_worker_whose_peers_fail_copies_from_the_origin() {
     let bed = Bed::new(some_tiles());
     let other = Peer::new(&bed.tiles, Mood::Fails).await;
     let worker = bed.whole(peer(&other)).await;
-    check_folder(&bed);
+    check_folder(&bed).await;
     assert_eq!(worker.counters.copies(Source::Peer), 0);
 }
 
@@ -72,7 +74,7 @@ async fn what_no_place_has_is_copied_when_it_appears() {
     until("the others are here", || files() == Some(most)).await;
     fs::rename(bed.origin.path().join("late"), &late).unwrap();
     until("all are here", || is_complete(&worker.node)).await;
-    check_folder(&bed);
+    check_folder(&bed).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -98,7 +100,7 @@ async fn a_copy_that_is_cut_off_leaves_nothing() {
     write(&partial.join("half"), &bed.tiles[6].1[..100]);
     let worker = bed.reopen(&no_peers()).await;
     until("the rest is copied", || is_complete(&worker.node)).await;
-    check_folder(&bed);
+    check_folder(&bed).await;
     assert_eq!(worker.counters.copies(Source::Origin), 1);
 }
 
@@ -124,7 +126,7 @@ async fn a_tile_that_was_cut_while_the_worker_was_away_is_copied_again() {
     write(&bed.own_file(&tile(3)), b"PAR1PAR1");
     let worker = bed.reopen(&no_peers()).await;
     until("all are here", || is_complete(&worker.node)).await;
-    check_folder(&bed);
+    check_folder(&bed).await;
     assert_eq!(worker.counters.copies(Source::Origin), 1);
 }
 
@@ -151,6 +153,28 @@ async fn the_newest_assignment_wins() {
     assert_eq!(worker.node.status().held.unwrap().snapshot, 8);
 }
 
+/// What was found damaged under one assignment, and is nobody's under the next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_tile_that_is_no_longer_assigned_is_left_alone() {
+    let bed = Bed::new(some_tiles());
+    let other = Peer::new(&bed.tiles, Mood::Answers).await;
+    let mut worker = bed.open_idle(peer(&other)).unwrap();
+    worker.node.assign(bed.assignment(1)).await.unwrap();
+    // A tile without sums is damaged; the peer answers the read.
+    write(&bed.own_file(&tile(6)), &bed.tiles[6].1);
+    assert_eq!(worker.read(&tile(6)).await.unwrap(), bed.tiles[6].1);
+    assert_eq!(worker.counters.damaged_tiles(), 1);
+    let mut smaller = bed.assignment(2);
+    smaller.files.pop();
+    worker.node.assign(smaller).await.unwrap();
+    worker.keep();
+    until("the others are here", || is_complete(&worker.node)).await;
+    assert_eq!(worker.read(&tile(6)).await.unwrap(), bed.tiles[6].1);
+    let reads = [Source::Peer, Source::Origin].map(|source| worker.counters.reads(source));
+    assert_eq!(reads, [2, 0], "the peer did nothing wrong");
+    assert!(!bed.sums_file(&tile(6)).exists(), "it was not copied");
+}
+
 #[tokio::test]
 async fn an_assignment_without_meaning_is_refused() {
     let bed = Bed::new(some_tiles());
@@ -163,6 +187,10 @@ async fn an_assignment_without_meaning_is_refused() {
     other.version = 99;
     let refused = worker.node.assign(other).await.unwrap_err().to_string();
     assert!(refused.contains("not 99: run the same release on all nodes"), "{refused}");
+    let mut vast = bed.assignment(1);
+    vast.files[0].bytes = u64::MAX;
+    let refused = worker.node.assign(vast).await.unwrap_err().to_string();
+    assert!(refused.ends_with("its files together have more than 2^64 bytes"), "{refused}");
     for path in ["../x/y", "/etc/passwd", ".armilla/worker.json", "a//b", "a/./b", "a/../b", ""] {
         let mut bad = bed.assignment(1);
         path.clone_into(&mut bad.files[0].path);
@@ -183,12 +211,17 @@ async fn the_folder_of_a_former_release_is_taken_over() {
     let left = bed.own_file("s/t/dataset/Norder=2/Dir=0/Npix=8.parquet.partial");
     write(&left, b"PAR1");
     let worker = bed.whole(no_peers()).await;
-    check_folder(&bed);
+    check_folder(&bed).await;
     assert!(!left.exists());
     assert_eq!(worker.counters.copies(Source::Origin), 1, "the others were here");
     for (path, bytes) in &bed.tiles {
         assert_eq!(&worker.read(path).await.unwrap(), bytes, "{path}");
     }
+    let noted = bed.own.path().join(".armilla/worker.json");
+    until("the takeover is noted", || {
+        fs::read_to_string(&noted).unwrap().contains(r#""former":false"#)
+    })
+    .await;
     drop(worker);
     // From now on a tile without sums is one that lost them.
     fs::remove_file(bed.sums_file(&tile(3))).unwrap();

@@ -62,10 +62,9 @@ fn assignments_of_the_same_numbers_are_told_apart_by_what_is_to_be_held() {
     let assignment = |files: &[(&str, u64)]| {
         let urls = ["https://w1:9001/".to_owned(), "https://w2:9001/".to_owned()];
         let order = Order::new(2).unwrap();
-        let files = files.iter().map(|(path, bytes)| AssignedFile {
-            path: (*path).to_owned(),
-            bytes: *bytes,
-        });
+        let files = files
+            .iter()
+            .map(|(path, bytes)| AssignedFile { path: (*path).to_owned(), bytes: *bytes });
         Assignment {
             version: CONTROL_VERSION,
             snapshot: 1,

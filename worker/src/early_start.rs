@@ -28,6 +28,8 @@ type Batches = BoxStream<'static, Result<RecordBatch>>;
 struct Held {
     stream: Batches,
     first: Option<Option<Result<RecordBatch>>>,
+    /// Whether its consumer has polled it and may wait to be woken.
+    is_awaited: bool,
 }
 
 /// The streams of one request, of which the first poll counts for all.
@@ -43,7 +45,8 @@ impl Request {
         self.streams[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Polls one stream that is still wanted, without waiting for it.
+    /// Polls one stream that is still wanted, without waiting for it. A poll of ours after that of
+    /// the consumer would take the consumer's waker out of the stream, and nobody would wake it.
     fn ask(&self) {
         if self.is_asked.swap(true, Ordering::Relaxed) {
             return;
@@ -51,7 +54,9 @@ impl Request {
         for index in 0..self.streams.len() {
             if let Some(held) = self.held(index).as_mut() {
                 let mut nobody = Context::from_waker(std::task::Waker::noop());
-                if let Poll::Ready(item) = held.stream.poll_next_unpin(&mut nobody) {
+                if !held.is_awaited
+                    && let Poll::Ready(item) = held.stream.poll_next_unpin(&mut nobody)
+                {
                     held.first = Some(item);
                 }
                 return;
@@ -73,6 +78,7 @@ impl Stream for Started {
         self.request.is_asked.store(true, Ordering::Relaxed);
         let mut held = self.request.held(self.index);
         let Some(held) = held.as_mut() else { return Poll::Ready(None) };
+        held.is_awaited = true;
         match held.first.take() {
             Some(first) => Poll::Ready(first),
             None => held.stream.poll_next_unpin(context),
@@ -91,7 +97,7 @@ impl Drop for Started {
 /// The streams of one request to a worker, of which one is polled after `patience` if none was.
 pub fn start_in_time(streams: Vec<Batches>, patience: Duration) -> Vec<Batches> {
     let count = streams.len();
-    let held = |stream| Mutex::new(Some(Held { stream, first: None }));
+    let held = |stream| Mutex::new(Some(Held { stream, first: None, is_awaited: false }));
     let request = Arc::new_cyclic(|request: &Weak<Request>| {
         let request = Weak::clone(request);
         let clock = SpawnedTask::spawn(async move {

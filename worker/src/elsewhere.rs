@@ -4,7 +4,7 @@
 //! so that a worker starts without it. A peer that failed is asked last for a while. That a peer has
 //! no such tile is normal: it may still be copying.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,15 +16,13 @@ use tokio::sync::OnceCell;
 
 use crate::counters::Source;
 use crate::holdings::Holdings;
+use crate::told::Told;
 
 /// A peer that failed is asked last for so long.
 const LATELY: Duration = Duration::from_secs(10);
 
 /// A peer answers a read within this time, or the next source is asked.
 const PEER_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// As many failures are remembered as told.
-const TOLD_MAX: usize = 100_000;
 
 /// Gives the store of the peer with a URL: what it serves under `/tiles/`. None if no connection to
 /// it can be made.
@@ -74,12 +72,12 @@ pub(crate) struct Elsewhere {
     origin: String,
     opened: OnceCell<Arc<dyn ObjectStore>>,
     failed: Mutex<HashMap<String, Instant>>,
-    told: Mutex<HashSet<(Source, String)>>,
+    told: Told<String>,
 }
 
 impl Elsewhere {
     pub(crate) fn new(holdings: Arc<Holdings>, peers: Peers, origin: String) -> Self {
-        let (failed, told) = (Mutex::default(), Mutex::default());
+        let (failed, told) = (Mutex::default(), Told::default());
         Self { holdings, peers, origin, opened: OnceCell::new(), failed, told }
     }
 
@@ -145,11 +143,7 @@ impl Elsewhere {
             let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
             failed.insert(url.clone(), Instant::now());
         }
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.len() >= TOLD_MAX {
-            told.clear();
-        }
-        if told.insert((place.source(), format!("{name} {file}"))) {
+        if self.told.is_news(format!("{name} {file}")) {
             tracing::warn!(tile = %file, from = name, "cannot read a tile: {}", reason(error));
         }
     }

@@ -79,7 +79,6 @@ impl Folder {
             tracing::info!(folder = %root.display(), "taking over the tiles of a former release");
             remove_partial(root)?;
         }
-        folder.describe()?;
         let partial = folder.partial();
         match fs::remove_dir_all(&partial) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
@@ -87,6 +86,7 @@ impl Folder {
             }
             Ok(()) | Err(_) => {}
         }
+        folder.describe()?;
         Ok(folder)
     }
 
@@ -189,8 +189,7 @@ impl Folder {
         let file = self.root.join(OWN_NAME).join(name);
         let text = serde_json::to_vec(value)
             .map_err(|error| write_error(&file, io::Error::other(error)))?;
-        let partial = Partial(self.root.join(OWN_NAME).join(format!("{name}.partial")));
-        write_whole(partial, &file, &text)
+        write_whole(self.new_partial()?, &file, &text)
     }
 }
 

@@ -45,6 +45,8 @@ pub(crate) struct Assigned {
     pub(crate) placement: Placement,
     /// Sizes.
     pub(crate) files: HashMap<Path, u64>,
+    /// The sum of all sizes.
+    pub(crate) bytes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -175,8 +177,7 @@ impl Holdings {
     pub fn held(&self) -> Option<Held> {
         let state = self.state();
         let assigned = state.assigned.as_ref()?;
-        let files_total = assigned.files.len() as u64;
-        let bytes_total = assigned.files.values().sum();
+        let (files_total, bytes_total) = (assigned.files.len() as u64, assigned.bytes);
         let (files, bytes) = if state.compared {
             (files_total - state.missing.len() as u64, bytes_total - state.missing_bytes)
         } else {

@@ -3,7 +3,7 @@
 //! [`node`] is what a worker is beside its tasks: its [`folder`], what it is to hold ([`holdings`])
 //! and the routes by which coordinators and peers speak to it ([`control`]). `repair` brings the
 //! folder to what it is to hold by `replicate`; [`tile_store`] opens tiles from [`own_tiles`],
-//! verified by [`checksum`], or from `elsewhere`. [`session`] makes the sessions in which tasks
+//! verified by [`checksum`], or from `elsewhere`, whose failures are `told` once. [`session`] makes the sessions in which tasks
 //! run (the coordinator uses the same), [`memory`] and `spill` bound what queries take,
 //! [`distributed`] is the port of a worker and the only module here that knows
 //! `datafusion-distributed`, [`counters`] and [`calls`] count the work done.
@@ -40,6 +40,7 @@ mod replicate;
 pub mod session;
 mod spill;
 pub mod tile_store;
+mod told;
 pub mod transport;
 
 pub use access::Role;

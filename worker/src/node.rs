@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
 use catalog::Placement;
 use object_store::path::Path;
-use object_store::{Error as StoreError, GetOptions, GetRange, ObjectStore};
+use object_store::{Error as StoreError, GetOptions, GetRange};
 
 use crate::control::{Assignment, CONTROL_VERSION, Status};
 use crate::elsewhere::{Elsewhere, Peers};
@@ -25,6 +25,7 @@ use crate::folder::Folder;
 use crate::holdings::{Assigned, Holdings, NodeName, Wishes};
 use crate::own_tiles::OwnTiles;
 use crate::repair::Repair;
+use crate::tile_store::Reads as _;
 use crate::{Counters, Error, TileStore};
 
 /// An assignment has at most so many bytes: two million files.
@@ -238,10 +239,14 @@ impl Assignment {
             })?;
             files.insert(path, file.bytes);
         }
+        let bytes = files.values().try_fold(0_u64, |sum, bytes| sum.checked_add(*bytes));
+        let bytes = bytes.ok_or_else(|| {
+            Refusal::Meaningless("its files together have more than 2^64 bytes".to_owned())
+        })?;
         let placement = Placement::try_from(self.placement.clone())
             .map_err(|error| Refusal::Meaningless(error.to_string()))?;
         let digest = self.digest()?;
-        Ok(Assigned { assignment: self, digest, placement, files })
+        Ok(Assigned { assignment: self, digest, placement, files, bytes })
     }
 }
 

@@ -1,11 +1,11 @@
-//! The tiles in a worker's own folder, as a store whose every answer was verified.
+//! The tiles in a worker's own folder, of which every answer was verified.
 //!
 //! A read takes whole blocks from the disk, compares their checksums and cuts out what was asked
 //! for; a file that is missing, truncated or changed gives an error and never a wrong byte. What is
 //! to be here and is not whole is reported to [`Holdings`], counted and logged, once until it is
 //! whole again. It reads only; no location leads out of the folder or to a file without sums.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -19,16 +19,15 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use object_store::path::Path;
 use object_store::{
-    Attributes, CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult,
-    MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions, PutOptions, PutPayload,
-    PutResult, Result,
+    Attributes, Error, GetOptions, GetResult, GetResultPayload, ObjectMeta, Result,
 };
 
 use crate::Counters;
 use crate::checksum::{BLOCK_BYTES, Sums};
 use crate::folder::Folder;
 use crate::holdings::Holdings;
-use crate::tile_store::{not_listed, read_only};
+use crate::tile_store::Reads;
+use crate::told::Told;
 
 /// A stream of a file is read in pieces of so many bytes, a number of whole blocks.
 const PIECE_BYTES: u64 = 16 * BLOCK_BYTES;
@@ -113,13 +112,13 @@ struct Shared {
     counters: Arc<Counters>,
     kept: Mutex<Kept>,
     /// Files that nothing repairs and that were told of.
-    told: Mutex<HashSet<Path>>,
+    told: Told<Path>,
 }
 
 impl OwnTiles {
     /// The tiles of a folder.
     pub fn new(folder: Arc<Folder>, holdings: Arc<Holdings>, counters: Arc<Counters>) -> Self {
-        let (kept, told) = (Mutex::default(), Mutex::default());
+        let (kept, told) = (Mutex::default(), Told::default());
         Self(Arc::new(Shared { folder, holdings, counters, kept, told }))
     }
 
@@ -214,10 +213,10 @@ impl Shared {
             Failure::Missing => self.holdings.gone(location),
             Failure::Damaged(_) => {
                 self.holdings.damaged(location)
-                    || !self.holdings.is_missing(location) && self.is_first(location)
+                    || !self.holdings.is_missing(location) && self.told.is_news(location.clone())
             }
             Failure::Unreadable(error) => {
-                if self.is_first(location) {
+                if self.told.is_news(location.clone()) {
                     tracing::warn!(tile = %location, %error, "a tile cannot be read");
                 }
                 false
@@ -232,10 +231,6 @@ impl Shared {
                 "a tile of this worker is not whole: {failure}"
             );
         }
-    }
-
-    fn is_first(&self, location: &Path) -> bool {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(location.clone())
     }
 }
 
@@ -346,7 +341,7 @@ impl fmt::Display for OwnTiles {
 }
 
 #[async_trait]
-impl ObjectStore for OwnTiles {
+impl Reads for OwnTiles {
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         let (range, head) = (options.range.clone(), options.head);
         let opened = self.run(location, move |shared, location| {
@@ -380,36 +375,5 @@ impl ObjectStore for OwnTiles {
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         let ranges = ranges.to_vec();
         self.run(location, move |shared, location| shared.open(location)?.read_all(&ranges)).await
-    }
-
-    fn list(&self, _: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        stream::once(async { Err(not_listed()) }).boxed()
-    }
-
-    async fn list_with_delimiter(&self, _: Option<&Path>) -> Result<ListResult> {
-        Err(not_listed())
-    }
-
-    async fn put_opts(&self, _: &Path, _: PutPayload, _: PutOptions) -> Result<PutResult> {
-        Err(read_only())
-    }
-
-    async fn put_multipart_opts(
-        &self,
-        _: &Path,
-        _: PutMultipartOptions,
-    ) -> Result<Box<dyn MultipartUpload>> {
-        Err(read_only())
-    }
-
-    fn delete_stream(
-        &self,
-        _: BoxStream<'static, Result<Path>>,
-    ) -> BoxStream<'static, Result<Path>> {
-        stream::once(async { Err(read_only()) }).boxed()
-    }
-
-    async fn copy_opts(&self, _: &Path, _: &Path, _: CopyOptions) -> Result<()> {
-        Err(read_only())
     }
 }

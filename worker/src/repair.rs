@@ -112,7 +112,9 @@ impl Repair {
                     Err(error) => tracing::error!(%error, "a copy ended by itself"),
                 },
                 file = lost.recv() => match file {
-                    Some(file) => queue.push(file),
+                    Some(file) if assigned.files.contains_key(&file) => queue.push(file),
+                    // It was to be here by the assignment before.
+                    Some(_) => {}
                     None => return,
                 },
                 () = queue.next_attempt() => {}

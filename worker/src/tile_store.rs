@@ -26,6 +26,27 @@ use crate::elsewhere::{Elsewhere, reason};
 use crate::holdings::NodeName;
 use crate::own_tiles::OwnTiles;
 
+/// Whatever gives the bytes of tiles: the reading half of a store.
+#[async_trait]
+pub(crate) trait Reads: Send + Sync {
+    /// A tile or a range of it.
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult>;
+
+    /// Ranges of a tile.
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>>;
+}
+
+#[async_trait]
+impl Reads for Arc<dyn ObjectStore> {
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.as_ref().get_opts(location, options).await
+    }
+
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.as_ref().get_ranges(location, ranges).await
+    }
+}
+
 /// Opens tiles by their location below the data root.
 #[derive(Debug)]
 pub struct TileStore {
@@ -68,7 +89,7 @@ impl TileStore {
     async fn read<T, F>(
         &self,
         location: &Path,
-        ask: impl Fn(Arc<dyn ObjectStore>) -> F + Send + Sync,
+        ask: impl Fn(Arc<dyn Reads>) -> F + Send + Sync,
     ) -> Result<T>
     where
         T: Send,
@@ -81,7 +102,7 @@ impl TileStore {
                 return Err(Error::NotSupported { source: text.into() });
             }
             Sources::Whole(store) => {
-                let answer = ask(Arc::clone(store)).await?;
+                let answer = ask(Arc::new(Arc::clone(store))).await?;
                 self.counters.read(Source::Local);
                 return Ok(answer);
             }
@@ -96,7 +117,7 @@ impl TileStore {
         };
         if let Some(elsewhere) = elsewhere {
             for place in elsewhere.places(location) {
-                match elsewhere.ask(&place, location, &ask).await {
+                match elsewhere.ask(&place, location, |store| ask(Arc::new(store))).await {
                     Ok(answer) => {
                         self.counters.read(place.source());
                         return Ok(answer);
@@ -127,11 +148,11 @@ impl fmt::Display for TileStore {
     }
 }
 
-pub(crate) fn read_only() -> Error {
+fn read_only() -> Error {
     Error::NotSupported { source: "tiles are immutable: the store of a node only reads".into() }
 }
 
-pub(crate) fn not_listed() -> Error {
+fn not_listed() -> Error {
     Error::NotSupported {
         source: "tiles are named by plans: the store of a node lists none".into(),
     }

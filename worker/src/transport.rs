@@ -149,7 +149,7 @@ impl Identity {
     }
 }
 
-/// Whether a public key (SubjectPublicKeyInfo as DER) is that of an authority (PEM).
+/// Whether a public key (`SubjectPublicKeyInfo` as DER) is that of an authority (PEM).
 pub fn is_key_of(authority: &[u8], public_key: &[u8]) -> bool {
     let Ok(authority) = CertificateDer::from_pem_slice(authority) else { return false };
     // The anchor has the content of the structure, without its head.

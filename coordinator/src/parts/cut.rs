@@ -14,13 +14,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use catalog::Part;
+use datafusion::common::Result;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, plan_datafusion_err};
 use datafusion::datasource::physical_plan::FileGroup;
 use datafusion::physical_plan::ExecutionPlan;
 
 use crate::distributed;
-use crate::plan::slots::tile_scan;
+use crate::plan::slots::{tile, tile_scan};
 
 /// A tile that a scan reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +58,7 @@ fn collect(scan: &Arc<dyn ExecutionPlan>, slot: usize, tiles: &mut Vec<ScannedTi
         if !seen.insert(location) {
             continue;
         }
-        let (_, pixel) = catalog::tile_of_path(location)
-            .ok_or_else(|| plan_datafusion_err!("{location} is not the location of a tile"))?;
+        let (_, pixel) = tile(location)?;
         let (start, bytes) = (pixel.range().start, file.object_meta.size);
         tiles.push(ScannedTile { start, bytes, slot });
     }

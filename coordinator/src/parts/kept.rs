@@ -149,8 +149,8 @@ impl Kept {
 
     /// The rows of the finished parts, in the order of the parts.
     pub(super) fn read(self) -> SendableRecordBatchStream {
-        let names = (0..self.finished()).map(name).collect();
-        spool::read(self.folder, names, self.schema)
+        let files = self.rows.iter().enumerate().map(|(part, rows)| (name(part), *rows)).collect();
+        spool::read(self.folder, files, self.schema)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufReader};
 use std::sync::Arc;
 
 use datafusion::arrow::compute::BatchCoalescer;
@@ -15,7 +15,7 @@ use datafusion::arrow::ipc::CompressionType;
 use datafusion::arrow::ipc::reader::StreamReader;
 use datafusion::arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::common::{Result, internal_datafusion_err};
+use datafusion::common::Result;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -76,13 +76,14 @@ pub(super) fn schema_of(file: File) -> Result<SchemaRef, ArrowError> {
     Ok(StreamReader::try_new(BufReader::new(file), None)?.schema())
 }
 
-/// The rows of some files, one after the other.
+/// The rows of some files, one after the other, each given with how many rows it has: a file that
+/// was cut off between two batches looks as if it ended there.
 pub(super) fn read(
     folder: Arc<JobFolder>,
-    names: VecDeque<String>,
+    files: VecDeque<(String, u64)>,
     schema: Arc<Schema>,
 ) -> SendableRecordBatchStream {
-    let files = Files { folder, names, open: None };
+    let files = Files { folder, files, open: None };
     let batches = stream::try_unfold(files, |mut files| async {
         // A disk may take its time.
         let step = tokio::task::spawn_blocking(move || files.next().map(|batch| (batch, files)));
@@ -95,20 +96,35 @@ pub(super) fn read(
 
 struct Files {
     folder: Arc<JobFolder>,
-    names: VecDeque<String>,
+    files: VecDeque<(String, u64)>,
     open: Option<Reader>,
 }
 
 impl Files {
     fn next(&mut self) -> Result<Option<RecordBatch>> {
-        loop {
-            if let Some(batch) = self.open.as_mut().and_then(Iterator::next) {
-                return Ok(Some(batch?));
-            }
-            let Some(name) = self.names.pop_front() else { return Ok(None) };
-            let missing = || internal_datafusion_err!("the kept rows {name} are not there");
-            let file = self.folder.open(&name)?.ok_or_else(missing)?;
-            self.open = Some(StreamReader::try_new(BufReader::new(file), None)?);
+        while let Some((name, left)) = self.files.front_mut() {
+            let damaged = |what: &str| {
+                let text = format!("the rows kept in {name} {what}");
+                DataFusionError::IoError(io::Error::new(io::ErrorKind::InvalidData, text))
+            };
+            let reader = match &mut self.open {
+                Some(reader) => reader,
+                closed => {
+                    let file = self.folder.open(name)?.ok_or_else(|| damaged("are gone"))?;
+                    closed.insert(StreamReader::try_new(BufReader::new(file), None)?)
+                }
+            };
+            let Some(batch) = reader.next().transpose()? else {
+                if *left > 0 {
+                    return Err(damaged(&format!("are not whole: {left} are missing")));
+                }
+                (self.open, _) = (None, self.files.pop_front());
+                continue;
+            };
+            let rows = batch.num_rows() as u64;
+            *left = left.checked_sub(rows).ok_or_else(|| damaged("are those of another part"))?;
+            return Ok(Some(batch));
         }
+        Ok(None)
     }
 }

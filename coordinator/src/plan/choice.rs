@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use adql::sky::Pixel;
 use catalog::Placement;
+use object_store::path::Path;
 use url::Url;
 
 /// A holder has clearly more to do than another from so many bytes more, about a second of
@@ -40,12 +41,12 @@ pub struct Candidate {
 }
 
 /// A tile that a query reads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Touched {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Touched<'a> {
     /// Its pixel.
     pub pixel: Pixel,
     /// Its location.
-    pub path: String,
+    pub path: &'a Path,
     /// Whether every worker holds its table.
     pub everywhere: bool,
 }
@@ -95,11 +96,11 @@ impl Choice {
     pub fn of(
         placement: &Placement,
         workers: &[Candidate],
-        touched: &[Touched],
+        touched: &[Touched<'_>],
     ) -> Result<Self, Unavailable> {
         let mut choice = Self::default();
         // Along the sky, so that the tile that an error names is the same each time.
-        let mut cells: BTreeMap<u64, Vec<&Touched>> = BTreeMap::new();
+        let mut cells: BTreeMap<u64, Vec<&Touched<'_>>> = BTreeMap::new();
         for tile in touched {
             cells.entry(placement.cell(tile.pixel)).or_default().push(tile);
         }
@@ -118,7 +119,7 @@ impl Choice {
                         choice.from_elsewhere += 1;
                         stand_in(workers, cell).ok_or_else(|| {
                             let lost = holders.iter().map(|worker| workers[*worker].url.clone());
-                            Unavailable::Tile { path: tile.path.clone(), lost: lost.collect() }
+                            Unavailable::Tile { path: tile.path.to_string(), lost: lost.collect() }
                         })?
                     }
                 };

@@ -103,22 +103,21 @@ impl Slots {
 }
 
 /// The tiles that a plan reads and, in the same order, how many bytes of them at most.
-fn touched(
-    plan: &Arc<dyn ExecutionPlan>,
+fn touched<'a>(
+    plan: &'a Arc<dyn ExecutionPlan>,
     cluster: &ClusterView,
-) -> Result<(Vec<Touched>, Vec<u64>)> {
+) -> Result<(Vec<Touched<'a>>, Vec<u64>)> {
     let (mut tiles, mut bytes) = (Vec::new(), Vec::new());
-    let mut everywhere: HashMap<String, bool> = HashMap::new();
+    let mut everywhere: HashMap<&str, bool> = HashMap::new();
     plan.apply(|node| {
         let Some(scan) = tile_scan(node) else { return Ok(TreeNodeRecursion::Continue) };
         for file in scan.file_groups.iter().flat_map(FileGroup::iter) {
-            let location = &file.object_meta.location;
-            let (folder, pixel) = tile(location)?;
+            let path = &file.object_meta.location;
+            let (folder, pixel) = tile(path)?;
             let is_everywhere = everywhere.entry(folder).or_insert_with_key(|folder| {
                 let table = cluster.snapshot.table_of_path(folder);
                 table.is_some_and(|table| table.is_everywhere(cluster.small_table_bytes))
             });
-            let path = location.to_string();
             tiles.push(Touched { pixel, path, everywhere: *is_everywhere });
             bytes.push(bytes_of(file));
         }
@@ -134,10 +133,12 @@ fn bytes_of(file: &PartitionedFile) -> u64 {
 }
 
 /// The folder of the table of a tile, and its pixel.
-fn tile(location: &Path) -> Result<(String, Pixel)> {
-    let (folder, pixel) = catalog::tile_of_path(location)
-        .ok_or_else(|| plan_datafusion_err!("{location} is not the location of a tile"))?;
-    Ok((folder.to_string(), pixel))
+///
+/// # Errors
+/// When the location is no tile's.
+pub fn tile(location: &Path) -> Result<(&str, Pixel)> {
+    catalog::tile_of_path(location)
+        .ok_or_else(|| plan_datafusion_err!("{location} is not the location of a tile"))
 }
 
 /// The scan of tiles that a node is, if it is one.
