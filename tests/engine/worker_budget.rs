@@ -125,10 +125,12 @@ async fn a_sort_beyond_its_budget_spills_and_gives_its_rows_every_time() {
     }
 }
 
-/// What a query gives, in the order of the first column.
+const GROUP: &str =
+    "SELECT id, COUNT(*), SUM(k) FROM (SELECT id / 2 AS id, k FROM rows) GROUP BY id";
+
+/// What [`GROUP`] gives, in the order of the first column.
 async fn groups(runtime: Arc<RuntimeEnv>, rows: &Arc<MemTable>) -> BTreeMap<i64, (i64, i64)> {
-    let sql = "SELECT id, COUNT(*), SUM(k) FROM (SELECT id / 2 AS id, k FROM rows) GROUP BY id";
-    let batches = session(runtime, rows).sql(sql).await.unwrap().collect().await.unwrap();
+    let batches = session(runtime, rows).sql(GROUP).await.unwrap().collect().await.unwrap();
     let columns = |batch: &RecordBatch| {
         let [ids, counts, sums] =
             [0, 1, 2].map(|i| batch.column(i).as_primitive::<Int64Type>().clone());
@@ -196,6 +198,27 @@ async fn sixty_four_sorts_at_once_all_give_their_rows() {
         .collect();
     let counts: Vec<_> = queries.map(Result::unwrap).collect().await;
     assert_eq!(counts, vec![Ok(40_000); 64]);
+    nothing_is_reserved(&counters).await;
+}
+
+/// That the queries of the other tests do spill.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_must_spill_fails_where_nothing_may_be_spilled() {
+    let (rows, spill) = (Arc::new(table(100_000)), TempDir::new().unwrap());
+    let budget = |query_bytes| Budget {
+        query_bytes,
+        spill: Some(spill.path().to_owned()),
+        spill_bytes: 1,
+        ..Budget::of(1 << 30)
+    };
+    let counters = Counters::default();
+    let sort = runtime(&budget(48 * MIB), &counters);
+    let error = sorted(sort.of_query(None), &rows, WIDE).await.unwrap_err();
+    assert!(error.contains("raise spill_bytes"), "{error}");
+    let group = runtime(&budget(10 * MIB), &counters);
+    let frame = session(group.of_query(None), &Arc::new(table(400_000))).sql(GROUP).await.unwrap();
+    let error = frame.collect().await.unwrap_err().to_string();
+    assert!(error.contains("raise spill_bytes"), "{error}");
     nothing_is_reserved(&counters).await;
 }
 
