@@ -15,8 +15,8 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::object_store::memory::InMemory;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt as _;
-use futures::stream::FuturesUnordered;
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 use worker::memory::{Budget, Memory};
 use worker::session::{NodeRuntime, session_config};
 use worker::{Counters, NodeName};
@@ -190,13 +190,12 @@ async fn sixty_four_sorts_at_once_all_give_their_rows() {
     // In memory alone they would take twice as much.
     let budget = Budget { spill: Some(spill.path().to_owned()), ..Budget::of(512 * MIB) };
     let runtime = runtime(&budget, &counters);
-    let queries: FuturesUnordered<_> = (0..64)
-        .map(|query| {
-            let (runtime, rows) = (runtime.of_query(Some(&query.to_string())), Arc::clone(&rows));
-            tokio::spawn(async move { sorted(runtime, &rows, 5).await })
-        })
-        .collect();
-    let counts: Vec<_> = queries.map(Result::unwrap).collect().await;
+    let mut queries = JoinSet::new();
+    for query in 0..64 {
+        let (runtime, rows) = (runtime.of_query(Some(&query.to_string())), Arc::clone(&rows));
+        queries.spawn(async move { sorted(runtime, &rows, 5).await });
+    }
+    let counts = queries.join_all().await;
     assert_eq!(counts, vec![Ok(40_000); 64]);
     nothing_is_reserved(&counters).await;
 }
