@@ -24,8 +24,13 @@ const BETWEEN_NODES: [&str; 2] = ["NetworkBoundary", "WorkerConnection"];
 /// All repartitions of a query are one part: each spills whatever it is refused.
 const REPARTITION: &str = "RepartitionExec[";
 
-/// The merge of sorted partitions holds a few batches of each, when their sorts hold most.
+/// The merge of sorted partitions holds a few batches of each. Their texts are views of what the
+/// sorts hold for merges of their own, and each batch counts all that it has views of: the same
+/// bytes many times.
 const SORTED_MERGE: &str = "SortPreservingMergeExec[";
+
+/// So many budgets such a merge may count, beside sorts: two or three batches of each partition.
+const COUNTED_TIMES: usize = 3;
 
 /// The part of all repartitions; consumers count from zero.
 const OF_REPARTITIONS: usize = usize::MAX;
@@ -39,6 +44,8 @@ pub(super) struct Shares {
     members: HashMap<usize, (usize, bool)>,
     /// Held by those that cannot spill.
     fixed: usize,
+    /// Held by merges of sorted partitions.
+    sorted: usize,
     /// Held by rows between nodes.
     between: usize,
 }
@@ -112,7 +119,7 @@ impl Part {
 impl Shares {
     pub(super) fn new(bytes: usize) -> Self {
         let (parts, members) = (HashMap::new(), HashMap::new());
-        Self { bytes, parts, members, fixed: 0, between: 0 }
+        Self { bytes, parts, members, fixed: 0, sorted: 0, between: 0 }
     }
 
     /// What one query may have.
@@ -122,7 +129,8 @@ impl Shares {
 
     /// What counts for the query on its node.
     pub(super) fn charged(&self) -> usize {
-        self.held() + self.between
+        let sorted = if self.sorts() { self.sorted.min(self.aside()) } else { self.sorted };
+        self.held() + sorted + self.between
     }
 
     /// What counts against the budget of the query.
@@ -130,10 +138,18 @@ impl Shares {
         self.parts.values().map(|part| part.charged).sum::<usize>() + self.fixed
     }
 
+    /// What is kept for those that cannot spill.
+    fn aside(&self) -> usize {
+        (self.bytes / 3).min(ASIDE_BYTES)
+    }
+
+    fn sorts(&self) -> bool {
+        self.parts.values().any(|part| part.sorts)
+    }
+
     /// What one part may have.
     fn share(&self) -> usize {
-        let aside = (self.bytes / 3).min(ASIDE_BYTES);
-        self.bytes.saturating_sub(self.fixed.max(aside)) / self.parts.len().max(1)
+        self.bytes.saturating_sub(self.fixed.max(self.aside())) / self.parts.len().max(1)
     }
 
     pub(super) fn register(&mut self, consumer: &MemoryConsumer) {
@@ -183,14 +199,13 @@ impl Shares {
     ) -> Result<Need, Refusal> {
         let share = self.share();
         let Some((key, merges)) = self.members.get(&reservation.consumer().id()).copied() else {
-            let name = reservation.consumer().name();
-            return match name.starts_with(SORTED_MERGE) {
-                _ if self.held() + more > self.bytes && !is_between_nodes(reservation) => {
-                    Err(Refusal::Whole)
-                }
-                true => Ok(Need::Batches),
-                false => Ok(Need::Fixed),
+            let times = if self.sorts() { COUNTED_TIMES } else { 1 };
+            let (fits, need) = match Side::of(reservation) {
+                Side::Fixed => (self.held() + more <= self.bytes, Need::Fixed),
+                Side::Sorted => (self.sorted + more <= times * self.bytes, Need::Batches),
+                Side::Between => (true, Need::Batches),
             };
+            return if fits { Ok(need) } else { Err(Refusal::Whole) };
         };
         let part = self.parts.entry(key).or_default();
         let mut then = part.clone();
@@ -208,7 +223,9 @@ impl Shares {
         let (wanted, limit) = if merges || is_first {
             (then.held(), share)
         } else if part.sorts {
-            (then.spillable, share / 2)
+            // Its rows are no more one while they are sorted to be spilled or given away.
+            let is_sorting = reservation.size() < part.spillable;
+            (then.spillable, if is_sorting { share } else { share / 2 })
         } else {
             (reservation.size() + more, share - (share / 2).min(ASIDE_BYTES))
         };
@@ -256,10 +273,27 @@ impl Shares {
     }
 
     fn side(&mut self, reservation: &MemoryReservation) -> &mut usize {
-        if is_between_nodes(reservation) { &mut self.between } else { &mut self.fixed }
+        match Side::of(reservation) {
+            Side::Fixed => &mut self.fixed,
+            Side::Sorted => &mut self.sorted,
+            Side::Between => &mut self.between,
+        }
     }
 }
 
-fn is_between_nodes(reservation: &MemoryReservation) -> bool {
-    BETWEEN_NODES.contains(&reservation.consumer().name())
+/// Where a consumer that has no part counts.
+enum Side {
+    Fixed,
+    Sorted,
+    Between,
+}
+
+impl Side {
+    fn of(reservation: &MemoryReservation) -> Self {
+        match reservation.consumer().name() {
+            name if name.starts_with(SORTED_MERGE) => Self::Sorted,
+            name if BETWEEN_NODES.contains(&name) => Self::Between,
+            _ => Self::Fixed,
+        }
+    }
 }
