@@ -23,6 +23,7 @@ mod transport;
 mod traps;
 mod votable_format;
 mod worker_bed;
+mod worker_budget;
 mod worker_copies;
 mod worker_health;
 mod worker_memory;

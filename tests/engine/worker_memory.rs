@@ -12,11 +12,11 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::object_store::memory::InMemory;
-use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::prelude::SessionContext;
 use futures::StreamExt as _;
 use tempfile::TempDir;
 use worker::memory::{Budget, Memory};
-use worker::session::NodeRuntime;
+use worker::session::{NodeRuntime, session_config};
 use worker::{Counters, NodeName};
 
 use crate::in_process::{cluster, hats};
@@ -34,8 +34,7 @@ fn runtime(budget: &Budget, counters: &Counters) -> NodeRuntime {
 
 /// Runs SQL of DataFusion with a runtime and gives the number of rows.
 async fn run(runtime: Arc<RuntimeEnv>, sql: &str) -> Result<usize, String> {
-    let config = SessionConfig::new().with_target_partitions(2);
-    let config = config.with_sort_spill_reservation_bytes(MIB);
+    let config = session_config().with_target_partitions(2);
     let state = SessionStateBuilder::new().with_default_features().with_config(config);
     let context = SessionContext::new_with_state(state.with_runtime_env(runtime).build());
     let frame = context.sql(sql).await.unwrap();
@@ -62,14 +61,14 @@ fn tasks_of_one_query_share_its_budget_and_no_other() {
     // Tasks without a name are queries of their own, within what is left.
     let (nameless, last) = (take(None), take(None));
     nameless.try_grow(5 * MIB).unwrap();
-    let error = last.try_grow(1).unwrap_err().to_string();
+    let error = nameless.try_grow(4 * MIB).unwrap_err().to_string();
     assert!(
         error.contains("the queries of worker http://127.0.0.1:9001 hold 25.0 MB of"),
         "{error}"
     );
     drop((first, second));
     assert_eq!(memory.node().reserved(), 15 * MIB, "what a query held goes back");
-    last.try_grow(10 * MIB).unwrap();
+    last.try_grow(8 * MIB).unwrap();
     drop((other, nameless, last));
     assert_eq!(memory.node().reserved(), 0);
 }
@@ -133,7 +132,7 @@ async fn queries_spill_within_a_limit_that_its_error_names() {
 #[test]
 fn what_dead_processes_spilled_is_removed_and_nothing_else() {
     let parent = TempDir::new().unwrap();
-    let budget = Budget { spill: Some(parent.path().to_owned()), ..Budget::of(MIB) };
+    let budget = Budget { spill: Some(parent.path().to_owned()), ..Budget::of(1 << 30) };
     let counters = Counters::default();
     let alive = runtime(&budget, &counters);
     let dead = parent.path().join("armilla-spill-of-a-dead-process");
@@ -153,7 +152,7 @@ fn what_dead_processes_spilled_is_removed_and_nothing_else() {
 #[test]
 fn a_spill_folder_that_is_none_is_named() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let budget = Budget { spill: Some(file.path().join("spill")), ..Budget::of(MIB) };
+    let budget = Budget { spill: Some(file.path().join("spill")), ..Budget::of(1 << 30) };
     let runtime =
         NodeRuntime::new(Arc::new(InMemory::new()), &budget, &name(), &Counters::default());
     let error = runtime.err().unwrap().to_string();

@@ -211,6 +211,8 @@ fn task_session(
     let ours = session::session_config();
     config.options_mut().execution.target_partitions = ours.options().execution.target_partitions;
     config.options_mut().execution.parquet = ours.options().execution.parquet.clone();
+    config.options_mut().execution.sort_spill_reservation_bytes =
+        ours.options().execution.sort_spill_reservation_bytes;
     let mut state = builder
         .with_distributed_channel_resolver(channels)
         .with_distributed_worker_plan_rewrite_handler(move |event: WorkerPlanRewriteEvent<'_>| {

@@ -35,6 +35,19 @@ pub enum Error {
         /// What each place said.
         reasons: String,
     },
+    /// Queries would fail for want of memory whatever they ask.
+    #[error(
+        "{given} are too little memory for one query: with {partitions} partitions it needs \
+         {needed}, and more for wide rows; raise query_memory, and memory beyond it"
+    )]
+    LittleMemory {
+        /// What one query may have.
+        given: String,
+        /// What it needs.
+        needed: String,
+        /// The partitions that are sorted at the same time.
+        partitions: usize,
+    },
     /// Another process has the worker's folder.
     #[error(
         "the folder {} is in use by another process: stop it, or give this worker a folder of its \
@@ -104,6 +117,7 @@ impl Error {
             Self::OpenPort { .. }
             | Self::Identity(_)
             | Self::Copy { .. }
+            | Self::LittleMemory { .. }
             | Self::InUse { .. }
             | Self::Newer { .. }
             | Self::Malformed { .. }

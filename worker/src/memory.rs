@@ -2,20 +2,24 @@
 //! it fails alone.
 //!
 //! All tasks of one query on a node share one pool, found by the name of the query; a pool grows
-//! within the query's budget and the node's at once. Operators that can spill do so at their share
-//! of either; what a query holds goes back when its last task is gone.
+//! within the query's budget and the node's at once. Within a query the operators that can spill
+//! have [`shares`]; on the node memory goes to who comes first, and a query that has less than its
+//! fair share can grow to it. What a query holds goes back when its last task is gone.
+
+mod shares;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use datafusion::common::DataFusionError;
-use datafusion::error::Result;
+use datafusion::common::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::memory_pool::{
-    FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation, human_readable_size,
+    MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation, human_readable_size,
 };
 
+use self::shares::{Need, Refusal, Shares};
+use crate::Error;
 use crate::holdings::NodeName;
 
 /// What queries may use of a node.
@@ -32,6 +36,9 @@ pub struct Budget {
 }
 
 impl Budget {
+    /// With less for each partition of a query, not even narrow rows can be sorted.
+    const PARTITION_BYTES: usize = 4 * 1024 * 1024;
+
     /// What queries may spill unless it is said otherwise.
     pub const SPILL_BYTES: u64 = 100 * 1024 * 1024 * 1024;
 
@@ -44,32 +51,44 @@ impl Budget {
             spill_bytes: Self::SPILL_BYTES,
         }
     }
+
+    /// Says whether queries of so many partitions can be sorted and grouped at all.
+    ///
+    /// # Errors
+    /// When one may have too little.
+    pub fn check(&self, partitions: usize) -> Result<(), Error> {
+        let needed = partitions.saturating_mul(Self::PARTITION_BYTES);
+        let given = self.query_bytes.min(self.memory_bytes);
+        if given < needed {
+            let [given, needed] = [given, needed].map(human_readable_size);
+            return Err(Error::LittleMemory { given, needed, partitions });
+        }
+        Ok(())
+    }
 }
 
 /// The memory of a node and of its queries.
 #[derive(Debug)]
 pub struct Memory {
-    node: Arc<dyn MemoryPool>,
+    node: Arc<NodePool>,
+    pool: Arc<dyn MemoryPool>,
     query_bytes: usize,
-    name: NodeName,
     queries: Mutex<HashMap<String, Weak<QueryPool>>>,
 }
 
 impl Memory {
     /// The memory that a budget names, for messages with the name of its node.
     pub fn new(budget: &Budget, name: NodeName) -> Self {
-        let node = Arc::new(NodePool {
-            fair: FairSpillPool::new(budget.memory_bytes),
-            bytes: budget.memory_bytes,
-            name: name.clone(),
-        });
+        let node = NodePool { bytes: budget.memory_bytes, name, state: Mutex::default() };
+        let node = Arc::new(node);
         let query_bytes = budget.query_bytes.min(budget.memory_bytes);
-        Self { node, query_bytes, name, queries: Mutex::default() }
+        let pool = Arc::<NodePool>::clone(&node);
+        Self { node, pool, query_bytes, queries: Mutex::default() }
     }
 
     /// The memory of the whole node.
     pub fn node(&self) -> &Arc<dyn MemoryPool> {
-        &self.node
+        &self.pool
     }
 
     /// The memory of a query, shared by all that name it; without a name, by none.
@@ -86,71 +105,104 @@ impl Memory {
     }
 
     fn new_pool(&self) -> QueryPool {
-        QueryPool {
-            fair: FairSpillPool::new(self.query_bytes),
-            bytes: self.query_bytes,
-            node: Arc::clone(&self.node),
-            name: self.name.clone(),
-        }
+        let shares = Mutex::new(Shares::new(self.query_bytes));
+        QueryPool { shares, node: Arc::clone(&self.node) }
     }
 }
 
-/// Says who asked for how much of what.
-fn exceeded(
-    reservation: &MemoryReservation,
-    additional: usize,
-    whose: &str,
-    (held, bytes): (usize, usize),
-    advice: &str,
-) -> DataFusionError {
-    let [more, held, limit] = [additional, held, bytes].map(human_readable_size);
-    let operator = reservation.consumer().name();
-    DataFusionError::ResourcesExhausted(format!(
-        "{operator} asked for {more} more, and {whose} {held} of the {limit} that {advice}"
-    ))
-}
-
 /// The memory of all queries of a node.
+///
+/// Who comes first has it, up to a point: a query beyond its fair share leaves a quarter to those
+/// below theirs, and an operator that can spill leaves an eighth to those that cannot. A query that
+/// is alone has all of it. Fair shares are of the queries that hold something. What cannot wait is
+/// not refused within them, nor are a few batches to begin and to end with: when many queries come
+/// while a few hold nearly everything, all together hold more than they may for a while.
 #[derive(Debug)]
 struct NodePool {
-    fair: FairSpillPool,
     bytes: usize,
     name: NodeName,
+    state: Mutex<NodeState>,
 }
 
+#[derive(Debug, Default)]
+struct NodeState {
+    used: usize,
+    /// Queries that hold something.
+    queries: usize,
+}
+
+impl NodePool {
+    fn state(&self) -> MutexGuard<'_, NodeState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives more to a query, or else says what all queries hold.
+    fn take(&self, before: usize, after: usize, need: Need) -> Result<(), usize> {
+        let more = after.saturating_sub(before);
+        if more == 0 {
+            return Ok(());
+        }
+        let mut state = self.state();
+        let queries = state.queries + usize::from(before == 0);
+        let (fair, is_alone) = (self.bytes / queries, queries == 1);
+        let to_fair = if after <= fair || is_alone { 0 } else { self.bytes / 4 };
+        let leaves = |left| state.used + more + left <= self.bytes;
+        let granted = match need {
+            Need::Batches => more <= fair || leaves(0),
+            Need::Fixed => after <= fair || leaves(to_fair),
+            Need::Spillable => leaves(if is_alone { 0 } else { to_fair + self.bytes / 8 }),
+        };
+        if !granted {
+            return Err(state.used);
+        }
+        *state = NodeState { used: state.used + more, queries };
+        Ok(())
+    }
+
+    /// A query holds more or less, whatever there is.
+    fn account(&self, before: usize, after: usize) {
+        let mut state = self.state();
+        state.used = state.used + after - before;
+        state.queries = state.queries + usize::from(after > 0) - usize::from(before > 0);
+    }
+
+    fn exceeded(&self, operator: &str, more: usize, used: usize) -> DataFusionError {
+        let is_left = used + more <= self.bytes;
+        let left = if is_left { ", and leave the rest to queries that hold less" } else { "" };
+        let [more, used, limit] = [more, used, self.bytes].map(human_readable_size);
+        DataFusionError::ResourcesExhausted(format!(
+            "{operator} asked for {more} more, and the queries of {} hold {used} of the {limit} \
+             that they may have together{left}: ask again when others have ended, or raise memory",
+            self.name
+        ))
+    }
+}
+
+/// What runs in no query is none of the queries, and comes first.
 impl MemoryPool for NodePool {
     fn name(&self) -> &'static str {
         "node"
     }
 
-    fn register(&self, consumer: &MemoryConsumer) {
-        self.fair.register(consumer);
+    fn grow(&self, _: &MemoryReservation, additional: usize) {
+        self.state().used += additional;
     }
 
-    fn unregister(&self, consumer: &MemoryConsumer) {
-        self.fair.unregister(consumer);
+    fn shrink(&self, _: &MemoryReservation, shrink: usize) {
+        self.state().used -= shrink;
     }
 
-    fn grow(&self, reservation: &MemoryReservation, additional: usize) {
-        self.fair.grow(reservation, additional);
-    }
-
-    fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
-        self.fair.shrink(reservation, shrink);
-    }
-
-    fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
-        self.fair.try_grow(reservation, additional).map_err(|_| {
-            let whose = format!("the queries of {} hold", self.name);
-            let advice =
-                "they may have together: ask again when others have ended, or raise memory";
-            let held = (self.reserved(), self.bytes);
-            exceeded(reservation, additional, &whose, held, advice)
-        })
+    fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> DataFusionResult<()> {
+        let mut state = self.state();
+        if state.used + additional > self.bytes {
+            return Err(self.exceeded(reservation.consumer().name(), additional, state.used));
+        }
+        state.used += additional;
+        Ok(())
     }
 
     fn reserved(&self) -> usize {
-        self.fair.reserved()
+        self.state().used
     }
 
     fn memory_limit(&self) -> MemoryLimit {
@@ -167,10 +219,35 @@ impl fmt::Display for NodePool {
 /// The memory of one query on a node.
 #[derive(Debug)]
 struct QueryPool {
-    fair: FairSpillPool,
-    bytes: usize,
-    node: Arc<dyn MemoryPool>,
-    name: NodeName,
+    shares: Mutex<Shares>,
+    node: Arc<NodePool>,
+}
+
+impl QueryPool {
+    fn shares(&self) -> MutexGuard<'_, Shares> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn exceeded(&self, operator: &str, more: usize, shares: &Shares, why: &Refusal) -> String {
+        let name = &self.node.name;
+        let (held, bytes) = (shares.held(), shares.bytes());
+        let [more, held, query] = [more, held, bytes].map(human_readable_size);
+        match why {
+            Refusal::Whole => format!(
+                "{operator} asked for {more} more, and the query holds on {name} {held} of the \
+                 {query} that one query may have there: narrow the query, or raise query_memory"
+            ),
+            Refusal::Share { limit, wanted } => {
+                let enough = bytes.saturating_mul(*wanted).div_ceil((*limit).max(1));
+                let [limit, enough] = [*limit, enough].map(human_readable_size);
+                format!(
+                    "{operator} asked for {more} more, beyond the {limit} that are its share of \
+                     the {query} that one query may have on {name}: narrow the query, or raise \
+                     query_memory to {enough} or more"
+                )
+            }
+        }
+    }
 }
 
 impl MemoryPool for QueryPool {
@@ -179,48 +256,58 @@ impl MemoryPool for QueryPool {
     }
 
     fn register(&self, consumer: &MemoryConsumer) {
-        self.fair.register(consumer);
-        self.node.register(consumer);
+        self.shares().register(consumer);
     }
 
     fn unregister(&self, consumer: &MemoryConsumer) {
-        self.fair.unregister(consumer);
-        self.node.unregister(consumer);
+        let mut shares = self.shares();
+        let before = shares.charged();
+        shares.unregister(consumer);
+        self.node.account(before, shares.charged());
     }
 
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
-        self.fair.grow(reservation, additional);
-        self.node.grow(reservation, additional);
+        let mut shares = self.shares();
+        let before = shares.charged();
+        let _granted = shares.grow(reservation, additional);
+        self.node.account(before, shares.charged());
     }
 
     fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
-        self.fair.shrink(reservation, shrink);
-        self.node.shrink(reservation, shrink);
+        let mut shares = self.shares();
+        let before = shares.charged();
+        shares.shrink(reservation, shrink);
+        self.node.account(before, shares.charged());
     }
 
-    fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
-        self.fair.try_grow(reservation, additional).map_err(|_| {
-            let whose = format!("the query holds on {}", self.name);
-            let advice = "one query may have there: narrow the query, or raise query_memory";
-            exceeded(reservation, additional, &whose, (self.reserved(), self.bytes), advice)
+    fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> DataFusionResult<()> {
+        let mut shares = self.shares();
+        let operator = reservation.consumer().name();
+        let need = shares.ask(reservation, additional).map_err(|why| {
+            let text = self.exceeded(operator, additional, &shares, &why);
+            DataFusionError::ResourcesExhausted(text)
         })?;
-        self.node
-            .try_grow(reservation, additional)
-            .inspect_err(|_| self.fair.shrink(reservation, additional))
+        let before = shares.charged();
+        let undo = shares.grow(reservation, additional);
+        let taken = self.node.take(before, shares.charged(), need);
+        taken.map_err(|used| {
+            shares.undo(reservation, additional, undo);
+            self.node.exceeded(operator, additional, used)
+        })
     }
 
     fn reserved(&self) -> usize {
-        self.fair.reserved()
+        self.shares().charged()
     }
 
     fn memory_limit(&self) -> MemoryLimit {
-        MemoryLimit::Finite(self.bytes)
+        MemoryLimit::Finite(self.shares().bytes())
     }
 }
 
 impl fmt::Display for QueryPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bytes = human_readable_size(self.bytes);
-        write!(f, "memory of one query on {} ({bytes})", self.name)
+        let bytes = human_readable_size(self.shares().bytes());
+        write!(f, "memory of one query on {} ({bytes})", self.node.name)
     }
 }

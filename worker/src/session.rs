@@ -58,13 +58,14 @@ impl NodeRuntime {
     /// can spill do so at their share of the budget; others fail alone.
     ///
     /// # Errors
-    /// When the folder for spilled data cannot be made.
+    /// When the budget is too small for any query, or the folder for spilled data cannot be made.
     pub fn new(
         tiles: Arc<dyn ObjectStore>,
         budget: &Budget,
         name: &NodeName,
         counters: &Counters,
     ) -> std::result::Result<Self, Error> {
+        budget.check(session_config().target_partitions())?;
         let memory = Memory::new(budget, name.clone());
         counters.watch_memory(Arc::clone(memory.node()));
         let spill = Spill::open(budget.spill.as_deref(), budget.spill_bytes, name.clone())?;
@@ -98,6 +99,8 @@ pub fn session_config() -> SessionConfig {
     // several tasks (engine.md T6): never fewer than two.
     let mut config = SessionConfig::new().with_target_partitions(cores.max(2));
     let options = config.options_mut();
+    // What a sort needs to merge is kept for it by the pool of its query, in proportion.
+    options.execution.sort_spill_reservation_bytes = 0;
     options.execution.parquet.pushdown_filters = true;
     options.execution.parquet.reorder_filters = true;
     // Scans balance their files themselves.
