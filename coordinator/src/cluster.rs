@@ -75,6 +75,8 @@ struct Member {
     load: AtomicU64,
     /// Whether it reads what it does not hold from elsewhere, as it said last.
     falls_back: AtomicBool,
+    /// Whether it followed this very assignment when it was first heard: it held its tiles before.
+    followed: AtomicBool,
     /// Why it was not reached, if it was not when it was last asked.
     failure: Mutex<Option<String>>,
 }
@@ -131,7 +133,8 @@ impl Cluster {
             let url = config.workers.iter().find(|known| known.as_str() == url);
             let url = url.expect("the placement has the configured workers").clone();
             let (load, falls_back) = (AtomicU64::new(0), AtomicBool::new(false));
-            Arc::new(Member { url, health, load, falls_back, failure: Mutex::default() })
+            let (followed, failure) = (AtomicBool::new(false), Mutex::default());
+            Arc::new(Member { url, health, load, falls_back, followed, failure })
         };
         let members = placement.workers().iter().map(member).collect();
         Self {
@@ -178,8 +181,9 @@ impl Cluster {
         &self.channels
     }
 
-    /// Waits until every worker holds its tiles; after a while, only until each tile is whole with
-    /// one that is there: the others copy beside the queries.
+    /// Waits until every worker holds its tiles; after a while, only until each has a holder that
+    /// has all of its own, or lacks some of what it had before this start: what it lacks is copied
+    /// beside the queries.
     ///
     /// # Errors
     /// When none is there.
@@ -202,7 +206,11 @@ impl Cluster {
                 }
                 return Ok(());
             }
-            if !waits && self.placement.is_held(is_complete) {
+            let had_them = |worker: usize| {
+                let is_up = matches!(all[worker], Health::Up { .. });
+                is_up && self.members[worker].followed.load(Ordering::Relaxed)
+            };
+            if !waits && self.placement.is_held(|worker| is_complete(worker) || had_them(worker)) {
                 let workers = all.len();
                 tracing::warn!(complete, workers, "serving, while some workers copy tiles");
                 return Ok(());
@@ -379,9 +387,12 @@ impl Watcher {
     async fn heard(&self, observed: &mut Observed, status: &Status) {
         let worker = self.member.url.as_str();
         self.member.falls_back.store(status.fallback, Ordering::Relaxed);
-        if observed.heard(status, self.digest)
-            && let Err(error) = self.client.assign(&self.assignment).await
-        {
+        let is_first = observed.health() == Health::Unheard;
+        let wants = observed.heard(status, self.digest);
+        if is_first {
+            self.member.followed.store(!wants, Ordering::Relaxed);
+        }
+        if wants && let Err(error) = self.client.assign(&self.assignment).await {
             tracing::warn!(worker, %error, "worker does not take its assignment");
         }
     }

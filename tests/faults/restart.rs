@@ -1,9 +1,16 @@
-//! The coordinator is killed and started again, with jobs in every phase.
+//! The coordinator is killed and started again: with jobs in every phase, without its state, and with
+//! other settings.
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tests::cluster::tiles;
 use tests::jobs::{JobList, JobResource};
+use tests::verdict::Verdict;
 use tests::{Cluster, places};
 
-use crate::scene::{RECOVERY, Scene, pass};
+use crate::scene::{RECOVERY, Scene, gauge, pass, wait_until};
 
 const SHORT: &str = "SELECT COUNT(*) AS n FROM demo.object WHERE nSources >= 0";
 
@@ -67,4 +74,47 @@ fn jobs_in_every_phase_survive_a_coordinator() {
     assert_eq!(pending.phase(), "PENDING");
     pending.run();
     assert_eq!(pending.wait_for_end(), "COMPLETED", "{}", pending.text(""));
+}
+
+/// Workers follow an assignment that the coordinator does not know any more, or one of the same
+/// numbers that says something else: they take the new one, and read what is their own.
+#[test]
+fn a_coordinator_without_its_state_or_with_other_settings_assigns_anew() {
+    let Some(scene) = Scene::take() else { return };
+    let mut cluster = scene.cluster();
+    let held = |cluster: &Cluster| -> Vec<BTreeSet<PathBuf>> {
+        let of = |folder: &PathBuf| -> BTreeSet<PathBuf> {
+            let below = |tile: PathBuf| tile.strip_prefix(folder).map(Path::to_owned).ok();
+            tiles(folder).into_iter().filter_map(below).collect()
+        };
+        cluster.folders().iter().map(of).collect()
+    };
+    let twice = held(&cluster);
+    let all: BTreeSet<PathBuf> = twice.iter().flatten().cloned().collect();
+    assert!(twice.iter().any(|one| one.len() < all.len()), "not all is everywhere");
+    cluster.kill_coordinator();
+    fs::remove_dir_all(cluster.state()).expect("the state goes");
+    let settings: [(&[&str], Vec<BTreeSet<PathBuf>>); 2] = [
+        (&["--replicas", "2"], twice),
+        (&["--replicas", "2", "--small-table", "100GiB"], vec![all; 3]),
+    ];
+    for (flags, wanted) in settings {
+        cluster.set_coordinator_flags(flags);
+        cluster.restart_coordinator();
+        wait_until(&format!("folders are as {flags:?} has it"), RECOVERY, || {
+            held(&cluster) == wanted
+        });
+        let elsewhere = |cluster: &Cluster| -> u64 {
+            let reads = |worker, from| gauge(worker, "armilla_tile_reads_total", from);
+            let of = |worker| reads(worker, "peer") + reads(worker, "origin");
+            cluster.workers().into_iter().map(of).sum()
+        };
+        let before = elsewhere(&cluster);
+        for known in &scene.known {
+            let came = cluster.tap().ask(&known.question.adql);
+            assert_eq!(known.judge(&came, &cluster.names()), Verdict::Right, "{flags:?}");
+        }
+        assert_eq!(elsewhere(&cluster), before, "{flags:?}: each reads its own");
+        cluster.kill_coordinator();
+    }
 }

@@ -184,6 +184,16 @@ impl Cluster {
         self.coordinator = Some(started.unwrap_or_else(|e| panic!("it did not start: {e:?}")));
     }
 
+    /// Gives the coordinator other flags, from its next start.
+    pub fn set_coordinator_flags(&mut self, flags: &[&str]) {
+        self.site.plan.coordinator_flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    }
+
+    /// The folder of the coordinator's state, unless a flag names another.
+    pub fn state(&self) -> PathBuf {
+        self.site.state()
+    }
+
     /// Where the workers are: their links can be cut.
     pub fn hosts(&self) -> &Hosts {
         &self.site.hosts
@@ -379,14 +389,22 @@ impl Site {
         command
     }
 
+    fn state(&self) -> PathBuf {
+        self.path("state")
+    }
+
     fn start_coordinator(&mut self) -> Result<Server, NotReady> {
         let list = self.urls.join(",");
         let mut command = armilla(["coordinator", "--listen", &self.listen, "--workers", &list]);
-        command.arg("--data").arg(&self.data).args(["--small-table", "0"]);
+        command.arg("--data").arg(&self.data);
         self.with_certificate(&mut command, self.hosts.coordinator());
         command.args(&self.plan.coordinator_flags);
-        if !self.plan.coordinator_flags.iter().any(|flag| flag == "--state") {
-            command.arg("--state").arg(self.path("state"));
+        let given = |name: &str| self.plan.coordinator_flags.iter().any(|flag| flag == name);
+        if !given("--small-table") {
+            command.args(["--small-table", "0"]);
+        }
+        if !given("--state") {
+            command.arg("--state").arg(self.state());
         }
         let server = Server::start(&mut command)?;
         let address = server.url().split_once("://").map_or("", |(_, rest)| rest);
