@@ -3,7 +3,7 @@
 //!
 //! All tasks of one query on a node share one pool, found by the name of the query; a pool grows
 //! within the query's budget and the node's at once. Within a query the operators that can spill
-//! have [`shares`]; on the node memory goes to who comes first, and a query that has less than its
+//! have `shares`; on the node memory goes to who comes first, and a query that has less than its
 //! fair share can grow to it. What a query holds goes back when its last task is gone.
 
 mod shares;
