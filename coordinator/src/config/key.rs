@@ -215,7 +215,7 @@ pub const KEYS: &[Key] = &[
         value: "BYTES",
         default: "",
         defaults: &[],
-        help: "memory for one query on one node; without it, half of memory",
+        help: "memory for one query on one node, at least 4MiB for each core; without it, half of memory",
         wanted: SIZE,
         commands: &[Serve, Coordinator, Worker, Query, Explain],
     },
