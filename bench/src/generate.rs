@@ -1,68 +1,102 @@
-//! A synthetic table of any size, written as HATS: what other measurements read, and how fast the
-//! generator and the writer are.
+//! The tables of the synthetic sky, of any size, written as HATS: what other measurements read, and
+//! how fast the generator and the writer are.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
-use catalog::synthetic::{Content, Sky};
+use anyhow::{Result, ensure};
+use catalog::synthetic::{Columns, Content, Footprint, Sky, Table};
 use catalog::write::{Progress, Step};
-use clap::Args;
+use clap::{Args, ValueEnum};
+
+/// Which sky.
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// Objects
+    #[arg(long, alias = "rows", value_name = "COUNT")]
+    objects: u64,
+    /// Which of all skies
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Where there are objects
+    #[arg(long, value_enum, default_value = "survey")]
+    footprint: Part,
+    /// Visits of each field over ten years; the deep ones have ten times as many
+    #[arg(long, default_value_t = 40)]
+    visits: u32,
+}
+
+/// A part of the sky.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    All,
+    Survey,
+}
 
 /// What is generated.
 #[derive(Debug, Args)]
 pub(crate) struct Generate {
-    /// Objects
-    #[arg(long, value_name = "ROWS")]
-    rows: u64,
-    /// Folder in which the table appears, as DIR/SCHEMA/TABLE
+    #[command(flatten)]
+    which: Which,
+    /// Folder in which the tables appear, as DIR/SCHEMA/TABLE
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Which of all skies
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Columns beside the spatial index, 3 to 33
-    #[arg(long, default_value_t = 24)]
-    columns: usize,
-    /// Schema and table
-    #[arg(long, value_name = "SCHEMA.TABLE", default_value = "bench.object")]
-    table: String,
-    /// Makes the sources of the objects too, as SCHEMA.source
-    #[arg(long)]
-    sources: bool,
+    /// Tables: object, source, forcedSource, diaObject, diaSource, visit, ccdVisit
+    #[arg(long, value_delimiter = ',', default_value = "object")]
+    tables: Vec<Table>,
+    /// Columns of object beside the spatial index: how many, `all` (1,296), or names with commas
+    #[arg(long, value_parser = columns, default_value = "24")]
+    columns: Columns,
+    /// Schema of the tables
+    #[arg(long, default_value = "bench")]
+    schema: String,
+}
+
+impl Which {
+    pub(crate) fn sky(&self) -> Sky {
+        let footprint = match self.footprint {
+            Part::All => Footprint::All,
+            Part::Survey => Footprint::Survey,
+        };
+        Sky::with(self.objects, self.seed, footprint, self.visits)
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "what clap takes as the parser of a value")]
+fn columns(text: &str) -> Result<Columns> {
+    Ok(match text.parse() {
+        Ok(count) => Columns::First(count),
+        Err(_) if text == "all" => Columns::All,
+        Err(_) => Columns::Named(text.split(',').map(|name| name.trim().to_owned()).collect()),
+    })
 }
 
 #[expect(clippy::print_stdout, reason = "a report to the person who asked for it")]
 pub(crate) fn run(wanted: &Generate) -> Result<()> {
-    let name = wanted.table.split_once('.').context("--table is written SCHEMA.TABLE")?;
-    let schema = wanted.out.join(name.0);
-    println!(
-        "synthetic sky of {} objects, seed {}, below {} ({} CPUs)",
-        wanted.rows,
-        wanted.seed,
-        wanted.out.display(),
-        std::thread::available_parallelism()?
-    );
-    let sky = Sky::new(wanted.rows, wanted.seed);
-    let objects = Content::Objects { columns: wanted.columns };
-    write(&sky, objects, &schema.join(name.1), &wanted.table)?;
-    if wanted.sources {
-        write(&sky, Content::Sources, &schema.join("source"), &wanted.table)?;
+    println!("{:?} below {}", wanted.which, wanted.out.display());
+    println!("{} CPUs", std::thread::available_parallelism()?);
+    ensure!(!wanted.tables.is_empty(), "--tables names none");
+    let sky = wanted.which.sky();
+    for table in &wanted.tables {
+        let columns = if *table == Table::Object { wanted.columns.clone() } else { Columns::All };
+        write(&sky, *table, columns, wanted)?;
     }
     Ok(())
 }
 
 #[expect(clippy::print_stdout, reason = "a report to the person who asked for it")]
-fn write(sky: &Sky, content: Content, folder: &Path, objects: &str) -> Result<()> {
+fn write(sky: &Sky, table: Table, columns: Columns, wanted: &Generate) -> Result<()> {
+    let content = Content::Survey(table, columns);
+    let folder = wanted.out.join(&wanted.schema).join(table.name());
     let start = Instant::now();
-    let columns = content.schema().fields().len() - 1;
+    let columns = content.schema()?.fields().len() - 1;
     let said = |progress: Progress| {
         if progress.done == 0 && progress.step != Step::Rows {
             let seconds = start.elapsed().as_secs_f64();
             println!("  {seconds:6.1} s: {:?}, {} of them", progress.step, progress.total);
         }
     };
-    let made = sky.write(content, folder, objects, &said)?;
+    let made = sky.write(&content, &folder, &wanted.schema, &said)?;
     let seconds = start.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "figures for people")]
     let (rows, bytes) = (made.rows as f64, made.bytes as f64);

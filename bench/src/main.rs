@@ -6,6 +6,7 @@
 mod figures;
 mod generate;
 mod planning;
+mod truth;
 
 use std::path::PathBuf;
 
@@ -23,8 +24,10 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Measure {
-    /// Writes a synthetic table as HATS, and tells how long that takes
+    /// Writes tables of a synthetic sky as HATS, and tells how long that takes
     Generate(generate::Generate),
+    /// What queries over a synthetic sky must answer, without its data
+    Truth(truth::Truth),
     /// How long queries on a table of 196,608 tiles take to plan, alone and over workers
     Planning {
         /// A HATS table whose columns and first tile the large table repeats
@@ -42,6 +45,7 @@ enum Measure {
 async fn main() -> anyhow::Result<()> {
     match Arguments::parse().measure {
         Measure::Generate(wanted) => generate::run(&wanted),
+        Measure::Truth(asked) => truth::run(&asked),
         Measure::Planning { template, workers } => planning::run(&template, &workers).await,
         // It waits for other processes only.
         Measure::Figures(options) => {

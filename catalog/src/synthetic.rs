@@ -1,55 +1,73 @@
-//! A synthetic sky in the likeness of LSST's: objects, and the sources that visits saw of them.
+//! A synthetic sky in the likeness of LSST's: objects, the visits of a survey, and what they saw.
 //!
-//! Each pixel of the generator has random streams of its own, named by the seed and the pixel, so
-//! that the rows are the same on any number of threads, and any part could be made alone.
-//! The demo is this sky, and so are the tables of benchmarks.
+//! Each pixel of the generator has random values of its own, named by the seed and the pixel, so
+//! that the rows are the same on any number of threads, and any part can be made alone: that is how
+//! `truth` knows answers without the data.
+//! The demo is this sky with tables of its own; those of benchmarks are named as Rubin's Data
+//! Preview 1 names them.
 
+mod camera;
 mod column;
+mod demo;
 mod density;
+mod exposure;
+mod lsst;
 mod object;
+mod place;
 mod random;
-mod source;
+mod rows;
+mod truth;
 mod visit;
 
-use std::ops::Range;
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
 
-use adql::sky::Angle;
+use adql::sky::{Angle, Pixel};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::Schema;
 
 use crate::Error;
-use crate::metadata::{KeyMetadata, PositionMetadata, TableMetadata};
+use crate::metadata::{KeyMetadata, PositionMetadata};
 use crate::write::{Outcome, Progress, Step, TableKind, TableWriter, WriteOptions, parallel};
+use rows::{Rows, RowsOf};
+use visit::Field;
 
-/// Objects that are made together, at least.
-const BATCH_OBJECTS: u64 = 4_096;
+pub use density::Footprint;
+pub use lsst::{Columns, Table};
+pub use object::LightCurve;
+pub use truth::{Children, KnownObject, PAIR_ARCSEC_MAX};
+
+/// Bytes of rows that are made together, at least: as many pixels as this takes.
+const BATCH_BYTES: u64 = 2 << 20;
+/// Bytes of a row beside its columns while it is made.
+const ROW_BYTES: u64 = 300;
 /// Batches that each thread makes before they are handed on.
 const BATCHES_PER_THREAD: usize = 8;
 /// Width of the margins.
 const MARGIN_ARCSEC: f64 = 10.0;
 
-/// A synthetic sky: the same seed and number of objects are the same sky.
+/// A synthetic sky: the same seed and sizes are the same sky.
 #[derive(Debug, Clone)]
 pub struct Sky {
     seed: u64,
     objects: u64,
+    footprint: Footprint,
+    /// Visits of a field.
+    visits: u32,
     /// Objects of each pixel of the generator.
     counts: Vec<u64>,
+    fields: Vec<Field>,
 }
 
 /// One of the tables of a sky.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// One row per object; so many of the columns, without the spatial index, counted from the
-    /// first.
-    Objects {
-        /// At least 3: `objectId`, `ra` and `dec`.
-        columns: usize,
-    },
-    /// What single visits saw of them.
-    Sources,
+    /// The objects of the demo, one row each.
+    DemoObjects,
+    /// A few detections of each of them.
+    DemoSources,
+    /// A table of the survey, with these of its columns.
+    Survey(Table, Columns),
 }
 
 /// What was made.
@@ -62,81 +80,121 @@ pub struct Made {
 }
 
 impl Content {
-    /// The objects with all their columns.
-    pub const ALL_OBJECTS: Self = Self::Objects { columns: object::COLUMNS.len() - 1 };
-
-    fn object_columns(columns: usize) -> &'static [column::Column<object::Object>] {
-        &object::COLUMNS[..=columns.clamp(3, object::COLUMNS.len() - 1)]
+    fn rows(&self) -> Result<Box<dyn Rows>, Error> {
+        Ok(match self {
+            Self::DemoObjects => {
+                Box::new(RowsOf::all(&demo::object::COLUMNS, demo::object::objects))
+            }
+            Self::DemoSources => {
+                let rows = RowsOf::all(&demo::source::COLUMNS, demo::source::sources);
+                Box::new(rows.with_slack(demo::source::Source::slack))
+            }
+            Self::Survey(table, columns) => table.rows(columns)?,
+        })
     }
 
     /// The columns of its batches; the spatial index is the first.
-    pub fn schema(self) -> Schema {
-        match self {
-            Self::Objects { columns } => column::schema(Self::object_columns(columns)),
-            Self::Sources => column::schema(&source::COLUMNS),
-        }
+    ///
+    /// # Errors
+    /// When a column is wanted that is not there.
+    pub fn schema(&self) -> Result<Schema, Error> {
+        Ok(self.rows()?.schema())
     }
 
-    /// What `table.toml` says of it, where the table of objects is `objects` (`schema.table`).
-    fn metadata(self, objects: &str) -> TableMetadata {
+    /// How it is written as a table of a schema.
+    fn describe(&self, options: &mut WriteOptions, schema: &str) {
         let text = |text: &str| Some(text.to_owned());
-        match self {
-            Self::Objects { columns } => TableMetadata {
-                title: text("Objects of a synthetic sky"),
-                description: text(
+        let (indexes, few): (&[&str], &[&str]) = match self {
+            Self::DemoObjects => {
+                options.metadata.title = text("Objects of a synthetic sky");
+                options.metadata.description = text(
                     "Stars and galaxies of a sky that Armilla has made up, in the likeness of the \
                      Object table of the LSST survey. None of them exists.",
-                ),
-                ..column::metadata(Self::object_columns(columns))
-            },
-            Self::Sources => TableMetadata {
-                title: text("Sources of a synthetic sky"),
-                description: text(
+                );
+                (&["objectId"], &demo::object::FEW_VALUES)
+            }
+            Self::DemoSources => {
+                let metadata = &mut options.metadata;
+                metadata.title = text("Sources of a synthetic sky");
+                metadata.description = text(
                     "What single visits of a made-up survey saw of the objects of a synthetic sky, \
                      two to five times each. The rows lie with their object on disk.",
-                ),
-                position: Some(PositionMetadata {
-                    ra: "ra".to_owned(),
-                    dec: "dec".to_owned(),
-                    slack_arcsec: 0.0,
-                }),
-                keys: vec![KeyMetadata {
-                    target: objects.to_owned(),
+                );
+                let (ra, dec) = ("ra".to_owned(), "dec".to_owned());
+                metadata.position = Some(PositionMetadata { ra, dec, slack_arcsec: 0.0 });
+                metadata.keys.push(KeyMetadata {
+                    target: format!("{schema}.object"),
                     columns: [("objectId".to_owned(), "objectId".to_owned())].into(),
                     description: text("the object that was seen"),
-                }],
-                ..column::metadata(&source::COLUMNS)
-            },
-        }
+                });
+                options.kind = TableKind::Source;
+                (options.ra, options.dec) = ("objectRa".to_owned(), "objectDec".to_owned());
+                (&["sourceId", "objectId"], &demo::source::FEW_VALUES)
+            }
+            Self::Survey(table, _) => return table.describe(options, schema),
+        };
+        options.indexes = indexes.iter().map(|name| (*name).to_owned()).collect();
+        options.few_values = few.iter().map(|name| (*name).to_owned()).collect();
     }
 }
 
 impl Sky {
-    /// A sky of so many objects.
+    /// A sky of so many objects, as a survey sees it.
     pub fn new(objects: u64, seed: u64) -> Self {
-        Self { seed, objects, counts: density::counts(objects) }
+        Self::with(objects, seed, Footprint::Survey, visit::VISITS)
     }
 
-    /// Makes the rows of a table on so many threads and hands them on in the order of the spatial
-    /// index.
+    /// A sky of so many objects on a part of the sky, with so many visits of each field over ten
+    /// years, and ten times as many of the deep ones.
+    pub fn with(objects: u64, seed: u64, footprint: Footprint, visits: u32) -> Self {
+        let counts = density::counts(objects, footprint);
+        let fields = visit::fields(visits, footprint);
+        Self { seed, objects, footprint, visits, counts, fields }
+    }
+
+    /// Objects of a pixel of the generator.
+    fn objects_of(&self, pixel: Pixel) -> u64 {
+        let number = usize::try_from(pixel.index()).ok();
+        number.and_then(|number| self.counts.get(number)).copied().unwrap_or(0)
+    }
+
+    /// Makes the rows of a table on so many threads and hands them on, nearly in the order of the
+    /// spatial index.
     ///
     /// # Errors
-    /// What `take` returns.
+    /// What `take` returns; when a column is wanted that is not there.
     pub fn generate(
         &self,
-        content: Content,
+        content: &Content,
+        threads: usize,
+        take: impl FnMut(RecordBatch) -> Result<(), Error>,
+    ) -> Result<Made, Error> {
+        let pixels: Vec<Pixel> = (0..).map_while(density::pixel).collect();
+        self.generate_in(content, &pixels, threads, take)
+    }
+
+    /// The same of these pixels of the generator only, which are of order 5.
+    ///
+    /// # Errors
+    /// What `take` returns; when a column is wanted that is not there.
+    pub fn generate_in(
+        &self,
+        content: &Content,
+        pixels: &[Pixel],
         threads: usize,
         mut take: impl FnMut(RecordBatch) -> Result<(), Error>,
     ) -> Result<Made, Error> {
-        let groups = self.groups();
+        let rows = &*content.rows()?;
+        let groups = self.groups(content, rows, pixels);
         let mut made = Made { rows: 0, slack: Angle::ZERO };
         std::thread::scope(|scope| {
             // One round is made while the one before it is taken.
             let (sender, receiver) = sync_channel(1);
             scope.spawn(move || {
                 for round in groups.chunks(threads.max(1) * BATCHES_PER_THREAD) {
-                    let batches =
-                        parallel::run(round.len(), threads, |at| self.make(content, &round[at]));
+                    let batches = parallel::run(round.len(), threads, |at| {
+                        rows.batch(self, round[at]).map_err(|e| Error::compute("make rows", e))
+                    });
                     if sender.send(batches).is_err() {
                         break;
                     }
@@ -155,86 +213,61 @@ impl Sky {
         })
     }
 
-    /// Runs of pixels of the generator with enough objects each.
-    fn groups(&self) -> Vec<Range<u64>> {
-        let (mut groups, mut start, mut objects) = (Vec::new(), 0, 0);
-        for (pixel, count) in (0..).zip(&self.counts) {
-            objects += count;
-            if objects >= BATCH_OBJECTS {
-                groups.push(start..pixel + 1);
-                (start, objects) = (pixel + 1, 0);
+    /// Runs of pixels with enough rows each, more or less.
+    fn groups<'a>(
+        &self,
+        content: &Content,
+        rows: &dyn Rows,
+        pixels: &'a [Pixel],
+    ) -> Vec<&'a [Pixel]> {
+        let columns = u64::try_from(rows.schema().fields().len()).unwrap_or(u64::MAX);
+        let row_bytes = ROW_BYTES + 8 * columns;
+        let (mut groups, mut start, mut bytes) = (Vec::new(), 0, 0);
+        for (at, pixel) in pixels.iter().enumerate() {
+            let visits = visit::field_of_first(self, *pixel).map_or(0, Field::count);
+            bytes += row_bytes * self.expected(content, self.objects_of(*pixel), visits);
+            if bytes >= BATCH_BYTES {
+                groups.push(&pixels[start..=at]);
+                (start, bytes) = (at + 1, 0);
             }
         }
-        if objects > 0 {
-            groups.push(start..u64::try_from(self.counts.len()).unwrap_or(0));
+        if start < pixels.len() {
+            groups.push(&pixels[start..]);
         }
         groups
     }
 
-    /// The rows of some pixels, and how far one is from its place at most.
-    fn make(&self, content: Content, pixels: &Range<u64>) -> Result<(RecordBatch, Angle), Error> {
-        let (mut all_objects, mut all_sources, mut slack) = (Vec::new(), Vec::new(), Angle::ZERO);
-        for number in pixels.clone() {
-            let count = usize::try_from(number).ok().and_then(|at| self.counts.get(at));
-            let Some((pixel, count)) = density::pixel(number).zip(count.filter(|c| **c > 0)) else {
-                continue;
-            };
-            let objects = object::objects(pixel, *count, self.seed);
-            if content == Content::Sources {
-                let (sources, largest) = source::sources(pixel, &objects, self.seed);
-                all_sources.extend(sources);
-                if largest > slack {
-                    slack = largest;
-                }
-            } else {
-                all_objects.extend(objects);
-            }
+    /// How many rows so many objects or visits have, more or less.
+    fn expected(&self, content: &Content, objects: u64, visits: u64) -> u64 {
+        match content {
+            Content::DemoObjects => objects,
+            Content::DemoSources => demo::source::expected(objects),
+            Content::Survey(table, _) => table.expected(self, objects, visits),
         }
-        let batch = match content {
-            Content::Objects { columns } => {
-                column::batch(Content::object_columns(columns), &all_objects)
-            }
-            Content::Sources => column::batch(&source::COLUMNS, &all_sources),
-        };
-        batch.map(|batch| (batch, slack)).map_err(|e| Error::compute("make rows", e))
     }
 
-    /// Writes a table of the sky at `folder`, with margin and id indexes; `objects` names the
-    /// table of its objects.
+    /// Writes a table of the sky at `folder`, with margin and id indexes, as one of `schema`.
     ///
     /// # Errors
-    /// When it exists or cannot be written.
+    /// When it exists or cannot be written, or a column is wanted that is not there.
     pub fn write(
         &self,
-        content: Content,
+        content: &Content,
         folder: &Path,
-        objects: &str,
+        schema: &str,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Outcome, Error> {
-        let (kind, indexes, few): (_, _, &[&str]) = match content {
-            Content::Objects { .. } => (TableKind::Object, vec!["objectId"], &object::FEW_VALUES),
-            Content::Sources => {
-                (TableKind::Source, vec!["sourceId", "objectId"], &source::FEW_VALUES)
-            }
-        };
-        let schema = content.schema();
-        let few = few.iter().filter(|name| schema.index_of(name).is_ok());
+        let rows = content.rows()?;
         let mut options = WriteOptions {
             margin_arcsec: Some(MARGIN_ARCSEC),
-            indexes: indexes.into_iter().map(str::to_owned).collect(),
-            few_values: few.map(|name| (*name).to_owned()).collect(),
-            metadata: content.metadata(objects),
-            ..WriteOptions::new(folder, kind)
+            metadata: rows.metadata(),
+            ..WriteOptions::new(folder, TableKind::Object)
         };
-        if content == Content::Sources {
-            (options.ra, options.dec) = ("objectRa".to_owned(), "objectDec".to_owned());
-        }
+        content.describe(&mut options, schema);
         let threads = options.threads;
-        let mut writer = TableWriter::create(options, &schema)?;
-        let expected = match content {
-            Content::Objects { .. } => self.objects,
-            Content::Sources => source::expected(self.objects),
-        };
+        let mut writer = TableWriter::create(options, &rows.schema())?;
+        let visits = self.fields.iter().map(Field::count).sum();
+        let expected = self.expected(content, self.objects, visits);
         let total = usize::try_from(expected).unwrap_or(usize::MAX);
         let made = self.generate(content, threads, |batch| {
             writer.push(&batch)?;

@@ -1,11 +1,24 @@
-//! How many objects lie where: more towards the plane of the Galaxy, none in the far north.
+//! How many objects lie where: more towards the plane of the Galaxy and in the Magellanic Clouds,
+//! none in the far north where only the survey's footprint is wanted.
 
-use adql::sky::{Order, Pixel};
+use adql::sky::{Order, Pixel, Position};
 
 /// Order of the pixels that are generated independently: 12,288 of them.
-const ORDER: u8 = 5;
+pub(super) const ORDER: u8 = 5;
 /// Order of the pixels within which the density is uniform.
 const CELL_ORDER: u8 = 8;
+/// The part of the sky that has objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Footprint {
+    /// All of it.
+    All,
+    /// What a survey sees from the south.
+    Survey,
+}
+
+/// Clouds of stars: right ascension, declination, the density that they add in the middle, and the
+/// angle within which it has fallen to 1/√e.
+const CLOUDS: [[f64; 4]; 2] = [[80.9, -69.8, 20.0, 2.5], [13.2, -72.8, 12.0, 1.2]];
 /// The survey sees cells whose center is south of this.
 const NORTHERN_LIMIT_DEG: f64 = 5.0;
 /// Beside the halo of density 1: the density that the disk adds in the plane, and the latitude at
@@ -28,23 +41,35 @@ pub(super) fn latitude_deg(position: [f64; 3]) -> f64 {
 }
 
 /// The parts of a generator's pixel in which the density is uniform, with their densities.
-pub(super) fn cells(pixel: Pixel) -> impl Iterator<Item = (Pixel, f64)> {
+pub(super) fn cells(pixel: Pixel, footprint: Footprint) -> impl Iterator<Item = (Pixel, f64)> {
     let depth = 2 * (CELL_ORDER - ORDER);
     let first = pixel.index() << depth;
     let cells = (first..first + (1 << depth))
         .filter_map(|index| Pixel::new(Order::new(CELL_ORDER)?, index));
-    cells.map(|cell| {
+    cells.map(move |cell| {
         let center = cell.center();
-        let seen = center.lat_deg() < NORTHERN_LIMIT_DEG;
         let disk = DISK * (-latitude_deg(center.vector()).abs() / DISK_DEG).exp();
-        (cell, if seen { 1.0 + disk } else { 0.0 })
+        let clouds: f64 = CLOUDS.iter().map(|cloud| in_cloud(cloud, &center)).sum();
+        (cell, if sees(footprint, &center) { 1.0 + disk + clouds } else { 0.0 })
     })
 }
 
+/// Whether a place is part of a footprint.
+pub(super) fn sees(footprint: Footprint, place: &Position) -> bool {
+    footprint == Footprint::All || place.lat_deg() < NORTHERN_LIMIT_DEG
+}
+
+fn in_cloud([ra, dec, density, width_deg]: &[f64; 4], place: &Position) -> f64 {
+    let middle = Position::from_degrees(*ra, *dec);
+    let angle = middle.map_or(180.0, |middle| middle.distance(place).degrees());
+    density * (-0.5 * (angle / width_deg).powi(2)).exp()
+}
+
 /// How many of `rows` objects lie in each pixel of the generator, in their order.
-pub(super) fn counts(rows: u64) -> Vec<u64> {
+pub(super) fn counts(rows: u64, footprint: Footprint) -> Vec<u64> {
     let pixels = (0..).map_while(pixel);
-    let weights: Vec<f64> = pixels.map(|p| cells(p).map(|(_, weight)| weight).sum()).collect();
+    let weights: Vec<f64> =
+        pixels.map(|p| cells(p, footprint).map(|(_, weight)| weight).sum()).collect();
     let all: f64 = weights.iter().sum();
     let (mut sum, mut given) = (0.0, 0);
     let counts = weights.iter().map(|weight| {
@@ -70,14 +95,14 @@ fn share(rows: u64, part: f64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{counts, latitude_deg, pixel};
+    use super::{Footprint, counts, latitude_deg, pixel};
 
     #[test]
     fn every_row_has_a_pixel_and_the_plane_has_most() {
         for rows in [0, 1, 1000, 1_000_001] {
-            assert_eq!(counts(rows).iter().sum::<u64>(), rows);
+            assert_eq!(counts(rows, Footprint::Survey).iter().sum::<u64>(), rows);
         }
-        let counts = counts(1_000_000);
+        let counts = counts(1_000_000, Footprint::Survey);
         assert_eq!(counts.len(), 12_288);
         let (mut plane, mut pole) = (0, 0);
         for (number, count) in (0..).zip(&counts) {
@@ -92,5 +117,7 @@ mod tests {
             }
         }
         assert!(plane > 4 * pole && pole > 0, "{plane} in the plane, {pole} at the pole");
+        // Without a limit no part is empty.
+        assert!(super::counts(1_000_000, Footprint::All).iter().all(|count| *count > 0));
     }
 }

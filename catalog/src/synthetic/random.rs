@@ -18,6 +18,41 @@ fn mix(mut bits: u64) -> u64 {
     bits ^ (bits >> 31)
 }
 
+/// Bits of their own for each key and salt, without a stream: a value is the same whatever else is
+/// asked of a row.
+pub(super) fn hash(key: u64, salt: u64) -> u64 {
+    mix(key.wrapping_add(salt.wrapping_mul(STEP) | 1))
+}
+
+/// From 0 on and below 1.
+pub(super) fn chance(key: u64, salt: u64) -> f64 {
+    unit(hash(key, salt))
+}
+
+/// Of mean 0 and variance 1, and never beyond 3.5: four uniform numbers together, which need no
+/// logarithm.
+pub(super) fn noise(key: u64, salt: u64) -> f64 {
+    let bits = hash(key, salt);
+    let quarter = |at: u32| (bits >> (16 * at)) & 0xffff;
+    let sum = quarter(0) + quarter(1) + quarter(2) + quarter(3);
+    let sum = f64::from(u32::try_from(sum).unwrap_or(0));
+    (sum / 65_536.0 - (2.0 - 2.0 / 65_536.0)) * 1.732_050_807_568_877_2
+}
+
+/// A salt for each name, by Fowler, Noll and Vo's hash.
+pub(super) fn salt(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+fn unit(bits: u64) -> f64 {
+    const STEPS: f64 = (1_u64 << 53) as f64;
+    #[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
+    let numerator = (bits >> 11) as f64;
+    numerator / STEPS
+}
+
 impl Random {
     /// The stream that these numbers name.
     pub(super) fn new(seed: u64, name: &[u64]) -> Self {
@@ -34,10 +69,7 @@ impl Random {
 
     /// From 0 on and below 1.
     pub(super) fn uniform(&mut self) -> f64 {
-        const STEPS: f64 = (1_u64 << 53) as f64;
-        #[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
-        let numerator = (self.bits() >> 11) as f64;
-        numerator / STEPS
+        unit(self.bits())
     }
 
     pub(super) fn between(&mut self, low: f64, high: f64) -> f64 {
@@ -69,7 +101,7 @@ impl Random {
 
 #[cfg(test)]
 mod tests {
-    use super::Random;
+    use super::{Random, chance, noise};
 
     #[test]
     fn moments_are_as_they_should_be() {
@@ -87,6 +119,17 @@ mod tests {
         for (sum, mean) in sums.iter().zip([0.5, 1.0, 0.0, 1.0, 4.5]) {
             assert!((sum / f64::from(count) - mean).abs() < 0.03, "{sums:?}");
         }
+    }
+
+    #[test]
+    fn keyed_numbers_have_their_moments_too() {
+        let count = 100_000_u32;
+        let keys = || (0..u64::from(count)).map(|key| super::hash(key, 77));
+        let mean = |of: fn(u64) -> f64| keys().map(of).sum::<f64>() / f64::from(count);
+        assert!((mean(|key| chance(key, 5)) - 0.5).abs() < 0.01);
+        assert!(mean(|key| noise(key, 6)).abs() < 0.02);
+        assert!((mean(|key| noise(key, 6).powi(2)) - 1.0).abs() < 0.02);
+        assert!(mean(|key| noise(key, 6) * noise(key, 7)).abs() < 0.02);
     }
 
     #[test]

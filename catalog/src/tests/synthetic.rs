@@ -9,15 +9,15 @@ use datafusion::arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 
 use super::fixture::open;
 use crate::metadata::TableMetadata;
-use crate::synthetic::{Content, Made, Sky};
+use crate::synthetic::{Columns, Content, Made, Sky, Table};
 
-fn make(objects: u64, content: Content, threads: usize) -> (RecordBatch, Made) {
+fn make(objects: u64, content: &Content, threads: usize) -> (RecordBatch, Made) {
     let mut batches = Vec::new();
     let made = Sky::new(objects, 7).generate(content, threads, |batch| {
         batches.push(batch);
         Ok(())
     });
-    let schema = std::sync::Arc::new(content.schema());
+    let schema = std::sync::Arc::new(content.schema().unwrap());
     (concat_batches(&schema, &batches).unwrap(), made.unwrap())
 }
 
@@ -36,10 +36,10 @@ fn places(batch: &RecordBatch, ra: &str, dec: &str) -> Vec<Position> {
 
 #[test]
 fn objects_are_sorted_unique_and_the_same_on_any_threads() {
-    let (objects, made) = make(30_000, Content::ALL_OBJECTS, 3);
+    let (objects, made) = make(30_000, &Content::DemoObjects, 3);
     assert_eq!((objects.num_rows(), made.rows), (30_000, 30_000));
     assert!(objects.num_columns() > 24);
-    assert!(objects == make(30_000, Content::ALL_OBJECTS, 1).0);
+    assert!(objects == make(30_000, &Content::DemoObjects, 1).0);
     let ids: HashSet<i64> = longs(&objects, "objectId").iter().copied().collect();
     assert_eq!(ids.len(), 30_000);
     let index = longs(&objects, "_healpix_29");
@@ -56,9 +56,9 @@ fn objects_are_sorted_unique_and_the_same_on_any_threads() {
 
 #[test]
 fn two_of_a_hundred_are_close_to_another() {
-    let (objects, _) = make(200_000, Content::Objects { columns: 3 }, 2);
+    let (objects, _) = make(200_000, &Content::Survey(Table::Object, Columns::First(3)), 2);
     assert_eq!(objects.num_columns(), 4);
-    let places = places(&objects, "ra", "dec");
+    let places = places(&objects, "coord_ra", "coord_dec");
     // Near along the index is near on the sky; the few pairs across a side are missed.
     let close = places.windows(2).filter(|pair| {
         let arcsec = pair[0].distance(&pair[1]).degrees() * 3600.0;
@@ -70,9 +70,9 @@ fn two_of_a_hundred_are_close_to_another() {
 
 #[test]
 fn sources_belong_to_their_objects() {
-    let (objects, _) = make(20_000, Content::ALL_OBJECTS, 2);
-    let (sources, made) = make(20_000, Content::Sources, 2);
-    assert_eq!(sources, make(20_000, Content::Sources, 1).0);
+    let (objects, _) = make(20_000, &Content::DemoObjects, 2);
+    let (sources, made) = make(20_000, &Content::DemoSources, 2);
+    assert_eq!(sources, make(20_000, &Content::DemoSources, 1).0);
     let rows = objects.num_rows();
     let counts = objects.column_by_name("nSources").unwrap().as_primitive::<Int32Type>();
     let times = |name: &str| doubles(&objects, name);
@@ -108,13 +108,13 @@ async fn both_tables_are_written_and_described() {
     let folder = tempfile::tempdir().unwrap();
     let sky = Sky::new(5_000, 3);
     let (mut rows, mut slack_arcsec) = (Vec::new(), f64::INFINITY);
-    for (name, content) in [("object", Content::ALL_OBJECTS), ("source", Content::Sources)] {
+    for (name, content) in [("object", Content::DemoObjects), ("source", Content::DemoSources)] {
         let table = folder.path().join("demo").join(name);
-        rows.push(sky.write(content, &table, "demo.object", &|_| {}).unwrap().rows);
+        rows.push(sky.write(&content, &table, "demo", &|_| {}).unwrap().rows);
         let toml = std::fs::read_to_string(table.join("table.toml")).unwrap();
         let metadata: TableMetadata = toml::from_str(&toml).unwrap();
         assert!(metadata.title.is_some() && metadata.description.is_some());
-        for field in content.schema().fields() {
+        for field in content.schema().unwrap().fields() {
             let column = &metadata.columns[field.name()];
             assert!(column.ucd.is_some() && column.description.is_some(), "{field}");
         }
@@ -122,7 +122,7 @@ async fn both_tables_are_written_and_described() {
         assert_eq!(indexed, if name == "object" { 3 } else { 4 });
         assert_eq!(metadata.keys.len(), usize::from(name == "source"));
         if let Some(position) = metadata.position {
-            let made = sky.generate(Content::Sources, 2, |_| Ok(())).unwrap();
+            let made = sky.generate(&Content::DemoSources, 2, |_| Ok(())).unwrap();
             let exact = made.slack.degrees() * 3600.0;
             assert!(position.slack_arcsec >= exact && position.slack_arcsec < exact + 0.002);
             slack_arcsec = position.slack_arcsec;

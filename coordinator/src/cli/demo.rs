@@ -64,11 +64,10 @@ fn make(folder: &Path, objects: u64) -> Result<(), catalog::Error> {
     );
     let staging = Staging::begin(&folder.join(SCHEMA))?;
     let sky = Sky::new(objects, SEED);
-    let parent = format!("{SCHEMA}.object");
-    for (name, content) in [("object", Content::ALL_OBJECTS), ("source", Content::Sources)] {
+    for (name, content) in [("object", Content::DemoObjects), ("source", Content::DemoSources)] {
         let teller = Teller::new(name);
         let table = staging.path().join(name);
-        let made = sky.write(content, &table, &parent, &|progress| teller.tell(progress))?;
+        let made = sky.write(&content, &table, SCHEMA, &|progress| teller.tell(progress))?;
         teller.finish();
         let (rows, tiles, bytes) = (made.rows, made.tiles, made.bytes);
         tracing::info!(table = format!("{SCHEMA}.{name}"), rows, tiles, bytes, "made");
