@@ -16,6 +16,7 @@ mod nodes;
 mod panics;
 mod parts;
 mod placement_choice;
+mod read_tables;
 mod sky_cases;
 mod streaming;
 mod transport;
