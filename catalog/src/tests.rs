@@ -8,6 +8,7 @@ mod placement_at_scale;
 mod placement_sums;
 mod planning;
 mod pruning;
+mod reading;
 mod scanning;
 mod shared;
 mod synthetic;
