@@ -26,6 +26,7 @@ mod tap_schema;
 mod tile;
 
 pub mod explain;
+pub mod import;
 pub mod read;
 pub mod synthetic;
 pub mod write;

@@ -1,6 +1,7 @@
 //! Tests of the catalog against the shared HATS tables and against tables written here.
 
 mod fixture;
+mod importing;
 mod layout;
 mod metadata;
 mod placement;
