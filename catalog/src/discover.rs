@@ -219,7 +219,11 @@ impl Schema {
             Kind::Association { leaf_files: false } => {
                 warn!(folder = %path, "ignored an association that stores no rows");
             }
-            Kind::Object | Kind::Source | Kind::Map | Kind::Association { leaf_files: true } => {
+            Kind::Object
+            | Kind::Source
+            | Kind::Map
+            | Kind::Table
+            | Kind::Association { leaf_files: true } => {
                 let table = named.filename().unwrap_or_default().to_owned();
                 let name = TableName { schema: self.name.clone(), table };
                 let (named, attachments) = (named.clone(), Vec::new());

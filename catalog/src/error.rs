@@ -103,6 +103,22 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file of a table that is to be imported cannot be read.
+    #[error(transparent)]
+    Read(#[from] crate::read::ReadError),
+    /// What a killed import left is of another command.
+    #[error(
+        "{path} was begun by another import, which did not finish: {difference}; repeat that \
+         command to go on, or remove {partial} to begin anew"
+    )]
+    OtherImport {
+        /// The folder that was to be the table.
+        path: String,
+        /// The folder under way.
+        partial: String,
+        /// What differs.
+        difference: String,
+    },
     /// A file cannot be written.
     #[error("cannot write {path}: {source}")]
     Write {
@@ -168,7 +184,9 @@ impl Error {
             | Self::Input { .. }
             | Self::Position { .. }
             | Self::Placement { .. }
+            | Self::OtherImport { .. }
             | Self::Write { .. } => Fault::Unavailable,
+            Self::Read(error) => error.fault(),
             Self::Compute { .. } => Fault::Internal,
         }
     }

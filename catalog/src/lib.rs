@@ -4,6 +4,7 @@
 //! read by `hats` and `survey`, their tiles in a columnar [`Manifest`]. A query plans against the
 //! snapshot through [`adql::Schemas`]; its scans are [`HatsTable`]s, whose filters become
 //! coverage, coverage becomes tiles, and tiles become the files of a `DataSourceExec`.
+//! Table files of other kinds are read by [`read`], and tables written by [`write`].
 //! Opening a snapshot reads metadata only, planning opens nothing at all, and pruning is
 //! conservative: it may keep too much, never too little.
 
@@ -25,6 +26,8 @@ mod tap_schema;
 mod tile;
 
 pub mod explain;
+pub mod import;
+pub mod read;
 pub mod synthetic;
 pub mod write;
 

@@ -14,7 +14,7 @@ use tracing::warn;
 
 use crate::Error;
 use crate::discover::{Attachment, Site};
-use crate::hats::TableProperties;
+use crate::hats::{Kind, TableProperties};
 use crate::metadata::{FILE_NAME, KeyMetadata, TableMetadata};
 use crate::survey::Survey;
 use crate::tile::Manifest;
@@ -185,6 +185,9 @@ fn positions(
     properties: &TableProperties,
     schema: &Schema,
 ) -> Result<Option<Positions>, Error> {
+    if properties.kind == Kind::Table {
+        return Ok(None);
+    }
     let (Some(ra), Some(dec)) = (&properties.ra, &properties.dec) else {
         warn!(table = %name, "no positions: hats_col_ra and hats_col_dec are not given");
         return Ok(None);

@@ -1,6 +1,7 @@
 //! Tests of the catalog against the shared HATS tables and against tables written here.
 
 mod fixture;
+mod importing;
 mod layout;
 mod metadata;
 mod placement;
@@ -8,6 +9,7 @@ mod placement_at_scale;
 mod placement_sums;
 mod planning;
 mod pruning;
+mod reading;
 mod scanning;
 mod shared;
 mod synthetic;

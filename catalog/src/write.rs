@@ -15,6 +15,7 @@ pub(crate) mod parallel;
 mod runs;
 mod staging;
 mod table;
+mod whole;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,7 @@ use input::{Input, Prepared};
 use runs::Runs;
 
 pub use staging::Staging;
+pub use whole::WholeWriter;
 
 /// Rows of a tile, unless said otherwise: what the reference implementation takes too.
 pub const TILE_ROWS: u64 = 1_000_000;
@@ -154,6 +156,17 @@ pub struct Outcome {
     pub unplaced: u64,
 }
 
+/// What a writer has on disk, for [`TableWriter::create_in`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Runs that are complete.
+    pub runs: usize,
+    /// Rows that were handed back until then.
+    pub unplaced: u64,
+    /// Bytes of the rows in the runs, in memory.
+    pub bytes: u64,
+}
+
 /// A table under way. Dropped before [`TableWriter::finish`], it leaves nothing.
 #[derive(Debug)]
 pub struct TableWriter {
@@ -175,13 +188,45 @@ impl TableWriter {
     /// # Errors
     /// When the table exists or cannot be written, or columns and options do not fit.
     pub fn create(options: WriteOptions, schema: &Schema) -> Result<Self, Error> {
+        let staging = Staging::begin(&options.folder)?;
+        Self::create_in(staging, options, schema, Kept::default())
+    }
+
+    /// Begins, or goes on with, a table in a folder under way.
+    ///
+    /// # Errors
+    /// When what is kept cannot be read, or columns and options do not fit.
+    pub fn create_in(
+        staging: Staging,
+        options: WriteOptions,
+        schema: &Schema,
+        kept: Kept,
+    ) -> Result<Self, Error> {
         let name = table_name(&options.folder)?;
         let input = Input::new(name.clone(), &options, schema)?;
         check(&name, &options, input.written())?;
-        let staging = Staging::begin(&options.folder)?;
-        let runs = Runs::new(Arc::clone(input.written()), staging.scratch(), options.memory_bytes);
-        let counts = Histogram::new();
-        Ok(Self { options, name, input, counts, runs, staging, rows: 0, unplaced: 0, bytes: 0 })
+        let mut runs =
+            Runs::new(Arc::clone(input.written()), staging.scratch(), options.memory_bytes);
+        let (mut counts, mut rows) = (Histogram::new(), 0);
+        runs.keep(kept.runs, |spatial_index| {
+            for index in spatial_index {
+                counts.add(index.cast_unsigned());
+                rows += 1;
+            }
+        })?;
+        let Kept { unplaced, bytes, .. } = kept;
+        Ok(Self { options, name, input, counts, runs, staging, rows, unplaced, bytes })
+    }
+
+    /// What would be kept if the process ended now. It grows when a run is complete: then
+    /// everything that was pushed is in it.
+    pub fn kept(&self) -> Kept {
+        Kept { runs: self.runs.on_disk(), unplaced: self.unplaced, bytes: self.bytes }
+    }
+
+    /// The folder that becomes the table, for files beside it.
+    pub fn folder(&self) -> PathBuf {
+        self.staging.path()
     }
 
     /// Adds rows. Those without a position come back, where [`Unplaced::HandBack`] asks for it.

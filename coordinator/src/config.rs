@@ -20,7 +20,7 @@ use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
 pub use key::{Command, KEYS, Key, key};
-pub use value::{Bytes, BytesOrNone, Directives, Duration, Rows, Urls};
+pub use value::{Bytes, BytesOrNone, Directives, Duration, List, OneOf, Rows, Urls};
 
 /// What the environment variables of settings begin with.
 pub const ENVIRONMENT_PREFIX: &str = "ARMILLA_";
@@ -192,6 +192,18 @@ impl Settings {
     pub fn require<T: FromStr>(&self, name: &'static str) -> Result<T, Error> {
         let known = key(name).expect("the code asks for keys of the table");
         self.get(name)?.ok_or(Error::Missing { key: known })
+    }
+
+    /// Says that the value of a key is none of those that it may have.
+    pub fn wrong(&self, name: &'static str) -> Error {
+        let known = key(name).expect("the code asks for keys of the table");
+        let (value, source_name) = self.text(known).unwrap_or_default();
+        Error::Value {
+            key: known.name,
+            value: value.to_owned(),
+            source_name: source_name.to_owned(),
+            wanted: known.wanted,
+        }
     }
 
     /// The value that counts, and where it comes from.

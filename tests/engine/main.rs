@@ -17,6 +17,7 @@ mod nodes;
 mod panics;
 mod parts;
 mod placement_choice;
+mod read_tables;
 mod sky_cases;
 mod streaming;
 mod transport;

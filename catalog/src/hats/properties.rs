@@ -41,6 +41,9 @@ pub enum Kind {
         /// That column.
         column: String,
     },
+    /// Rows without a place on the sky, which is no type of HATS: Armilla writes and serves it,
+    /// and readers of HATS refuse it by its name instead of taking its rows for objects.
+    Table,
 }
 
 /// How a tile is stored (`hats_npix_suffix`).
@@ -118,6 +121,7 @@ impl Properties {
             "object" => Ok(Kind::Object),
             "source" => Ok(Kind::Source),
             "map" => Ok(Kind::Map),
+            "table" => Ok(Kind::Table),
             "association" => Ok(Kind::Association {
                 leaf_files: self
                     .get("hats_assn_leaf_files")
@@ -132,7 +136,7 @@ impl Properties {
                 &self.path,
                 format!(
                     "dataproduct_type={other} is none of object, source, map, association, \
-                     margin, index"
+                     margin, index, table"
                 ),
             )),
         }

@@ -85,6 +85,7 @@ pub(crate) fn table(written: &Written<'_>) -> String {
         Kind::Object => ("object", None, None),
         Kind::Source => ("source", None, None),
         Kind::Map => ("map", None, None),
+        Kind::Table => ("table", None, None),
         Kind::Association { .. } => ("association", None, None),
         Kind::Margin { threshold_arcsec } => ("margin", Some(threshold_arcsec), None),
         Kind::Index { column } => ("index", None, Some(column)),
@@ -99,7 +100,8 @@ pub(crate) fn table(written: &Written<'_>) -> String {
     lines.add_if("hats_primary_table_url", written.primary.as_ref());
     lines.add_if("hats_margin_threshold", threshold);
     lines.add_if("hats_index_column", column);
-    lines.add("hats_npix_suffix", ".parquet");
+    let suffix = if written.kind == Kind::Table { "/" } else { ".parquet" };
+    lines.add("hats_npix_suffix", suffix);
     if written.position.is_some() {
         let order = written.tiles.iter().map(|tile| tile.order().get()).max();
         lines.add("hats_order", &order.unwrap_or(0));

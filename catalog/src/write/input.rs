@@ -48,18 +48,7 @@ impl Input {
         schema: &Schema,
     ) -> Result<Self, Error> {
         let wrong = |reason: String| Error::Input { table: table.clone(), reason };
-        let mut names = HashSet::new();
-        for field in schema.fields() {
-            let name = field.name();
-            if name.is_empty() || !names.insert(name.as_str()) {
-                return Err(wrong(format!(
-                    "two columns, or one without letters, are named {name:?}"
-                )));
-            }
-            if TILE_COLUMNS.contains(&name.as_str()) {
-                return Err(wrong(format!("{name} cannot name a column: HATS uses it for tiles")));
-            }
-        }
+        check_names(&table, schema)?;
         let find = |role: &str, name: &str, data_type: &DataType| {
             let index = schema.index_of(name);
             let index = index.map_err(|_| wrong(format!("it has no column {name} for {role}")))?;
@@ -178,6 +167,22 @@ impl Input {
             wanted,
         }
     }
+}
+
+/// Whether each column has a name of its own, and none that HATS uses.
+pub(super) fn check_names(table: &str, schema: &Schema) -> Result<(), Error> {
+    let wrong = |reason: String| Error::Input { table: table.to_owned(), reason };
+    let mut names = HashSet::new();
+    for field in schema.fields() {
+        let name = field.name();
+        if name.is_empty() || !names.insert(name.as_str()) {
+            return Err(wrong(format!("two columns, or one without letters, are named {name:?}")));
+        }
+        if TILE_COLUMNS.contains(&name.as_str()) {
+            return Err(wrong(format!("{name} cannot name a column: HATS uses it for tiles")));
+        }
+    }
+    Ok(())
 }
 
 fn is_near(spatial_index: i64, ra: f64, dec: f64) -> bool {

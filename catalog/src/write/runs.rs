@@ -66,6 +66,35 @@ impl Runs {
         Self { schema, folder, limit_bytes, waiting, waiting_bytes: 0, runs }
     }
 
+    /// Takes over runs on disk that are complete, and hands out the spatial indices of their rows.
+    pub(super) fn keep(&mut self, count: usize, mut seen: impl FnMut(&[i64])) -> Result<(), Error> {
+        for number in 0..count {
+            let path = self.path(number);
+            let failed = |e| Error::write(&path, e);
+            let file = File::open(&path).map_err(|e| Error::write(&path, e))?;
+            let mut chunks = Vec::new();
+            for chunk in FileReader::try_new(file, Some(vec![0])).map_err(failed)? {
+                let chunk = chunk.map_err(failed)?;
+                let index = spatial_index(&chunk);
+                if let (Some(first), Some(last)) = (index.first(), index.last()) {
+                    chunks.push((unsigned(*first), unsigned(*last)));
+                }
+                seen(index);
+            }
+            self.runs.push(Run { chunks, rows: Rows::File(path) });
+        }
+        Ok(())
+    }
+
+    /// Runs on disk.
+    pub(super) fn on_disk(&self) -> usize {
+        self.runs.len()
+    }
+
+    fn path(&self, run: usize) -> PathBuf {
+        self.folder.join(format!("run{run}.arrow"))
+    }
+
     /// Adds rows, of which these are the bytes.
     pub(super) fn push(&mut self, batch: RecordBatch, bytes: usize) -> Result<(), Error> {
         self.waiting.push(batch);
@@ -73,7 +102,7 @@ impl Runs {
         if self.waiting_bytes < self.limit_bytes {
             return Ok(());
         }
-        let path = self.folder.join(format!("run{}.arrow", self.runs.len()));
+        let path = self.path(self.runs.len());
         let file = File::create(&path).map_err(|e| Error::write(&path, e))?;
         let mut writer =
             FileWriter::try_new(file, &self.schema).map_err(|e| Error::write(&path, e))?;

@@ -2,7 +2,7 @@
 //!
 //! What is written lies in a hidden folder beside the target until it is complete, and is then
 //! renamed. A process that is killed leaves that hidden folder, which is no table and which the
-//! next writer of the same target removes. A lock keeps two writers of one target apart; the
+//! next writer of the same target removes, or takes over where it can go on. A lock keeps two writers of one target apart; the
 //! system releases it when a process ends, however it ends.
 
 use std::fs::{self, File, TryLockError};
@@ -24,6 +24,8 @@ pub struct Staging {
     lock_path: PathBuf,
     /// Held, not read.
     _lock: File,
+    /// Whether the hidden folder is left to the next writer.
+    is_left: bool,
 }
 
 impl Staging {
@@ -32,20 +34,59 @@ impl Staging {
     /// # Errors
     /// When it exists, another process is writing it, or the folder above cannot be written.
     pub fn begin(target: &Path) -> Result<Self, Error> {
+        let staging = Self::resume(target)?;
+        remove(&staging.hidden)?;
+        staging.make()?;
+        Ok(staging)
+    }
+
+    /// Begins a folder that must not exist yet, with what a killed writer left of it.
+    ///
+    /// # Errors
+    /// When it exists, another process is writing it, or the folder above cannot be written.
+    pub fn resume(target: &Path) -> Result<Self, Error> {
         let [hidden, lock_path] = leftovers(target)?;
         if let Some(above) = target.parent().filter(|above| !above.as_os_str().is_empty()) {
             fs::create_dir_all(above).map_err(|e| Error::write(above, e))?;
         }
         let lock = lock(&lock_path, target)?;
-        remove(&hidden)?;
-        let staging = Self { target: target.to_owned(), hidden, lock_path, _lock: lock };
-        if target.exists() {
-            return Err(Error::Exists { path: target.display().to_string() });
+        let target = target.to_owned();
+        let staging = Self { target, hidden, lock_path, _lock: lock, is_left: false };
+        if staging.target.exists() {
+            return Err(Error::Exists { path: staging.target.display().to_string() });
         }
-        for folder in [staging.path(), staging.scratch()] {
+        staging.make()?;
+        Ok(staging)
+    }
+
+    fn make(&self) -> Result<(), Error> {
+        for folder in [self.path(), self.scratch()] {
             fs::create_dir_all(&folder).map_err(|e| Error::write(&folder, e))?;
         }
-        Ok(staging)
+        Ok(())
+    }
+
+    /// Removes what was written; what does not stay, stays.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn clear_content(&self) -> Result<(), Error> {
+        remove(&self.path())?;
+        self.make()
+    }
+
+    /// Removes everything that a killed writer left.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn clear(&self) -> Result<(), Error> {
+        remove(&self.hidden)?;
+        self.make()
+    }
+
+    /// Ends without removing anything: another run may go on.
+    pub fn leave(mut self) {
+        self.is_left = true;
     }
 
     /// The folder to write into.
@@ -84,7 +125,9 @@ impl Staging {
 impl Drop for Staging {
     fn drop(&mut self) {
         // What stays is hidden, and removed by the next writer.
-        let _gone = fs::remove_dir_all(&self.hidden);
+        if !self.is_left {
+            let _gone = fs::remove_dir_all(&self.hidden);
+        }
         let _gone = fs::remove_file(&self.lock_path);
     }
 }

@@ -268,12 +268,12 @@ impl<'a> Member<'a> {
     }
 }
 
-fn write_metadata(path: &Path, metadata: &TableMetadata) -> Result<(), Error> {
+pub(super) fn write_metadata(path: &Path, metadata: &TableMetadata) -> Result<(), Error> {
     let metadata = TableMetadata { version: metadata::VERSION, ..metadata.clone() };
     let text = toml::to_string(&metadata).map_err(|e| Error::write(path, e))?;
     write_text(path, &text)
 }
 
-fn write_text(path: &Path, text: &str) -> Result<(), Error> {
+pub(super) fn write_text(path: &Path, text: &str) -> Result<(), Error> {
     fs::write(path, text).map_err(|e| Error::write(path, e))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command as Clap};
 
@@ -9,6 +10,9 @@ use crate::config::{Command, FILE, KEYS, Key};
 
 /// Name of the positional argument of `query` and `explain`.
 const ADQL: &str = "ADQL";
+
+/// Name of the positional arguments of `import`.
+const INPUT: &str = "INPUT";
 
 const ABOUT: &str = "ADQL over petabytes of catalogs: a TAP service on HATS tables";
 
@@ -23,6 +27,16 @@ DIR holds HATS tables as DIR/<table> or DIR/<schema>/<table>, or is one itself.
 Without a command, armilla serves.
 Every flag is also a key of the TOML file given by --config (max_rows) and an environment
 variable (ARMILLA_MAX_ROWS). A flag beats the variable, the variable beats the file.";
+
+const IMPORT_EXAMPLE: &str = "\
+Examples:
+  armilla import NGC.csv.gz --out /sky/public/opengc
+  armilla import objects/ --out /sky/dp1/object --index objectId --margin 5
+  armilla import sources/ --out /sky/dp1/source --parent dp1.object --key objectId
+
+The table appears when it is complete. An import that is killed goes on when the same command is
+given again. Rows without a position are counted, and are in without_position.parquet in the folder
+of the table.";
 
 const CERTIFICATES_EXAMPLE: &str = "\
 Example, one coordinator and two workers:
@@ -46,6 +60,8 @@ pub(crate) struct Arguments {
     pub(crate) flags: BTreeMap<String, String>,
     /// The query; empty for servers.
     pub(crate) adql: String,
+    /// The files and folders that are imported.
+    pub(crate) inputs: Vec<PathBuf>,
 }
 
 impl Arguments {
@@ -56,11 +72,16 @@ impl Arguments {
         let command = command.expect("clap knows no other subcommand");
         let file = matches.get_one::<OsString>(FILE).cloned();
         let adql = if takes_query(command) { matches.get_one::<String>(ADQL) } else { None };
+        let inputs = match command {
+            Command::Import => matches.get_many::<PathBuf>(INPUT).unwrap_or_default(),
+            _ => clap::parser::ValuesRef::default(),
+        };
         Ok(Self {
             command,
             file: file.or_else(|| std::env::var_os("ARMILLA_CONFIG")),
             flags: flags(command, matches),
             adql: adql.cloned().unwrap_or_default(),
+            inputs: inputs.cloned().collect(),
         })
     }
 }
@@ -126,6 +147,11 @@ fn subcommand(command: Command) -> Clap {
         let help = "the query; - reads it from stdin";
         clap = clap.arg(Arg::new(ADQL).value_name(ADQL).required(true).help(help));
     }
+    if command == Command::Import {
+        let help = "files and folders of one table";
+        let input = Arg::new(INPUT).value_name(INPUT).num_args(0..).help(help);
+        clap = clap.arg(input.value_parser(clap::value_parser!(PathBuf)));
+    }
     clap
 }
 
@@ -169,6 +195,7 @@ fn about(command: Command) -> &'static str {
         Command::Worker => "Hold a share of the tables' tiles and execute tasks on them",
         Command::Query => "Run one query and write its rows to stdout",
         Command::Explain => "Tell which tiles, row groups and rows a query touches, and why",
+        Command::Import => "Make a table of files: CSV, VOTable, FITS or Parquet in, HATS out",
         Command::Certificates => {
             "Make the certificates by which a cluster's nodes trust each other"
         }
@@ -195,6 +222,7 @@ fn example(command: Command) -> &'static str {
             "Example:\n  armilla explain --data /sky \\\n    \
              'SELECT COUNT(*) FROM stars WHERE DISTANCE(ra, dec, 10.68, 41.27) < 0.1'"
         }
+        Command::Import => IMPORT_EXAMPLE,
         Command::Certificates => CERTIFICATES_EXAMPLE,
     }
 }

@@ -35,6 +35,12 @@ pub enum Error {
         /// What the writer met.
         source: catalog::Error,
     },
+    /// The table cannot be imported.
+    #[error(transparent)]
+    Import(catalog::Error),
+    /// Settings that do not go together.
+    #[error("{0}")]
+    Contradiction(String),
     /// Certificates could not be made.
     #[error(transparent)]
     Certificates(#[from] super::certificates::Error),
@@ -83,7 +89,7 @@ fn reason(source: &io::Error) -> String {
 impl Error {
     /// Whether the command line, rather than the world, is at fault.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Settings(config::Error::Missing { .. }))
+        matches!(self, Self::Settings(config::Error::Missing { .. }) | Self::Contradiction(_))
     }
 
     /// The message with those of its causes that it does not hold already.

@@ -15,18 +15,21 @@ pub enum Command {
     Query,
     /// What one query would touch, to stdout.
     Explain,
+    /// A table from files.
+    Import,
     /// Certificates for the nodes of a cluster.
     Certificates,
 }
 
 impl Command {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Serve,
         Self::Coordinator,
         Self::Worker,
         Self::Query,
         Self::Explain,
+        Self::Import,
         Self::Certificates,
     ];
 
@@ -38,6 +41,7 @@ impl Command {
             Self::Worker => "worker",
             Self::Query => "query",
             Self::Explain => "explain",
+            Self::Import => "import",
             Self::Certificates => "certificates",
         }
     }
@@ -70,7 +74,7 @@ pub struct Key {
     pub commands: &'static [Command],
 }
 
-use Command::{Certificates, Coordinator, Explain, Query, Serve, Worker};
+use Command::{Certificates, Coordinator, Explain, Import, Query, Serve, Worker};
 
 const URLS: &str = "a list of URLs as http://127.0.0.1:9001,http://127.0.0.1:9002";
 const HOSTS: &str = "a list of hosts as w1.example.org,10.0.0.2";
@@ -204,10 +208,10 @@ pub const KEYS: &[Key] = &[
         value: "BYTES",
         default: "",
         defaults: &[],
-        help: "memory for all queries together, as 8GiB; operators spill to disk beyond it; \
-               without it, a share of what the machine has",
+        help: "memory for all queries together, or for an import, as 8GiB; beyond it they spill to \
+               disk; without it, a share of what the machine has: half, an import a quarter",
         wanted: SIZE,
-        commands: &[Serve, Coordinator, Worker, Query, Explain],
+        commands: &[Serve, Coordinator, Worker, Query, Explain, Import],
     },
     Key {
         name: "query_memory",
@@ -395,6 +399,215 @@ pub const KEYS: &[Key] = &[
         commands: &[Explain],
     },
     Key {
+        name: "input",
+        flag: "input",
+        value: "PATHS",
+        default: "",
+        defaults: &[],
+        help: "files and folders of one table, separated by commas, in place of those after the \
+               command; CSV, VOTable, FITS and Parquet, plain or packed by gzip or zstd, and \
+               the folders of HATS tables",
+        wanted: "files and folders",
+        commands: &[Import],
+    },
+    Key {
+        name: "out",
+        flag: "out",
+        value: "DIR",
+        default: "",
+        defaults: &[],
+        help: "folder DIR/SCHEMA/TABLE that becomes the table; it must not exist",
+        wanted: "a folder, as /sky/gaia/dr3",
+        commands: &[Import],
+    },
+    Key {
+        name: "ra",
+        flag: "ra",
+        value: "COLUMN",
+        default: "",
+        defaults: &[],
+        help: "column of the right ascension; without it, the one whose UCD or name says so",
+        wanted: "the name of a column",
+        commands: &[Import],
+    },
+    Key {
+        name: "dec",
+        flag: "dec",
+        value: "COLUMN",
+        default: "",
+        defaults: &[],
+        help: "column of the declination",
+        wanted: "the name of a column",
+        commands: &[Import],
+    },
+    Key {
+        name: "position_unit",
+        flag: "position-unit",
+        value: "UNIT",
+        default: "",
+        defaults: &[],
+        help: "how the position is written: degrees, radians, hours (of right ascension) or \
+               sexagesimal (texts); without it, as type and unit of the columns say",
+        wanted: "degrees, radians, hours or sexagesimal",
+        commands: &[Import],
+    },
+    Key {
+        name: "no_position",
+        flag: "no-position",
+        value: "",
+        default: "false",
+        defaults: &[],
+        help: "the rows have no place on the sky: every worker holds the table whole",
+        wanted: "true or false",
+        commands: &[Import],
+    },
+    Key {
+        name: "parent",
+        flag: "parent",
+        value: "TABLE",
+        default: "",
+        defaults: &[],
+        help: "table in the same folder, as SCHEMA.TABLE, by whose positions the rows are \
+               tiled, so that a join with it by key stays on one worker",
+        wanted: "a table, as dp1.object",
+        commands: &[Import],
+    },
+    Key {
+        name: "key",
+        flag: "key",
+        value: "COLUMN",
+        default: "",
+        defaults: &[],
+        help: "column with the id of the row's parent",
+        wanted: "the name of a column",
+        commands: &[Import],
+    },
+    Key {
+        name: "parent_key",
+        flag: "parent-key",
+        value: "COLUMN",
+        default: "",
+        defaults: &[],
+        help: "column of the parent with its id; without it, the name of key",
+        wanted: "the name of a column",
+        commands: &[Import],
+    },
+    Key {
+        name: "kind",
+        flag: "kind",
+        value: "KIND",
+        default: "",
+        defaults: &[],
+        help: "what the rows are: object (one for each on the sky) or source (detections); \
+               without it, source where there is a parent",
+        wanted: "object or source",
+        commands: &[Import],
+    },
+    Key {
+        name: "margin",
+        flag: "margin",
+        value: "ARCSEC",
+        default: "10",
+        defaults: &[],
+        help: "width of the margin, in which each tile has copies of its neighbors' rows; 0 \
+               makes none",
+        wanted: "a number of arcseconds from 0 to 648000",
+        commands: &[Import],
+    },
+    Key {
+        name: "index",
+        flag: "index",
+        value: "COLUMNS",
+        default: "",
+        defaults: &[],
+        help: "columns of ids to look up, separated by commas; each gets an index from its \
+               values to tiles",
+        wanted: "names of columns, as objectId,name",
+        commands: &[Import],
+    },
+    Key {
+        name: "tile_rows",
+        flag: "tile-rows",
+        value: "ROWS",
+        default: "1e6",
+        defaults: &[],
+        help: "most rows of a tile",
+        wanted: ROWS,
+        commands: &[Import],
+    },
+    Key {
+        name: "tile_bytes",
+        flag: "tile-bytes",
+        value: "BYTES",
+        default: "512MiB",
+        defaults: &[],
+        help: "most bytes of a tile, in memory",
+        wanted: SIZE,
+        commands: &[Import],
+    },
+    Key {
+        name: "threads",
+        flag: "threads",
+        value: "COUNT",
+        default: "",
+        defaults: &[],
+        help: "threads of an import; without it, as many as there are cores",
+        wanted: "a number of threads greater than 0",
+        commands: &[Import],
+    },
+    Key {
+        name: "input_format",
+        flag: "input-format",
+        value: "FORMAT",
+        default: "",
+        defaults: &[],
+        help: "format of the input: csv, votable, fits or parquet; without it, as the content \
+               of each file says",
+        wanted: "a format: csv, votable, fits or parquet",
+        commands: &[Import],
+    },
+    Key {
+        name: "input_table",
+        flag: "input-table",
+        value: "NAME",
+        default: "",
+        defaults: &[],
+        help: "which table of a VOTable or FITS file, by name or number; without it, the first",
+        wanted: "a name or a number",
+        commands: &[Import],
+    },
+    Key {
+        name: "separator",
+        flag: "separator",
+        value: "LETTER",
+        default: "",
+        defaults: &[],
+        help: "between the values of a CSV file; without it, what its first lines show",
+        wanted: "one letter, or tab",
+        commands: &[Import],
+    },
+    Key {
+        name: "nulls",
+        flag: "nulls",
+        value: "WORDS",
+        default: "",
+        defaults: &[],
+        help: "words that mean NULL in a CSV file, separated by commas",
+        wanted: "words, as NA,null",
+        commands: &[Import],
+    },
+    Key {
+        name: "column_types",
+        flag: "column-types",
+        value: "TYPES",
+        default: "",
+        defaults: &[],
+        help: "types of columns of a CSV file, as name:text,count:long; the types are text, \
+               long, double and boolean",
+        wanted: "types of columns, as name:text,count:long",
+        commands: &[Import],
+    },
+    Key {
         name: "log",
         flag: "log",
         value: "FILTER",
@@ -403,7 +616,7 @@ pub const KEYS: &[Key] = &[
         help: "what is logged to stderr: error, warn, info, debug, or as tracing has it, \
                warn,worker=debug",
         wanted: "a level or a filter, as info or warn,worker=debug",
-        commands: &[Serve, Coordinator, Worker, Query, Explain],
+        commands: &[Serve, Coordinator, Worker, Query, Explain, Import],
     },
     Key {
         name: "tls_ca",

@@ -30,6 +30,14 @@ pub struct Urls(pub Vec<Url>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directives(pub String);
 
+/// Words, separated by commas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List(pub Vec<String>);
+
+/// A word, in lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OneOf(pub String);
+
 /// The text is not such a value. What would be is said by the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotOfThisKind;
@@ -113,6 +121,24 @@ impl FromStr for Urls {
             Ok(urls) if !urls.is_empty() && urls.iter().all(Url::has_host) => Ok(Self(urls)),
             _ => Err(NotOfThisKind),
         }
+    }
+}
+
+impl FromStr for List {
+    type Err = NotOfThisKind;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let words: Vec<String> = text.split(',').map(|word| word.trim().to_owned()).collect();
+        if words.iter().any(String::is_empty) { Err(NotOfThisKind) } else { Ok(Self(words)) }
+    }
+}
+
+impl FromStr for OneOf {
+    type Err = NotOfThisKind;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let word = text.trim().to_ascii_lowercase();
+        if word.is_empty() { Err(NotOfThisKind) } else { Ok(Self(word)) }
     }
 }
 

@@ -1,0 +1,255 @@
+//! Table files of astronomers as Arrow batches: VOTable, FITS binary tables, CSV and Parquet.
+//!
+//! [`open`] finds the format by the content of a file and gives a [`TableReader`], which holds a
+//! batch of rows in memory and never the file. VOTable and FITS are decoded here, straight into
+//! Arrow: the crates that read them keep a table in memory or make an enum of every cell.
+//! Values are what the file says: NaN stays NaN, sexagesimal positions stay text, and a value that
+//! does not fit its column is an error with its place.
+
+mod cell;
+mod csv;
+mod error;
+mod fits;
+mod parquet;
+mod source;
+mod values;
+mod votable;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::path::Path;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
+
+use self::source::Source;
+use crate::metadata::TableMetadata;
+
+pub use self::error::{Place, ReadError};
+
+/// Rows of a batch.
+pub const BATCH_ROWS: usize = 8_192;
+
+/// Rows of a file, in batches of one schema.
+///
+/// After an error there are no more rows.
+pub trait TableReader: Iterator<Item = Result<RecordBatch, ReadError>> + Send {
+    /// The columns, which every batch has.
+    fn schema(&self) -> &SchemaRef;
+
+    /// What the file says of itself and its columns: unit, UCD, utype, description, title.
+    fn metadata(&self) -> &TableMetadata;
+
+    /// How much of the input was read.
+    fn progress(&self) -> ReadProgress;
+
+    /// What a person should know of the table and [`TableMetadata`] has no place for: that it was
+    /// cut by a limit of its service (`OVERFLOW`), frames and time scales of columns, tables
+    /// that were passed over. It is complete when the last batch was read.
+    fn remarks(&self) -> &[String];
+}
+
+impl fmt::Debug for dyn TableReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TableReader").field("schema", self.schema()).finish_non_exhaustive()
+    }
+}
+
+/// How much of an input was read, for progress bars.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReadProgress {
+    /// Rows in the batches so far.
+    pub rows: u64,
+    /// Rows of the whole table, where the file says so.
+    pub total_rows: Option<u64>,
+    /// Bytes of the file that were read, as they are on disk.
+    pub bytes: u64,
+    /// Bytes of the file.
+    pub total_bytes: u64,
+}
+
+/// A format of table files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileFormat {
+    /// Separated values, also by semicolons, tabs or bars.
+    Csv,
+    /// VOTable 1.0 to 1.5 as TABLEDATA, BINARY or BINARY2.
+    Votable,
+    /// FITS with a binary table.
+    Fits,
+    /// Parquet, with the metadata of `VOParquet` if it is there.
+    Parquet,
+}
+
+impl fmt::Display for FileFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Csv => "CSV",
+            Self::Votable => "VOTable",
+            Self::Fits => "FITS",
+            Self::Parquet => "Parquet",
+        })
+    }
+}
+
+/// Which of several tables of a file is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TableChoice {
+    /// The TABLE of a VOTable, from 1; the extension of a FITS file, whose primary HDU is 0.
+    Number(usize),
+    /// The name or ID of a TABLE, or the EXTNAME of an extension.
+    Name(String),
+}
+
+/// What a reader is told of a file that the file does not say itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// The format; none to find it by content and name.
+    pub format: Option<FileFormat>,
+    /// Which table of a VOTable or FITS file; none for the first.
+    pub table: Option<TableChoice>,
+    /// How CSV is written.
+    pub csv: CsvOptions,
+    /// Types of columns by name, in place of what the first rows of a CSV look like; text also in
+    /// place of the moments of a VOTable or FITS column whose xtype is `timestamp`.
+    pub types: BTreeMap<String, DataType>,
+    /// Rows of a batch.
+    pub batch_rows: usize,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self {
+            format: None,
+            table: None,
+            csv: CsvOptions::default(),
+            types: BTreeMap::new(),
+            batch_rows: BATCH_ROWS,
+        }
+    }
+}
+
+/// How CSV is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CsvOptions {
+    /// Between values; none to find it in the first lines.
+    pub separator: Option<u8>,
+    /// Whether the first row names the columns; they are `column_1`, … otherwise.
+    pub header: bool,
+    /// Around values that hold separators or ends of lines.
+    pub quote: u8,
+    /// What begins a line that is passed over.
+    pub comment: Option<u8>,
+    /// Words that mean NULL, as nothing at all does.
+    pub nulls: Vec<String>,
+}
+
+impl Default for CsvOptions {
+    fn default() -> Self {
+        Self { separator: None, header: true, quote: b'"', comment: None, nulls: Vec::new() }
+    }
+}
+
+/// Opens a table file.
+///
+/// # Errors
+/// When the file cannot be read, is of no known format, or its columns cannot be had.
+pub fn open(path: &Path, options: &ReadOptions) -> Result<Box<dyn TableReader>, ReadError> {
+    let source = Source::open(path)?;
+    let format = match options.format {
+        Some(format) => format,
+        None => find_format(&source)?,
+    };
+    Ok(match format {
+        FileFormat::Csv => Box::new(csv::CsvReader::open(source, options)?),
+        FileFormat::Votable => Box::new(votable::VotableReader::open(source, options)?),
+        FileFormat::Fits => Box::new(fits::FitsReader::open(source, options)?),
+        FileFormat::Parquet => Box::new(parquet::ParquetReader::open(source, options)?),
+    })
+}
+
+/// The format of a file, by its first bytes and then by its name.
+fn find_format(source: &Source) -> Result<FileFormat, ReadError> {
+    let wrong = |reason: String| ReadError::malformed(source.path(), Place::default(), reason);
+    let head = source.head();
+    if head.starts_with(b"PAR1") {
+        return Ok(FileFormat::Parquet);
+    }
+    if head.starts_with(b"SIMPLE  =") {
+        return Ok(FileFormat::Fits);
+    }
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    if text.starts_with(b"<") {
+        if text.windows(7).any(|word| word == b"VOTABLE") {
+            return Ok(FileFormat::Votable);
+        }
+        let kind = if find_ignoring_case(text, b"<html") { "a web page" } else { "XML" };
+        return Err(wrong(format!("this is {kind} without a VOTABLE element, hence no table")));
+    }
+    let name = source.path().file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let name = [".gz", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end));
+    let whole = source.path().file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let extension = name.unwrap_or(&whole).rsplit_once('.').map_or("", |(_, extension)| extension);
+    let named = match extension {
+        "vot" | "votable" | "xml" => Some(FileFormat::Votable),
+        "fits" | "fit" | "fts" => Some(FileFormat::Fits),
+        "parquet" | "parq" | "pq" => Some(FileFormat::Parquet),
+        _ => None,
+    };
+    if let Some(format) = named {
+        return Err(wrong(format!("the file is named like {format}, but does not begin like one")));
+    }
+    if head.contains(&0) {
+        let known = "Parquet, FITS, VOTable or CSV";
+        return Err(wrong(format!("the file is none of {known}, plain or packed by gzip or zstd")));
+    }
+    Ok(FileFormat::Csv)
+}
+
+fn find_ignoring_case(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))
+}
+
+/// Checks the columns against each other and against what was asked.
+fn check_columns(source: &Source, schema: &Schema, options: &ReadOptions) -> Result<(), ReadError> {
+    check_names(source, schema)?;
+    check_types(source, schema, options)
+}
+
+/// Checks that every column has a name of its own.
+fn check_names(source: &Source, schema: &Schema) -> Result<(), ReadError> {
+    let mut seen = HashMap::new();
+    for (at, field) in schema.fields().iter().enumerate() {
+        let name = field.name();
+        if let Some(before) = seen.insert(name, at) {
+            let (first, second) = (before + 1, at + 1);
+            let reason =
+                format!("columns {first} and {second} are both named {name}: rename one of them");
+            return Err(ReadError::malformed(source.path(), Place::default(), reason));
+        }
+    }
+    if seen.is_empty() {
+        return Err(ReadError::malformed(source.path(), Place::default(), "it has no columns"));
+    }
+    Ok(())
+}
+
+/// Checks that types are given for columns that are there.
+fn check_types(source: &Source, schema: &Schema, options: &ReadOptions) -> Result<(), ReadError> {
+    let unknown = options.types.keys().find(|name| schema.index_of(name).is_err());
+    let Some(unknown) = unknown else { return Ok(()) };
+    let known: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let reason = format!(
+        "a type is given for the column {unknown}, which is not there: its columns are {}",
+        known[..known.len().min(50)].join(", ")
+    );
+    Err(ReadError::malformed(source.path(), Place::default(), reason))
+}
+
+/// Whether a column is to be read as text, whatever it is.
+fn is_text_wanted(options: &ReadOptions, column: &str) -> bool {
+    let wanted = options.types.get(column);
+    wanted.is_some_and(|wanted| {
+        matches!(wanted, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+    })
+}

@@ -1,0 +1,202 @@
+//! The bytes of a file: counted, and unpacked where their first ones say gzip or zstd.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::{Place, ReadError};
+
+/// Bytes that are looked at to tell the format of a file.
+const HEAD_BYTES: u64 = 64 << 10;
+/// Bytes that are read at a time.
+const BUFFER_BYTES: usize = 256 << 10;
+/// No cell, record or tag is larger: beyond it memory is at stake, and the file is not a table.
+pub(super) const CELL_MAX_BYTES: usize = 256 << 20;
+
+/// A stream of unpacked bytes.
+pub(super) type Stream = Box<dyn BufRead + Send>;
+
+/// A file on disk, which can be read from its start as often as needed.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    path: PathBuf,
+    packing: Packing,
+    bytes: u64,
+    /// Bytes of the file (packed ones, if it is) that were read by the newest stream.
+    read: Arc<AtomicU64>,
+    head: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Packing {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+impl Source {
+    /// Opens a file and looks at its first bytes.
+    pub(super) fn open(path: &Path) -> Result<Self, ReadError> {
+        let wrong = |reason: &str| ReadError::malformed(path, Place::default(), reason);
+        let failed = |error| ReadError::io(path, Place::default(), error);
+        let mut file = File::open(path).map_err(failed)?;
+        let facts = file.metadata().map_err(failed)?;
+        if !facts.is_file() {
+            return Err(wrong("this is not a file: give the files in it one by one"));
+        }
+        if facts.len() == 0 {
+            return Err(wrong("the file is empty"));
+        }
+        let mut magic = Vec::new();
+        Read::by_ref(&mut file).take(4).read_to_end(&mut magic).map_err(failed)?;
+        let packing = match magic.as_slice() {
+            [0x1f, 0x8b, ..] => Packing::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd] => Packing::Zstd,
+            _ => Packing::Plain,
+        };
+        let mut source = Self {
+            path: path.to_owned(),
+            packing,
+            bytes: facts.len(),
+            read: Arc::default(),
+            head: Vec::new(),
+        };
+        let mut head = Vec::new();
+        let read = source.stream()?.take(HEAD_BYTES).read_to_end(&mut head);
+        // A packed file that is cut within the first bytes still tells its format.
+        if head.is_empty() {
+            read.map_err(failed)?;
+            return Err(wrong("the file holds nothing once it is unpacked"));
+        }
+        source.head = head;
+        Ok(source)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The first unpacked bytes.
+    pub(super) fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    pub(super) fn is_packed(&self) -> bool {
+        self.packing != Packing::Plain
+    }
+
+    /// The unpacked bytes from the start.
+    pub(super) fn stream(&self) -> Result<Stream, ReadError> {
+        let failed = |error| ReadError::io(&self.path, Place::default(), error);
+        let file = File::open(&self.path).map_err(failed)?;
+        self.read.store(0, Ordering::Relaxed);
+        let counted = Counted { file, read: Arc::clone(&self.read) };
+        let packed = BufReader::with_capacity(BUFFER_BYTES, counted);
+        Ok(match self.packing {
+            Packing::Plain => Box::new(packed),
+            Packing::Gzip => {
+                Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(packed)))
+            }
+            Packing::Zstd => {
+                let unpacked = zstd::stream::read::Decoder::with_buffer(packed).map_err(failed)?;
+                Box::new(BufReader::with_capacity(BUFFER_BYTES, unpacked))
+            }
+        })
+    }
+
+    /// The bytes of a file that is not packed from a place in it, without reading what is before.
+    pub(super) fn stream_from(&self, place: u64) -> Result<Stream, ReadError> {
+        let failed = |error| ReadError::io(&self.path, Place::default(), error);
+        let mut file = File::open(&self.path).map_err(failed)?;
+        file.seek(SeekFrom::Start(place)).map_err(failed)?;
+        self.read.store(place, Ordering::Relaxed);
+        let counted = Counted { file, read: Arc::clone(&self.read) };
+        Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, counted)))
+    }
+
+    /// Bytes of the file that were read, and its size.
+    pub(super) fn bytes(&self) -> (u64, u64) {
+        (self.read.load(Ordering::Relaxed).min(self.bytes), self.bytes)
+    }
+
+    /// Counts bytes that were read past the streams.
+    pub(super) fn count(&self, bytes: u64) {
+        self.read.store(bytes, Ordering::Relaxed);
+    }
+}
+
+struct Counted {
+    file: File,
+    read: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.file.read(buffer)?;
+        self.read.fetch_add(bytes as u64, Ordering::Relaxed);
+        Ok(bytes)
+    }
+}
+
+/// A text that knows its line, and ends with an error where a single piece of it is endless.
+///
+/// The parsers of XML and CSV keep a whole tag or record in memory: an unclosed quote would take
+/// in the rest of the file.
+pub(super) struct Metered {
+    inner: Stream,
+    line: u64,
+    left: usize,
+}
+
+impl Metered {
+    pub(super) fn new(inner: Stream) -> Self {
+        Self { inner, line: 1, left: CELL_MAX_BYTES }
+    }
+
+    /// The line of the next byte, from 1.
+    pub(super) fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// Begins a new piece.
+    pub(super) fn renew(&mut self) {
+        self.left = CELL_MAX_BYTES;
+    }
+}
+
+impl BufRead for Metered {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.left == 0 {
+            let mebibytes = CELL_MAX_BYTES >> 20;
+            let reason = format!(
+                "a single tag, cell or record is longer than {mebibytes} MiB: is a quote or a tag \
+                 not closed?"
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        }
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        // What is consumed lies in the buffer, so that this reads nothing.
+        if let Ok(buffer) = self.inner.fill_buf() {
+            let consumed = &buffer[..amount.min(buffer.len())];
+            let lines: usize = consumed.iter().map(|byte| usize::from(*byte == b'\n')).sum();
+            self.line += lines as u64;
+        }
+        self.left = self.left.saturating_sub(amount);
+        self.inner.consume(amount);
+    }
+}
+
+impl Read for Metered {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.fill_buf()?.read(buffer)?;
+        self.consume(bytes);
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,336 @@
+//! VOTable 1.0 to 1.5: the rows of one TABLE, in TABLEDATA, BINARY or BINARY2.
+//!
+//! FIELDs become columns by their `datatype` and `arraysize`; a complex number is two floats, an
+//! array of several dimensions a flat list, and a text whose xtype is `timestamp` a moment, as
+//! texts of moments leave this service. `arraysize="1"` of a number means a plain value, as many
+//! writers mean it. A NULL is an empty cell, the value of `VALUES null=`, or a flag of BINARY2.
+//! Rows are read as they come; nothing that a document refers to is fetched.
+
+mod binary;
+mod document;
+mod field;
+mod outline;
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::path::Path;
+use std::sync::Arc;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+
+use self::binary::BinaryRows;
+use self::document::{CellPiece, CellTag, Document};
+use self::field::VotableColumn;
+use self::outline::{Outline, Serialization, Stop};
+use super::cell::{BatchBuilder, Shape};
+use super::source::Source;
+use super::{
+    Place, ReadError, ReadOptions, ReadProgress, TableReader, check_columns, is_text_wanted,
+};
+use crate::metadata::{self, ColumnMetadata, TableMetadata};
+
+/// Values in a cell of fixed length: beyond, a document of missing cells would fill the memory.
+const FIXED_MAX: usize = 1 << 20;
+
+/// A table of a VOTable.
+pub(super) struct VotableReader {
+    source: Source,
+    document: Document,
+    outline: Outline,
+    rows: Rows,
+    batch: BatchBuilder,
+    names: Vec<String>,
+    schema: SchemaRef,
+    metadata: TableMetadata,
+    total_rows: Option<u64>,
+    done: u64,
+    has_ended: bool,
+}
+
+/// Where the rows come from.
+enum Rows {
+    Words(String),
+    Bytes(BinaryRows),
+    Ended,
+}
+
+impl VotableReader {
+    pub(super) fn open(source: Source, options: &ReadOptions) -> Result<Self, ReadError> {
+        let mut document = Document::new(source.path().to_owned(), source.stream()?);
+        let mut outline = Outline::default();
+        let choice = options.table.as_ref();
+        let Stop::Rows(serialization) = outline.read(&mut document, choice)? else {
+            return Err(document.wrong(Place::default(), outline.missing(choice)));
+        };
+        let flagged = serialization == Serialization::Binary { flagged: true };
+        let columns = columns(&outline, source.path(), flagged, options)?;
+        let field =
+            |column: &VotableColumn| Field::new(&column.name, column.cell.data_type(), true);
+        let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
+        check_columns(&source, &schema, options)?;
+        let rows = match serialization {
+            Serialization::TableData => Rows::Words(String::new()),
+            Serialization::Binary { flagged } => {
+                Rows::Bytes(BinaryRows::open(&mut document, &columns, flagged)?)
+            }
+            Serialization::Absent => Rows::Ended,
+        };
+        let metadata = describe(&outline, &columns);
+        let remarks = on_systems(&outline, &columns);
+        outline.remarks.extend(remarks);
+        let stated = outline.table.as_ref().and_then(|table| table.tag.attribute("nrows"));
+        let cells = columns.iter().map(|column| column.cell.clone()).collect();
+        Ok(Self {
+            total_rows: stated.and_then(|rows| rows.parse().ok()),
+            batch: BatchBuilder::new(Arc::clone(&schema), cells, options.batch_rows),
+            names: columns.into_iter().map(|column| column.name).collect(),
+            source,
+            document,
+            outline,
+            rows,
+            schema,
+            metadata,
+            done: 0,
+            has_ended: false,
+        })
+    }
+
+    /// Rows until the batch is full or there are no more.
+    fn fill(&mut self) -> Result<(), ReadError> {
+        while !self.batch.is_full() {
+            let row = self.done + self.batch.rows() as u64 + 1;
+            let added = match &mut self.rows {
+                Rows::Words(cell) => {
+                    let mut cell = std::mem::take(cell);
+                    let added = self.read_words(row, &mut cell)?;
+                    self.rows = Rows::Words(cell);
+                    added
+                }
+                Rows::Bytes(rows) => {
+                    let added = rows.read_row(&mut self.document, row, &mut self.batch)?;
+                    if !added {
+                        BinaryRows::close(&mut self.document)?;
+                    }
+                    added
+                }
+                Rows::Ended => return self.end(),
+            };
+            if !added {
+                self.outline.end_rows();
+                self.rows = Rows::Ended;
+            }
+        }
+        Ok(())
+    }
+
+    /// What follows the rows may still say that they were cut, or that the query failed.
+    fn end(&mut self) -> Result<(), ReadError> {
+        while self.outline.read(&mut self.document, None)? != Stop::End {}
+        self.outline.remark_on_others();
+        self.has_ended = true;
+        Ok(())
+    }
+
+    /// Adds a row of TABLEDATA; false where there are no more.
+    fn read_words(&mut self, row: u64, cell: &mut String) -> Result<bool, ReadError> {
+        let is_empty = loop {
+            cell.clear();
+            match self.document.next_cell_piece(row, cell)? {
+                CellPiece::Start(CellTag::Row, is_empty) => break is_empty,
+                CellPiece::End(CellTag::TableData) => return Ok(false),
+                CellPiece::Text if cell.trim_ascii().is_empty() => {}
+                CellPiece::Nothing => {}
+                CellPiece::Eof => {
+                    return Err(self.outline.cut(&mut self.document, Place::row(row)));
+                }
+                CellPiece::Start(..) | CellPiece::End(_) | CellPiece::Text => {
+                    return Err(self.document.wrong(Place::row(row), "a <TR> is expected"));
+                }
+            }
+        };
+        let (mut at, mut bytes) = (0, 0);
+        let mut is_open = !is_empty;
+        while is_open {
+            cell.clear();
+            match self.document.next_cell_piece(row, cell)? {
+                CellPiece::Start(CellTag::Cell, is_empty) => {
+                    if !is_empty {
+                        self.read_cell(row, cell)?;
+                    }
+                    bytes += cell.len();
+                    self.add_word(row, at, cell)?;
+                    at += 1;
+                }
+                CellPiece::End(CellTag::Row) => is_open = false,
+                CellPiece::Text if cell.trim_ascii().is_empty() => {}
+                CellPiece::Nothing => {}
+                CellPiece::Eof => {
+                    return Err(self.outline.cut(&mut self.document, Place::row(row)));
+                }
+                CellPiece::Start(..) | CellPiece::End(_) | CellPiece::Text => {
+                    return Err(self.document.wrong(Place::row(row), "a plain <TD> is expected"));
+                }
+            }
+        }
+        if at < self.names.len() {
+            let reason = format!("the row has {at} cells in place of {}", self.names.len());
+            return Err(self.document.wrong(Place::row(row), reason));
+        }
+        self.batch.end_row(bytes);
+        Ok(true)
+    }
+
+    /// The text of a cell, up to its end tag.
+    fn read_cell(&mut self, row: u64, cell: &mut String) -> Result<(), ReadError> {
+        loop {
+            match self.document.next_cell_piece(row, cell)? {
+                CellPiece::Text | CellPiece::Nothing => {}
+                CellPiece::End(CellTag::Cell) => return Ok(()),
+                CellPiece::Eof => {
+                    return Err(self.outline.cut(&mut self.document, Place::row(row)));
+                }
+                CellPiece::Start(..) | CellPiece::End(_) => {
+                    return Err(self.document.wrong(Place::row(row), "there is a tag in a cell"));
+                }
+            }
+        }
+    }
+
+    fn add_word(&mut self, row: u64, at: usize, cell: &str) -> Result<(), ReadError> {
+        let Some(builder) = self.batch.columns.get_mut(at) else {
+            let reason = format!("the row has more than {} cells", self.names.len());
+            return Err(self.document.wrong(Place::row(row), reason));
+        };
+        builder.append_text(cell).map_err(|reason| {
+            self.document.wrong(Place::row(row).in_column(&self.names[at]), reason)
+        })
+    }
+}
+
+impl Iterator for VotableReader {
+    type Item = Result<RecordBatch, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.has_ended {
+            return None;
+        }
+        let filled = self.fill();
+        if let Err(error) = filled {
+            self.has_ended = true;
+            return Some(Err(error));
+        }
+        if self.batch.rows() == 0 {
+            return None;
+        }
+        self.done += self.batch.rows() as u64;
+        let batch = self.batch.finish();
+        Some(batch.map_err(|error| ReadError::batch(self.source.path(), error)))
+    }
+}
+
+impl TableReader for VotableReader {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn metadata(&self) -> &TableMetadata {
+        &self.metadata
+    }
+
+    fn progress(&self) -> ReadProgress {
+        let (bytes, total_bytes) = self.source.bytes();
+        ReadProgress { rows: self.done, total_rows: self.total_rows, bytes, total_bytes }
+    }
+
+    fn remarks(&self) -> &[String] {
+        &self.outline.remarks
+    }
+}
+
+fn columns(
+    outline: &Outline,
+    file: &Path,
+    flagged: bool,
+    options: &ReadOptions,
+) -> Result<Vec<VotableColumn>, ReadError> {
+    let fields = outline.table.iter().flat_map(|table| &table.fields).enumerate();
+    fields
+        .map(|(at, field)| {
+            let name = field.name(at + 1);
+            let column = field.column(at + 1, flagged, is_text_wanted(options, &name));
+            let column = column.and_then(|column| match column.cell.shape {
+                Shape::Fixed(length) if length > FIXED_MAX => Err(format!(
+                    "cells of {length} values are too large: write arrays of any length (*)"
+                )),
+                Shape::Scalar | Shape::Fixed(_) | Shape::Variable => Ok(column),
+            });
+            let place = Place::line(field.line).in_column(&name);
+            column.map_err(|reason| ReadError::malformed(file, place, reason))
+        })
+        .collect()
+}
+
+fn describe(outline: &Outline, columns: &[VotableColumn]) -> TableMetadata {
+    let tag = outline.table.as_ref().map(|table| &table.tag);
+    let attribute = |name| tag.and_then(|tag| tag.attribute(name)).map(str::to_owned);
+    let said = columns.iter().filter(|column| column.metadata != ColumnMetadata::default());
+    TableMetadata {
+        version: metadata::VERSION,
+        title: attribute("name"),
+        description: outline.description(),
+        utype: attribute("utype"),
+        columns: said.map(|c| (c.name.clone(), c.metadata.clone())).collect(),
+        ..TableMetadata::default()
+    }
+}
+
+/// The frames and time scales of columns.
+fn on_systems(outline: &Outline, columns: &[VotableColumn]) -> Vec<String> {
+    let mut said = Vec::new();
+    for system in &outline.systems {
+        let Some(id) = system.attribute("ID") else { continue };
+        let of: Vec<&str> = columns
+            .iter()
+            .filter(|column| column.reference.as_deref() == Some(id))
+            .map(|column| column.name.as_str())
+            .collect();
+        if of.is_empty() {
+            continue;
+        }
+        let keys = ["system", "equinox", "epoch", "refposition", "timescale", "timeorigin"].iter();
+        let facts: Vec<String> = keys
+            .filter_map(|key| system.attribute(key).map(|value| format!("{key} {value}")))
+            .collect();
+        said.push(format!("{} of {}: {}", system.name, of.join(", "), facts.join(", ")));
+    }
+    said
+}
+
+/// What a VOTable without rows says of `columns` columns (`VOParquet` 1.0 §3): the metadata of a
+/// column by its place in the file, and of the table.
+///
+/// None where it has another number of columns: it is not about this file.
+pub(super) fn described_by(
+    file: &Path,
+    votable: &str,
+    names: &[&str],
+) -> Result<Option<TableMetadata>, ReadError> {
+    let stream = Box::new(Cursor::new(votable.to_owned().into_bytes()));
+    let mut document = Document::new(file.to_owned(), stream);
+    let mut outline = Outline::default();
+    if outline.read(&mut document, None)? == Stop::End {
+        return Ok(None);
+    }
+    let columns = columns(&outline, file, false, &ReadOptions::default())?;
+    if columns.len() != names.len() {
+        return Ok(None);
+    }
+    let mut metadata = describe(&outline, &columns);
+    let said = names.iter().zip(columns);
+    metadata.columns = said
+        .filter(|(_, column)| column.metadata != ColumnMetadata::default())
+        .map(|(name, column)| ((*name).to_owned(), column.metadata))
+        .collect::<BTreeMap<_, _>>();
+    Ok(Some(metadata))
+}
