@@ -112,9 +112,9 @@ impl FieldTags {
                 size.unwrap_or_default()
             ));
         }
-        let texts = [self.description.trim(), note.as_deref().unwrap_or_default()];
-        let texts: Vec<&str> = texts.into_iter().filter(|text| !text.is_empty()).collect();
-        let description = texts.join(" ");
+        // One line, as writers break descriptions anywhere.
+        let words = self.description.split_whitespace().chain(note.as_deref());
+        let description = words.collect::<Vec<_>>().join(" ");
         Ok(VotableColumn {
             name: self.name(number),
             cell: CellType { element, shape, null: self.null.clone(), empty_is_null: !flagged },
