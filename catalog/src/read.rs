@@ -8,12 +8,14 @@
 
 mod cell;
 mod csv;
+mod element;
 mod error;
 mod fits;
 mod parquet;
 mod source;
 mod values;
 mod votable;
+mod word;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

@@ -3,7 +3,7 @@
 use super::header::Header;
 use crate::metadata::ColumnMetadata;
 use crate::read::cell::{CellType, Shape};
-use crate::read::values::{Coding, Element, Stored};
+use crate::read::element::{Coding, Element, Stored};
 
 /// Values in a cell of fixed length; a row of 256 MiB is refused before.
 const FIXED_MAX: usize = 1 << 25;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, Read};
 
-use crate::read::values::decode_bytes;
+use crate::read::element::decode_bytes;
 
 /// Everything in FITS is a multiple of this.
 pub(super) const BLOCK_BYTES: usize = 2_880;

@@ -3,7 +3,7 @@
 use super::document::Tag;
 use crate::metadata::ColumnMetadata;
 use crate::read::cell::{CellType, Shape};
-use crate::read::values::{Coding, Element};
+use crate::read::element::{Coding, Element};
 
 /// A FIELD as its tags say it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
