@@ -16,7 +16,10 @@ use datafusion::execution::{
 };
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use tokio::runtime::Handle;
+use tracing::Instrument as _;
 use url::Url;
+use worker::front::run_on;
 use worker::giving_way::giving_way;
 use worker::memory::Budget;
 use worker::session::NodeRuntime;
@@ -86,6 +89,8 @@ pub struct Engine {
     counters: Arc<Counters>,
     attempts: Arc<attempts::Counters>,
     limits: Limits,
+    /// Where plans are made and run, whoever asks.
+    compute: Handle,
 }
 
 /// What an engine over workers has beside that of one process.
@@ -106,7 +111,8 @@ impl Engine {
         Self::on(snapshot, config, None)
     }
 
-    /// Prepares the sessions of one process, or of a coordinator where there is a cluster.
+    /// Prepares the sessions of one process, or of a coordinator where there is a cluster. Queries
+    /// run on the runtime in which this is called.
     ///
     /// # Errors
     /// When the sessions cannot be made.
@@ -138,13 +144,28 @@ impl Engine {
         };
         let distributed = cluster.map(over_workers).transpose().map_err(Error::Execution)?;
         let (state, runtime, limits) = (Arc::new(state), Arc::new(runtime), config.limits);
-        let attempts = Arc::default();
-        Ok(Self { snapshot, schemas, state, distributed, runtime, counters, attempts, limits })
+        let (attempts, compute) = (Arc::default(), Handle::current());
+        Ok(Self {
+            snapshot,
+            schemas,
+            state,
+            distributed,
+            runtime,
+            counters,
+            attempts,
+            limits,
+            compute,
+        })
     }
 
     /// The tables that this engine answers on.
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
+    }
+
+    /// The runtime on which queries run: what their rows are made into is made there too.
+    pub fn compute(&self) -> &Handle {
+        &self.compute
     }
 
     /// What this node counts.
@@ -191,7 +212,9 @@ impl Engine {
     /// When the query is wrong or cannot be evaluated. Errors of its execution come in the
     /// stream.
     pub async fn query(&self, adql: &str, options: QueryOptions) -> Result<QueryResult, Error> {
-        attempts::run(self, adql, options).await
+        let (engine, adql) = (self.clone(), adql.to_owned());
+        let run = async move { attempts::run(&engine, &adql, options).await };
+        run_on(&self.compute, run.in_current_span()).await
     }
 
     /// Begins a query once, without the workers that it has lost.

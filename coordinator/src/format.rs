@@ -22,6 +22,7 @@ pub(crate) mod text;
 pub mod votable;
 pub mod xml;
 
+pub(crate) use in_order::ahead_on;
 pub use stream::{Document, Info, encode};
 
 /// What a result is written as.

@@ -1,9 +1,9 @@
-//! Threads that speak with other nodes and never compute.
+//! Threads that speak with other nodes and with clients, and never compute.
 //!
 //! Tasks compute for as long as they like between two awaits. On their threads the question whether
 //! a node lives would wait for them, and a node that is busy would be taken for one that is lost.
-//! So sockets between nodes, keep-alive, status and assignments are served by a small runtime of
-//! their own, and everything that runs a plan by the one that computes.
+//! So all sockets, keep-alive, status and assignments are served by a small runtime of their own, and
+//! everything that makes or runs a plan, or writes its rows, by the one that computes.
 
 use std::future::Future;
 
@@ -57,7 +57,8 @@ pub(crate) fn handled_on(compute: &Handle, routes: Router) -> Router {
     }))
 }
 
-async fn run_on<T: Send + 'static>(
+/// Does something on a runtime; dropping the future ends it, and a panic goes on here.
+pub async fn run_on<T: Send + 'static>(
     runtime: &Handle,
     work: impl Future<Output = T> + Send + 'static,
 ) -> T {

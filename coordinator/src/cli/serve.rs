@@ -38,7 +38,7 @@ const RETRY_WAITS: [Duration; 4] = [
 pub(super) async fn run(command: Command, settings: &Settings, front: Front) -> Result<(), Error> {
     let config = engine_config(settings)?;
     let cluster_config = match command {
-        Command::Coordinator => Some(cluster_config(settings, front)?),
+        Command::Coordinator => Some(cluster_config(settings, front.clone())?),
         _ => None,
     };
     let Rows(default) = settings.require("default_rows")?;
@@ -48,6 +48,7 @@ pub(super) async fn run(command: Command, settings: &Settings, front: Front) -> 
     let public_url: Option<Url> = settings.get("public_url")?;
     // The port first: that it is taken should not be told after minutes of reading tables.
     let listener = listen(&settings.require::<String>("listen")?).await?;
+    let listener = front.adopt(listener).await.map_err(Error::Serve)?;
     if command == Command::Serve {
         demo::make_where_empty(settings).await?;
     }
@@ -82,7 +83,7 @@ pub(super) async fn run(command: Command, settings: &Settings, front: Front) -> 
         };
         let server = axum::serve(at_once(listener), router(service))
             .with_graceful_shutdown(shutdown.clone().begun());
-        let serving = async { server.await.map_err(Error::Serve) };
+        let serving = front.run(async { server.await.map_err(Error::Serve) });
         tokio::try_join!(serving, executing).map(|((), ())| ())
     })
     .await

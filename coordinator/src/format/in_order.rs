@@ -12,6 +12,7 @@ use std::pin::pin;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::error::DataFusionError;
 use futures::{Stream, StreamExt, stream};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::Error;
@@ -46,24 +47,38 @@ where
     S::Item: Send + 'static,
 {
     // The task begins with the first poll: only then is there surely a runtime.
-    let begun = stream::once(async move {
-        let (sender, receiver) = mpsc::channel(items);
-        let task = SpawnedTask::spawn(async move {
-            let mut input = pin!(input);
-            while let Some(item) = input.next().await {
-                if sender.send(item).await.is_err() {
-                    break;
-                }
+    stream::once(async move { ahead_on(&Handle::current(), input, items) }).flatten()
+}
+
+/// The same, whose task runs on a runtime, with all that the input starts.
+pub(crate) fn ahead_on<S>(
+    runtime: &Handle,
+    input: S,
+    items: usize,
+) -> impl Stream<Item = S::Item> + Send + use<S>
+where
+    S: Stream + Send + 'static,
+    S::Item: Send + 'static,
+{
+    let (sender, receiver) = mpsc::channel(items);
+    let read = async move {
+        let mut input = pin!(input);
+        while let Some(item) = input.next().await {
+            if sender.send(item).await.is_err() {
+                break;
             }
-        });
-        stream::unfold((receiver, task), |(mut receiver, mut task)| async move {
-            if let Some(item) = receiver.recv().await {
-                return Some((item, (receiver, task)));
-            }
-            // A panic of the task goes on here.
-            let _ended = task.join_unwind_mut().await;
-            None
-        })
-    });
-    begun.flatten()
+        }
+    };
+    let task = {
+        let _entered = runtime.enter();
+        SpawnedTask::spawn(read)
+    };
+    stream::unfold((receiver, task), |(mut receiver, mut task)| async move {
+        if let Some(item) = receiver.recv().await {
+            return Some((item, (receiver, task)));
+        }
+        // A panic of the task goes on here.
+        let _ended = task.join_unwind_mut().await;
+        None
+    })
 }

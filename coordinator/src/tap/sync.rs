@@ -12,10 +12,11 @@ use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, stream};
+use tokio::runtime::Handle;
 use tracing::Instrument;
 
 use crate::engine::{QueryOptions, QueryResult};
-use crate::format::{Document, Info, Requested, encode};
+use crate::format::{Document, Info, Requested, ahead_on, encode};
 use crate::tap::parameters::{Given, Parameters};
 use crate::tap::refusal::Refusal;
 use crate::tap::{RowLimits, SOFTWARE, Service, request};
@@ -48,7 +49,7 @@ async fn respond(service: &Service, request: Request) -> Response {
     match begun {
         Ok((result, max_rows)) => {
             tracing::info!(elapsed_ms, format = ?requested.format, "query answers");
-            stream_out(result, max_rows, &requested, infos)
+            stream_out(service.engine.compute(), result, max_rows, &requested, infos)
         }
         Err(refusal) => {
             tracing::info!(elapsed_ms, error = %refusal, "query refused");
@@ -111,7 +112,11 @@ async fn first_rows(stream: &mut SendableRecordBatchStream) -> Result<Option<Rec
     Ok(None)
 }
 
+/// Chunks that are written before the connection takes them.
+const CHUNKS_AHEAD: usize = 2;
+
 fn stream_out(
+    compute: &Handle,
     result: QueryResult,
     max_rows: u64,
     requested: &Requested,
@@ -119,6 +124,7 @@ fn stream_out(
 ) -> Response {
     let document = Document { columns: result.columns, infos, max_rows: Some(max_rows) };
     let chunks = encode(requested.format, document, result.stream);
+    let chunks = ahead_on(compute, chunks, CHUNKS_AHEAD);
     let mut response = Body::from_stream(chunks).into_response();
     if let Ok(content_type) = HeaderValue::from_str(&requested.content_type) {
         response.headers_mut().insert(header::CONTENT_TYPE, content_type);
