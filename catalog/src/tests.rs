@@ -11,5 +11,7 @@ mod pruning;
 mod scanning;
 mod shared;
 mod synthetic;
+mod synthetic_survey;
+mod synthetic_truth;
 mod tap_schema;
 mod writing;

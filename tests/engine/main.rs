@@ -19,6 +19,7 @@ mod parts;
 mod placement_choice;
 mod sky_cases;
 mod streaming;
+mod synthetic;
 mod transport;
 mod traps;
 mod votable_format;
