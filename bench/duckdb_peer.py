@@ -1,7 +1,7 @@
 """DuckDB on the tiles of a table: prints the seconds of each run after some that do not count.
 
 duckdb_peer.py WARM_UP RUNS scan SQL
-duckdb_peer.py WARM_UP RUNS cone TILES RA DEC RADIUS   (degrees; all columns)
+duckdb_peer.py WARM_UP RUNS cone TILES COLUMNS RA DEC RADIUS   (degrees; all columns; COLUMNS as ra,dec)
 """
 
 import math
@@ -11,7 +11,7 @@ import time
 import duckdb
 
 
-def cone(tiles, ra, dec, radius):
+def cone(tiles, position, ra, dec, radius):
     """The ranges of the spatial index are made here, outside of the time."""
     import astropy.units as u
     import numpy as np
@@ -30,10 +30,11 @@ def cone(tiles, ra, dec, radius):
     ranges = [(int(pixels[a]) << shift, (int(pixels[b]) + 1) << shift) for a, b in zip(first, last)]
     low, high = ranges[0][0], ranges[-1][1]
     parts = " OR ".join(f"(_healpix_29 >= {a} AND _healpix_29 < {b})" for a, b in ranges)
+    lon, lat = position.split(",")
     near = math.sin(math.radians(radius) / 2) ** 2
     distance = (
-        f"pow(sin(radians(dec - ({dec})) / 2), 2) + cos(radians(dec)) * cos(radians({dec}))"
-        f" * pow(sin(radians(ra - ({ra})) / 2), 2) < {near!r}"
+        f"pow(sin(radians({lat} - ({dec})) / 2), 2) + cos(radians({lat})) * cos(radians({dec}))"
+        f" * pow(sin(radians({lon} - ({ra})) / 2), 2) < {near!r}"
     )
     where = f"_healpix_29 >= {low} AND _healpix_29 < {high} AND ({parts}) AND {distance}"
     return f"SELECT * FROM '{tiles}' WHERE {where}"
@@ -42,7 +43,7 @@ def cone(tiles, ra, dec, radius):
 warm_up, runs, kind, *rest = sys.argv[1:]
 connection = duckdb.connect()
 connection.execute("SET integer_division = true")
-sql = rest[0] if kind == "scan" else cone(rest[0], *map(float, rest[1:]))
+sql = rest[0] if kind == "scan" else cone(*rest[:2], *map(float, rest[2:]))
 for run in range(int(warm_up) + int(runs)):
     start = time.perf_counter()
     connection.execute(sql).to_arrow_table()

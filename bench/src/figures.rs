@@ -27,6 +27,9 @@ pub(crate) struct Options {
     /// The table, as schema.table, with the columns of the synthetic object table
     #[arg(long, default_value = "demo.object")]
     table: String,
+    /// The columns of its position; tables of `bench generate` have coord_ra,coord_dec
+    #[arg(long, value_name = "RA,DEC", default_value = "ra,dec")]
+    position: String,
     /// A Python that has duckdb, numpy and astropy-healpix; without it no peer is measured
     #[arg(long, value_name = "FILE")]
     python: Option<PathBuf>,
@@ -118,8 +121,8 @@ fn centers(count: usize) -> impl Iterator<Item = (f64, f64)> {
 fn cones(client: &Client, options: &Options) -> Result<()> {
     let queries: Vec<String> = centers(CONES)
         .map(|(ra, dec)| {
-            let table = &options.table;
-            format!("SELECT * FROM {table} WHERE DISTANCE(ra, dec, {ra:.6}, {dec:.6}) < 1/60.")
+            let (table, own) = (&options.table, &options.position);
+            format!("SELECT * FROM {table} WHERE DISTANCE({own}, {ra:.6}, {dec:.6}) < 1/60.")
         })
         .collect();
     for query in &queries {
@@ -139,12 +142,12 @@ fn cones(client: &Client, options: &Options) -> Result<()> {
 /// A cone of 10° with all columns, beside DuckDB with the ranges of its cover made beforehand.
 fn large_cone(client: &Client, options: &Options, peer: Option<&Peer>) -> Result<()> {
     let [ra, dec, radius] = LARGE_CONE_DEG;
-    let table = &options.table;
-    let query = format!("SELECT * FROM {table} WHERE DISTANCE(ra, dec, {ra}, {dec}) < {radius}");
+    let (table, own) = (&options.table, &options.position);
+    let query = format!("SELECT * FROM {table} WHERE DISTANCE({own}, {ra}, {dec}) < {radius}");
     let ours = timed(options.runs, || Ok(client.fetch(&query, "votable/b2")?.total))?;
     say(&format!("  10° cone, SELECT *, BINARY2: {ours}"));
     if let Some(peer) = peer {
-        let theirs = peer.cone(LARGE_CONE_DEG, options.runs)?;
+        let theirs = peer.cone(&options.position, LARGE_CONE_DEG, options.runs)?;
         say(&format!("    DuckDB to Arrow: {theirs}; ratio {:.2}", ratio(&ours, &theirs)));
     }
     Ok(())

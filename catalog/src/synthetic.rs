@@ -27,7 +27,7 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::Schema;
 
 use crate::Error;
-use crate::metadata::{KeyMetadata, PositionMetadata};
+use crate::metadata::{KeyMetadata, PositionMetadata, TableMetadata};
 use crate::write::{Outcome, Progress, Step, TableKind, TableWriter, WriteOptions, parallel};
 use rows::{Rows, RowsOf};
 use visit::Field;
@@ -99,6 +99,19 @@ impl Content {
     /// When a column is wanted that is not there.
     pub fn schema(&self) -> Result<Schema, Error> {
         Ok(self.rows()?.schema())
+    }
+
+    /// What `table.toml` will say, but for the slack.
+    ///
+    /// # Errors
+    /// When a column is wanted that is not there.
+    pub fn metadata(&self, schema: &str) -> Result<TableMetadata, Error> {
+        let mut options = WriteOptions {
+            metadata: self.rows()?.metadata(),
+            ..WriteOptions::new("", TableKind::Object)
+        };
+        self.describe(&mut options, schema);
+        Ok(options.metadata)
     }
 
     /// How it is written as a table of a schema.

@@ -13,5 +13,7 @@ mod reading;
 mod scanning;
 mod shared;
 mod synthetic;
+mod synthetic_survey;
+mod synthetic_truth;
 mod tap_schema;
 mod writing;

@@ -20,6 +20,7 @@ mod placement_choice;
 mod read_tables;
 mod sky_cases;
 mod streaming;
+mod synthetic;
 mod transport;
 mod traps;
 mod votable_format;

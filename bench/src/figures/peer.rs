@@ -27,10 +27,10 @@ impl Peer {
         self.run(&["scan", &sql.replace("{t}", &format!("'{}'", self.tiles))], runs)
     }
 
-    /// All columns of a cone, fetched to Arrow.
-    pub(crate) fn cone(&self, cone: [f64; 3], runs: usize) -> Result<Timed> {
+    /// All columns of a cone around a position in two columns (`ra,dec`), fetched to Arrow.
+    pub(crate) fn cone(&self, position: &str, cone: [f64; 3], runs: usize) -> Result<Timed> {
         let [ra, dec, radius] = cone.map(|degrees| degrees.to_string());
-        self.run(&["cone", &self.tiles, &ra, &dec, &radius], runs)
+        self.run(&["cone", &self.tiles, position, &ra, &dec, &radius], runs)
     }
 
     fn run(&self, arguments: &[&str], runs: usize) -> Result<Timed> {

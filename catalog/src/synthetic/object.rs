@@ -8,7 +8,7 @@ use adql::sky::{Order, Pixel, Position};
 use super::Sky;
 use super::density::latitude_deg;
 use super::place::{Place, offset, places};
-use super::random::{chance, hash, noise, salt};
+use super::random::{chance, hash, noise};
 
 /// The photometric bands.
 pub(super) const BANDS: [&str; 6] = ["u", "g", "r", "i", "z", "y"];
@@ -117,10 +117,6 @@ impl Object {
         }
         let id = id.cast_signed();
         Self { spatial_index, id, position, ra, dec, key, magnitude, extended, fluxes }
-    }
-
-    pub(super) fn draw(&self, name: &str) -> f64 {
-        chance(self.key, salt(name))
     }
 
     /// Errors of right ascension (times cos δ) and declination, in all images together.

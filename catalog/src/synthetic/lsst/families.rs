@@ -155,33 +155,42 @@ pub(super) fn column((name, measure, said): (&str, Measure, &str), band: usize) 
     match measure {
         Ra => Column::double(name, "deg", "pos.eq.ra", said, move |o: &Row| o.it.ra),
         Dec => Column::double(name, "deg", "pos.eq.dec", said, move |o: &Row| o.it.dec),
-        RaError | DecError => {
-            let (at, ucd) = match measure {
-                RaError => (0, "stat.error;pos.eq.ra"),
-                _ => (1, "stat.error;pos.eq.dec"),
-            };
-            let of = move |o: &Row| Some(single(2.0 * o.it.error_deg()[at]));
-            Column::float(name, "deg", ucd, said, of)
-        }
+        RaError => error((name, "stat.error;pos.eq.ra", said), 0),
+        DecError => error((name, "stat.error;pos.eq.dec", said), 1),
         Covariance => {
             let ucd = "stat.covariance;pos.eq.ra;pos.eq.dec";
             let of =
                 move |o: &Row| Some(single(covariance(o.it.error_deg(), hash(o.it.key, salt))));
             Column::float(name, "deg**2", ucd, said, of)
         }
-        Flux(_) | FluxError(_) | Magnitude(_) | MagnitudeError(_) | Failed(_) => {
-            light(name, measure, said, band)
+        Flux(kind) => float((name, "nJy", said), move |o| kind.flux(o, band)),
+        FluxError(kind) => {
+            float((name, "nJy", said), move |o| (!kind.fails(o, band)).then(|| kind.error(o, band)))
         }
+        Magnitude(kind) => {
+            let of = move |o: &Row| kind.stored(o, band).and_then(magnitude_of);
+            float((name, "mag", said), of).principal()
+        }
+        MagnitudeError(kind) => {
+            let of = move |o: &Row| {
+                let flux = kind.stored(o, band).filter(|flux| *flux > 0.0)?;
+                Some(2.5 / std::f64::consts::LN_10 * kind.error(o, band) / flux)
+            };
+            float((name, "mag", said), of).principal()
+        }
+        Failed(kind) => Column::flag(name, "", "", said, move |o: &Row| kind.fails(o, band)),
         Flag(per_mille) => {
             let part = f64::from(per_mille) / 1e3;
             Column::flag(name, "", "", said, move |o: &Row| chance(o.it.key, salt) < part)
         }
         Moment(mean) => {
             let spread = if mean > 0.0 { 0.5 } else { 0.2 };
-            number((name, "pixel**2", said), salt, mean, spread)
+            float((name, "pixel**2", said), move |o| drawn(o.it.key, salt, mean, spread))
         }
-        Length(mean) => number((name, "pixel", said), salt, mean, 0.1 * mean),
-        Number(mean) => number((name, "", said), salt, mean, 0.1),
+        Length(mean) => {
+            float((name, "pixel", said), move |o| drawn(o.it.key, salt, mean, 0.1 * mean))
+        }
+        Number(mean) => float((name, "", said), move |o| drawn(o.it.key, salt, mean, 0.1)),
         Steps => Column::int(name, "", "", said, move |o: &Row| between(o.it.key, salt, [1, 40])),
         Inputs => Column::int(name, "", "", said, move |o: &Row| o.inputs[band]),
         Extendedness => {
@@ -196,36 +205,17 @@ pub(super) fn column((name, measure, said): (&str, Measure, &str), band: usize) 
     }
 }
 
-fn number(
-    (name, unit, said): (String, &'static str, String),
-    salt: u64,
-    mean: f64,
-    spread: f64,
-) -> Column<Row> {
-    let of = move |o: &Row| drawn(o.it.key, salt, mean, spread).map(single);
-    Column::float(name, unit, "", said, of)
+/// The error of a coordinate.
+fn error((name, ucd, said): (String, &'static str, String), axis: usize) -> Column<Row> {
+    Column::float(name, "deg", ucd, said, move |o: &Row| Some(single(2.0 * o.it.error_deg()[axis])))
 }
 
-fn light(name: String, measure: Measure, said: String, band: usize) -> Column<Row> {
-    match measure {
-        FluxError(kind) => Column::float(name, "nJy", "", said, move |o: &Row| {
-            (!kind.fails(o, band)).then(|| single(kind.error(o, band)))
-        }),
-        Magnitude(kind) => Column::float(name, "mag", "", said, move |o: &Row| {
-            kind.stored(o, band).and_then(magnitude_of).map(single)
-        })
-        .principal(),
-        MagnitudeError(kind) => Column::float(name, "mag", "", said, move |o: &Row| {
-            let flux = kind.stored(o, band).filter(|flux| *flux > 0.0)?;
-            Some(single(2.5 / std::f64::consts::LN_10 * kind.error(o, band) / flux))
-        })
-        .principal(),
-        Failed(kind) => Column::flag(name, "", "", said, move |o: &Row| kind.fails(o, band)),
-        Flux(kind) => {
-            Column::float(name, "nJy", "", said, move |o: &Row| kind.flux(o, band).map(single))
-        }
-        _ => unreachable!("only what is measured of light comes here"),
-    }
+/// A column of single precision: its name, unit and meaning.
+fn float(
+    (name, unit, said): (String, &'static str, String),
+    of: impl Fn(&Row) -> Option<f64> + Send + Sync + 'static,
+) -> Column<Row> {
+    Column::float(name, unit, "", said, move |o: &Row| of(o).map(single))
 }
 
 /// The Sersic flux in each band, or its error.
