@@ -223,7 +223,8 @@ struct Sorter<'a> {
 
 impl<'a> Sorter<'a> {
     fn new(scratch: &'a Path, memory_bytes: usize) -> Self {
-        let limit = (memory_bytes / RECORD_BYTES).max(BLOCK_IDS);
+        // A stable sort takes half as much again.
+        let limit = (memory_bytes / RECORD_BYTES * 2 / 3).max(BLOCK_IDS);
         Self { scratch, limit, waiting: Vec::new(), runs: Vec::new(), rows: 0 }
     }
 
