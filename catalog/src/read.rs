@@ -8,12 +8,14 @@
 
 mod cell;
 mod csv;
+mod element;
 mod error;
 mod fits;
 mod parquet;
 mod source;
 mod values;
 mod votable;
+mod word;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -111,7 +113,7 @@ pub struct ReadOptions {
     /// How CSV is written.
     pub csv: CsvOptions,
     /// Types of columns by name, in place of what the first rows of a CSV look like; text also in
-    /// place of the moments of a VOTable or FITS column whose xtype is `timestamp`.
+    /// place of the moments of a VOTable column whose xtype is `timestamp`.
     pub types: BTreeMap<String, DataType>,
     /// Rows of a batch.
     pub batch_rows: usize,
@@ -234,22 +236,36 @@ fn check_names(source: &Source, schema: &Schema) -> Result<(), ReadError> {
     Ok(())
 }
 
-/// Checks that types are given for columns that are there.
+/// Checks that types are given for columns that are there, and are those that the columns have.
 fn check_types(source: &Source, schema: &Schema, options: &ReadOptions) -> Result<(), ReadError> {
-    let unknown = options.types.keys().find(|name| schema.index_of(name).is_err());
-    let Some(unknown) = unknown else { return Ok(()) };
-    let known: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    let reason = format!(
-        "a type is given for the column {unknown}, which is not there: its columns are {}",
-        known[..known.len().min(50)].join(", ")
-    );
-    Err(ReadError::malformed(source.path(), Place::default(), reason))
+    for (name, wanted) in &options.types {
+        let Ok(field) = schema.field_with_name(name) else {
+            let fields = schema.fields().iter().take(50);
+            let known: Vec<&str> = fields.map(|field| field.name().as_str()).collect();
+            let reason = format!(
+                "a type is given for the column {name}, which is not there: its columns are {}",
+                known.join(", ")
+            );
+            return Err(ReadError::malformed(source.path(), Place::default(), reason));
+        };
+        let found = field.data_type();
+        if found != wanted && !(is_text(found) && is_text(wanted)) {
+            let place = Place::default().in_column(name);
+            let reason = format!(
+                "the file says that it is {found}, so that it cannot be read as {wanted}: leave \
+                 the type out"
+            );
+            return Err(ReadError::malformed(source.path(), place, reason));
+        }
+    }
+    Ok(())
+}
+
+fn is_text(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
 
 /// Whether a column is to be read as text, whatever it is.
 fn is_text_wanted(options: &ReadOptions, column: &str) -> bool {
-    let wanted = options.types.get(column);
-    wanted.is_some_and(|wanted| {
-        matches!(wanted, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
-    })
+    options.types.get(column).is_some_and(is_text)
 }

@@ -1,6 +1,6 @@
 """Writes one table with every type into a folder, by astropy and by STILTS, in every serialization.
 
-Prints JSON: for each file the cells of its columns, as they were put in, and the units.
+Prints JSON: for each file the cells of its columns, as they were put in, and what is said of them.
 Numbers are text, floats the bits of their double, NULL is null.
 """
 
@@ -42,7 +42,11 @@ VOTABLE = {
     "complex": ("floatComplex", None, None, [1 + 2j, -0.5j, 1e10 + 0j, 3 - 4j]),
     "wave": ("doubleComplex", None, None, [0.1 + 0.2j, -1j, 5e-324 + 0j, 2 + 2j]),
 }
-UNITS = {"double": "deg", "array": "mag"}
+# Unit, UCD, utype, description.
+SAID = {
+    "double": ["deg", "pos.eq.ra;meta.main", "a:b.c", "Right & ascension"],
+    "array": ["mag", None, None, None],
+}
 
 
 def spelled(value, single=False):
@@ -61,8 +65,8 @@ def spelled(value, single=False):
     return str(value)
 
 
-def expected(columns, units=UNITS):
-    return {"columns": columns, "units": units}
+def expected(columns, said=SAID):
+    return {"columns": columns, "said": said}
 
 
 def votable_cells(names=VOTABLE):
@@ -79,7 +83,9 @@ def write_votable(path, how, version):
     table = tree.TableElement(document, name="every_type")
     resource.tables.append(table)
     for name, (datatype, size, null, _) in VOTABLE.items():
-        field = tree.Field(document, name=name, datatype=datatype, arraysize=size, unit=UNITS.get(name))
+        unit, ucd, utype, description = SAID.get(name, [None] * 4)
+        field = tree.Field(document, name=name, datatype=datatype, arraysize=size)
+        field.unit, field.ucd, field.utype, field.description = unit, ucd, utype, description
         if null is not None:
             field.values.null = null
         table.fields.append(field)
@@ -161,7 +167,8 @@ def write_fits(path):
         "list": [number(v, True) for v in lists],
         "longs": [number(v) for v in longs],
     }
-    return expected(cells, {"int": "s", "double": "deg"})
+    units = {"int": "s", "double": "deg"}
+    return expected(cells, {name: [unit, None, None, None] for name, unit in units.items()})
 
 
 def write_csv(path):
@@ -210,7 +217,8 @@ def main():
         told[name] = told[source]
     for form in ("basic", "var"):
         name = f"stilts_{form}.fits"
-        pipe(source, name, f"fits-{form}")
+        # Its FITS has `?` for the ends of lines that astropy puts around a description.
+        pipe(source, name, f"fits-{form}", f"cmd=colmeta -desc '{SAID['double'][3]}' double")
         # Texts of FITS are ASCII, and lists in a basic table are filled up to the longest.
         left_out = ("text", "wide") if form == "var" else ("text", "wide", "list")
         columns = {n: c for n, c in told[source]["columns"].items() if n not in left_out}

@@ -13,7 +13,9 @@ use datafusion::arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
 use datafusion::arrow::error::ArrowError;
 
-use super::values::{Element, Null, Values};
+use super::element::Element;
+use super::values::Values;
+use super::word::Null;
 
 /// A batch is handed on when its cells take this many bytes: with wide rows, before its rows.
 const BATCH_MAX_BYTES: usize = 32 << 20;

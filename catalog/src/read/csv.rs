@@ -16,8 +16,9 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use self::guess::Guess;
 use super::cell::{BatchBuilder, CellType};
+use super::element::decode_bytes;
 use super::source::{Metered, Source};
-use super::values::decode_bytes;
+
 use super::{Place, ReadError, ReadOptions, ReadProgress, TableReader, check_columns};
 use crate::metadata::{self, TableMetadata};
 

@@ -23,10 +23,7 @@ use self::header::{Header, HeaderError, padded};
 use self::heap::{Heap, HeapError};
 use super::cell::BatchBuilder;
 use super::source::{CELL_MAX_BYTES, Source, Stream};
-use super::{
-    Place, ReadError, ReadOptions, ReadProgress, TableChoice, TableReader, check_columns,
-    is_text_wanted,
-};
+use super::{Place, ReadError, ReadOptions, ReadProgress, TableChoice, TableReader, check_columns};
 use crate::metadata::{self, ColumnMetadata, TableMetadata};
 
 /// Bytes of rows that are read at a time.
@@ -81,7 +78,7 @@ impl FitsReader {
         if row_bytes == 0 && total_rows > 0 {
             return Err(wrong(format!("its {total_rows} rows have no bytes (NAXIS1 = 0)")));
         }
-        let columns = columns(&source, header, row_bytes, options)?;
+        let columns = columns(&source, header, row_bytes)?;
         let field = |column: &FitsColumn| Field::new(&column.name, column.cell.data_type(), true);
         let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
         check_columns(&source, &schema, options)?;
@@ -316,7 +313,6 @@ fn columns(
     source: &Source,
     header: &Header,
     row_bytes: usize,
-    options: &ReadOptions,
 ) -> Result<Vec<FitsColumn>, ReadError> {
     let wrong = |reason: String| ReadError::malformed(source.path(), Place::default(), reason);
     let count = header.count("TFIELDS").map_err(wrong)?;
@@ -330,8 +326,7 @@ fn columns(
             break;
         }
         let name = header.text(&format!("TTYPE{number}")).unwrap_or_default();
-        let wants_text = is_text_wanted(options, name);
-        let column = FitsColumn::read(header, number, at, wants_text).map_err(|reason| {
+        let column = FitsColumn::read(header, number, at).map_err(|reason| {
             let place = Place::default().in_column(if name.is_empty() { "?" } else { name });
             ReadError::malformed(source.path(), place, reason)
         })?;

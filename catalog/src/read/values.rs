@@ -1,7 +1,6 @@
 //! Values of one type, from big-endian bytes or from words.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -10,200 +9,12 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::compute::kernels::cast_utils::Parser;
 use datafusion::arrow::datatypes::{
-    DataType, Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    TimeUnit, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 
-/// The type of a value, and how it lies in a file.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Element {
-    /// `T` or `F` in a byte, or a word.
-    Boolean,
-    /// A bit, the highest of a byte first.
-    Bit,
-    /// A byte.
-    UInt8,
-    /// A byte above -128 (FITS).
-    Int8,
-    /// Two bytes.
-    Int16,
-    /// Two bytes above -32768 (FITS).
-    UInt16,
-    /// Four bytes.
-    Int32,
-    /// Four bytes above -2^31 (FITS).
-    UInt32,
-    /// Eight bytes.
-    Int64,
-    /// Eight bytes above -2^63 (FITS).
-    UInt64,
-    /// IEEE 754.
-    Float32,
-    /// IEEE 754.
-    Float64,
-    /// A number that stands for `scale * number + zero` (FITS).
-    Scaled {
-        /// How the number is stored.
-        stored: Stored,
-        /// TSCAL.
-        scale: f64,
-        /// TZERO.
-        zero: f64,
-    },
-    /// Days, from a word.
-    Date,
-    /// A moment without a time zone, from a text.
-    Timestamp(Coding),
-    /// A text; of a list of texts each takes `width` characters.
-    Text {
-        /// How its characters lie in bytes.
-        coding: Coding,
-        /// Characters of one text of a list.
-        width: usize,
-        /// Whether blanks at its end only fill it up.
-        trimmed: bool,
-    },
-}
-
-/// The numbers that FITS scales.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stored {
-    /// `B`.
-    Byte,
-    /// `I`.
-    Short,
-    /// `J`.
-    Int,
-    /// `K`.
-    Long,
-    /// `E`.
-    Float,
-    /// `D`.
-    Double,
-}
-
-/// How the characters of a text lie in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Coding {
-    /// A byte each, by the standards; UTF-8 in practice, and Latin-1 where it is not that.
-    Bytes,
-    /// Two bytes each (`unicodeChar`).
-    Utf16,
-}
-
-impl Coding {
-    fn width(self) -> usize {
-        match self {
-            Self::Bytes => 1,
-            Self::Utf16 => 2,
-        }
-    }
-
-    /// The text up to its first NUL.
-    fn decode(self, bytes: &[u8]) -> Cow<'_, str> {
-        match self {
-            Self::Bytes => {
-                let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-                decode_bytes(&bytes[..end])
-            }
-            Self::Utf16 => {
-                let units =
-                    bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
-                let text = char::decode_utf16(units.take_while(|unit| *unit != 0));
-                text.map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
-            }
-        }
-    }
-}
-
-/// A text whose coding nobody tells.
-pub(super) fn decode_bytes(bytes: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => Cow::Owned(bytes.iter().copied().map(char::from).collect()),
-    }
-}
-
-impl Element {
-    /// A text of any length.
-    pub(super) fn text(coding: Coding) -> Self {
-        Self::Text { coding, width: 1, trimmed: false }
-    }
-
-    pub(super) fn is_text(&self) -> bool {
-        matches!(self, Self::Text { .. })
-    }
-
-    pub(super) fn data_type(&self) -> DataType {
-        match self {
-            Self::Boolean | Self::Bit => DataType::Boolean,
-            Self::UInt8 => DataType::UInt8,
-            Self::Int8 => DataType::Int8,
-            Self::Int16 => DataType::Int16,
-            Self::UInt16 => DataType::UInt16,
-            Self::Int32 => DataType::Int32,
-            Self::UInt32 => DataType::UInt32,
-            Self::Int64 => DataType::Int64,
-            Self::UInt64 => DataType::UInt64,
-            Self::Float32 => DataType::Float32,
-            Self::Float64 | Self::Scaled { .. } => DataType::Float64,
-            Self::Date => DataType::Date32,
-            Self::Timestamp(_) => DataType::Timestamp(TimeUnit::Microsecond, None),
-            Self::Text { .. } => DataType::Utf8,
-        }
-    }
-
-    /// Bytes of `count` values; of characters, where the values are texts. None beyond `usize`.
-    pub(super) fn bytes(&self, count: usize) -> Option<usize> {
-        let width = match self {
-            Self::Bit => return Some(count.div_ceil(8)),
-            Self::Boolean | Self::UInt8 | Self::Int8 | Self::Date => 1,
-            Self::Int16 | Self::UInt16 => 2,
-            Self::Int32 | Self::UInt32 | Self::Float32 => 4,
-            Self::Int64 | Self::UInt64 | Self::Float64 => 8,
-            Self::Scaled { stored, .. } => match stored {
-                Stored::Byte => 1,
-                Stored::Short => 2,
-                Stored::Int | Stored::Float => 4,
-                Stored::Long | Stored::Double => 8,
-            },
-            Self::Timestamp(coding) | Self::Text { coding, .. } => coding.width(),
-        };
-        count.checked_mul(width)
-    }
-}
-
-/// The value that stands for NULL, in each of its readings.
-#[derive(Debug, Default)]
-pub(super) struct Null {
-    integer: Option<i64>,
-    float: Option<f64>,
-    /// The same, as a column of `float` holds it.
-    single: Option<f64>,
-    text: Option<String>,
-}
-
-impl Null {
-    pub(super) fn parse(text: Option<&str>) -> Self {
-        let Some(text) = text else { return Self::default() };
-        let word = text.trim_ascii();
-        Self {
-            integer: integer(word).ok(),
-            // NaN stays NaN in a column of floats.
-            float: word.parse().ok().filter(|value: &f64| !value.is_nan()),
-            single: word.parse().ok().filter(|value: &f32| !value.is_nan()).map(f64::from),
-            text: Some(text.to_owned()),
-        }
-    }
-
-    fn is_float(&self, value: f64) -> bool {
-        self.text.is_some() && (self.float == Some(value) || self.single == Some(value))
-    }
-
-    fn is(&self, text: &str) -> bool {
-        self.text.as_deref() == Some(text)
-    }
-}
+use super::element::{Coding, Element, Stored};
+use super::word::{Null, begins_as_date, integer, misfit, moment, truth};
 
 /// A number as it lies in a file.
 trait Wire: Copy {
@@ -261,28 +72,6 @@ fn floats<T: ArrowPrimitiveType, W: Wire + Into<f64>>(
     }
 }
 
-/// Parses an integer, decimal or `0x…`.
-fn integer<T: FromStr + TryFrom<i128>>(word: &str) -> Result<T, ()> {
-    if let Ok(value) = word.parse() {
-        return Ok(value);
-    }
-    let (negative, digits) = match word.as_bytes().first() {
-        Some(b'-') => (true, &word[1..]),
-        Some(b'+') => (false, &word[1..]),
-        _ => (false, word),
-    };
-    let digits = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")).ok_or(())?;
-    let value = i128::from(u64::from_str_radix(digits, 16).map_err(|_| ())?);
-    T::try_from(if negative { -value } else { value }).map_err(|_| ())
-}
-
-/// Says which word does not fit.
-fn misfit(word: &str, wanted: impl fmt::Display) -> String {
-    let shown: String = word.chars().take(60).collect();
-    let more = if shown.len() < word.len() { "…" } else { "" };
-    format!("\"{shown}{more}\" is no {wanted}")
-}
-
 fn append_integer<T: ArrowPrimitiveType>(
     builder: &mut PrimitiveBuilder<T>,
     word: &str,
@@ -321,44 +110,6 @@ where
     };
     builder.append_option((!null.is_float(value.into())).then_some(value));
     Ok(())
-}
-
-/// A truth value, or none where it is unknown (VOTable 1.4 §6, FITS 4.0 §7.3.3.1).
-fn truth(word: &str) -> Result<Option<bool>, String> {
-    match word {
-        "T" | "t" | "1" => Ok(Some(true)),
-        "F" | "f" | "0" => Ok(Some(false)),
-        "?" | "" | " " | "\0" => Ok(None),
-        _ if word.eq_ignore_ascii_case("true") => Ok(Some(true)),
-        _ if word.eq_ignore_ascii_case("false") => Ok(Some(false)),
-        _ => Err(misfit(word, "boolean: write true or false, T or F, 1 or 0")),
-    }
-}
-
-/// Microseconds since 1970; a time without a zone, since astronomers' time scales have none.
-fn moment(word: &str) -> Result<i64, String> {
-    let wrong = || misfit(word, "moment, as 2026-11-21T19:30:00.5, between the years 1 and 9999");
-    // A leap second would become the first one of the next minute.
-    let is_leap = word.as_bytes().get(17..19) == Some(b"60");
-    if !begins_as_date(word) || is_leap {
-        return Err(wrong());
-    }
-    let fraction = word.split_once('.').map_or("", |(_, fraction)| fraction);
-    let digits = fraction.bytes().take_while(u8::is_ascii_digit);
-    if digits.skip(6).any(|digit| digit != b'0') {
-        return Err(misfit(word, "moment in whole microseconds"));
-    }
-    TimestampMicrosecondType::parse(word).ok_or_else(wrong)
-}
-
-/// Whether a word begins like `2026-11-21`.
-pub(super) fn begins_as_date(word: &str) -> bool {
-    let bytes = word.as_bytes();
-    bytes.len() >= 10
-        && bytes.iter().take(10).enumerate().all(|(at, byte)| match at {
-            4 | 7 => *byte == b'-',
-            _ => byte.is_ascii_digit(),
-        })
 }
 
 /// Values that are gathered for an array.

@@ -4,6 +4,7 @@
 //! array of several dimensions a flat list, and a text whose xtype is `timestamp` a moment, as
 //! texts of moments leave this service. `arraysize="1"` of a number means a plain value, as many
 //! writers mean it. A NULL is an empty cell, the value of `VALUES null=`, or a flag of BINARY2.
+//! PARAMs become remarks, not columns.
 //! Rows are read as they come; nothing that a document refers to is fetched.
 
 mod binary;

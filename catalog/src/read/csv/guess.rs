@@ -6,7 +6,9 @@ use csv::{ByteRecord, ReaderBuilder};
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 
 use crate::read::CsvOptions;
-use crate::read::values::{Coding, Element, Null, Values, begins_as_date, decode_bytes};
+use crate::read::element::{Coding, Element, decode_bytes};
+use crate::read::values::Values;
+use crate::read::word::{Null, begins_as_date};
 
 /// What separates values, the usual first.
 const SEPARATORS: [u8; 5] = [b',', b';', b'\t', b'|', b' '];

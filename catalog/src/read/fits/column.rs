@@ -3,7 +3,7 @@
 use super::header::Header;
 use crate::metadata::ColumnMetadata;
 use crate::read::cell::{CellType, Shape};
-use crate::read::values::{Coding, Element, Stored};
+use crate::read::element::{Coding, Element, Stored};
 
 /// Values in a cell of fixed length; a row of 256 MiB is refused before.
 const FIXED_MAX: usize = 1 << 25;
@@ -45,12 +45,7 @@ impl<'a> Form<'a> {
 
 impl FitsColumn {
     /// The column of this number (from 1), whose bytes begin at `at`.
-    pub(super) fn read(
-        header: &Header,
-        number: usize,
-        at: usize,
-        wants_text: bool,
-    ) -> Result<Self, String> {
+    pub(super) fn read(header: &Header, number: usize, at: usize) -> Result<Self, String> {
         let key = |keyword: &str| format!("{keyword}{number}");
         let text = |keyword: &str| header.text(&key(keyword)).map(str::to_owned);
         let written = header.text(&key("TFORM"));
@@ -74,12 +69,7 @@ impl FitsColumn {
             None => count.checked_mul(per_element).and_then(|count| element.bytes(count)),
         };
         let bytes = bytes.filter(|bytes| *bytes <= FIXED_MAX * 8).ok_or_else(wrong)?;
-        let xtype = text("TXTYP");
-        let is_moment = xtype.as_deref() == Some("timestamp") && !wants_text;
         let (element, shape) = match (descriptor, element) {
-            (None, Element::Text { .. }) if is_moment => {
-                (Element::Timestamp(Coding::Bytes), Shape::Scalar)
-            }
             (None, Element::Text { .. }) => texts(count, &dimensions, form.rest),
             (Some(_), Element::Text { .. }) => (element, Shape::Scalar),
             (Some(_), _) => (element, Shape::Variable),
@@ -109,7 +99,6 @@ impl FitsColumn {
                 unit: text("TUNIT"),
                 ucd: text("TUCD"),
                 utype: text("TUTYP"),
-                xtype,
                 description,
                 ..ColumnMetadata::default()
             },
@@ -182,8 +171,8 @@ fn description(
     element: Element,
 ) -> Option<String> {
     let named = header.comment(&format!("TTYPE{number}"));
-    // What cfitsio writes by itself.
-    let named = named.filter(|text| !text.starts_with("label for field"));
+    // What cfitsio ("field") and STILTS ("column") write by themselves.
+    let named = named.filter(|text| !text.starts_with("label for "));
     let said = header.text(&format!("TCOMM{number}")).or(named).unwrap_or_default().trim();
     let note = match dimensions {
         [] | [_] => String::new(),

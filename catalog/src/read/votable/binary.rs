@@ -7,8 +7,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use super::document::{Document, Piece};
 use super::field::VotableColumn;
 use crate::read::cell::{BatchBuilder, ColumnBuilder};
+use crate::read::element::Element;
 use crate::read::source::CELL_MAX_BYTES;
-use crate::read::values::Element;
 use crate::read::{Place, ReadError};
 
 /// Base64 as people write it, with or without the final `=`.

@@ -3,7 +3,7 @@
 use super::document::Tag;
 use crate::metadata::ColumnMetadata;
 use crate::read::cell::{CellType, Shape};
-use crate::read::values::{Coding, Element};
+use crate::read::element::{Coding, Element};
 
 /// A FIELD as its tags say it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -112,9 +112,9 @@ impl FieldTags {
                 size.unwrap_or_default()
             ));
         }
-        let texts = [self.description.trim(), note.as_deref().unwrap_or_default()];
-        let texts: Vec<&str> = texts.into_iter().filter(|text| !text.is_empty()).collect();
-        let description = texts.join(" ");
+        // One line, as writers break descriptions anywhere.
+        let words = self.description.split_whitespace().chain(note.as_deref());
+        let description = words.collect::<Vec<_>>().join(" ");
         Ok(VotableColumn {
             name: self.name(number),
             cell: CellType { element, shape, null: self.null.clone(), empty_is_null: !flagged },

@@ -136,6 +136,7 @@ impl Outline {
                     table.fields.push(FieldTags { field, line, ..FieldTags::default() });
                 }
             }
+            ("TABLE", "PARAM") if self.is_inside_table => self.parameter(&tag),
             ("FIELD", "VALUES") => {
                 let null = tag.raw_attribute("null").map(str::to_owned);
                 if let (Some(null), Some(field)) = (null, self.last_field()) {
@@ -220,6 +221,14 @@ impl Outline {
 
     fn last_field(&mut self) -> Option<&mut FieldTags> {
         self.inside().and_then(|table| table.fields.last_mut())
+    }
+
+    /// A value that all rows share, and that no column has.
+    fn parameter(&mut self, tag: &Tag) {
+        let facts = ["name", "value", "unit"].map(|key| tag.attribute(key).unwrap_or_default());
+        let [name, value, unit] = facts;
+        self.remarks
+            .push(format!("PARAM {name} of all rows: {value} {unit}").trim_end().to_owned());
     }
 
     fn info(&mut self, tag: &Tag) {

@@ -37,9 +37,11 @@ fn metadata_are_kept() {
   <vot:INFO name="QUERY_STATUS" value="OK"/>
   <!-- a comment with <TR> -->
   <vot:TABLE name="stars" utype="a:b" nrows="1">
+   <vot:PARAM name="epoch" datatype="double" value="2016.0" unit="yr"/>
    <vot:GROUP><vot:DESCRIPTION>of a group</vot:DESCRIPTION><vot:FIELDref ref="c1"/></vot:GROUP>
    <vot:FIELD ID="c1" name="ra" datatype="double" unit="deg" ucd="pos.eq.ra;meta.main" ref="sys"
-     utype="x:y"><vot:DESCRIPTION>Right &amp; left</vot:DESCRIPTION></vot:FIELD>
+     utype="x:y"><vot:DESCRIPTION>Right &amp;
+      left</vot:DESCRIPTION></vot:FIELD>
    <vot:FIELD name="t" datatype="char" arraysize="*" xtype="timestamp" ref="ts"/>
    <vot:FIELD ID="only_id" datatype="int"/>
    <vot:FIELD datatype="short" arraysize="2x3"/>
@@ -65,6 +67,7 @@ fn metadata_are_kept() {
     assert_eq!(read.rows, [["1.5", "2026-11-21T19:30:00.250", "7", "[1, 2, 3, 4, 5, 6]"]]);
     assert_eq!(read.schema.field(1).data_type().to_string(), "Timestamp(µs)");
     let told = [
+        "PARAM epoch of all rows: 2016.0 yr",
         "COOSYS of ra: system eq_FK5, equinox J2000",
         "TIMESYS of t: refposition BARYCENTER, timescale TCB, timeorigin MJD-origin",
         "the service that wrote the table cut it at a limit (QUERY_STATUS OVERFLOW)",
@@ -241,6 +244,11 @@ fn moments_may_be_read_as_text() {
         read_as("t.vot", text.as_bytes(), &options).unwrap().rows,
         [["2016-12-31T23:59:60"]]
     );
+    options.types.insert("t".to_owned(), DataType::Int64);
+    let expected =
+        "column t: the file says that it is Timestamp(µs), so that it cannot be read as Int64";
+    check_error("t.vot", text.as_bytes(), &options, expected);
+    options.types.insert("t".to_owned(), DataType::Utf8View);
     options.types.insert("u".to_owned(), DataType::Utf8);
     let expected = "a type is given for the column u, which is not there: its columns are t";
     check_error("t.vot", text.as_bytes(), &options, expected);
