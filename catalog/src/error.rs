@@ -105,7 +105,7 @@ pub enum Error {
     },
     /// A file of a table that is to be imported cannot be read.
     #[error(transparent)]
-    Read(#[from] crate::read::ReadError),
+    Read(Box<crate::read::ReadError>),
     /// What a killed import left is of another command.
     #[error(
         "{path} was begun by another import, which did not finish: {difference}; repeat that \
@@ -189,6 +189,12 @@ impl Error {
             Self::Read(error) => error.fault(),
             Self::Compute { .. } => Fault::Internal,
         }
+    }
+}
+
+impl From<crate::read::ReadError> for Error {
+    fn from(error: crate::read::ReadError) -> Self {
+        Self::Read(Box::new(error))
     }
 }
 

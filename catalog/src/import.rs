@@ -37,6 +37,10 @@ pub use position::{PositionChoice, PositionUnit, Reasons};
 /// Memory of an import, unless said otherwise.
 const MEMORY_BYTES: usize = 2 << 30;
 
+/// What an import holds beside rows, at most: counts of the whole sky, a row group of its input,
+/// and the process itself. A bound below twice of it is not kept.
+const FIXED_BYTES: usize = 192 << 20;
+
 /// By what rows are tiled.
 #[derive(Debug, Clone)]
 pub enum Placing {
@@ -93,15 +97,20 @@ impl ImportOptions {
         }
     }
 
+    /// Memory for rows.
+    fn rows_bytes(&self) -> usize {
+        self.memory_bytes.saturating_sub(FIXED_BYTES).max(self.memory_bytes / 4)
+    }
+
     /// Bytes of rows that wait to be sorted: sorting holds them twice, and then threads hold
     /// tiles beside what is left of them.
     fn waiting_bytes(&self) -> usize {
-        self.memory_bytes / 4
+        self.rows_bytes() / 4
     }
 
     /// Bytes of a tile: a thread holds its rows and the files that are made of them.
     fn tile_bytes(&self) -> u64 {
-        let share = self.memory_bytes / (4 * self.threads.max(1));
+        let share = self.rows_bytes() / (4 * self.threads.max(1));
         self.tile_bytes.min(u64::try_from(share).unwrap_or(u64::MAX)).max(1)
     }
 
@@ -242,7 +251,7 @@ pub fn import(
             import.tiled(staging, &placer, &journal, done)
         }
         (own, Placing::Parent(_, parent)) => {
-            let memory = options.memory_bytes / 4;
+            let memory = options.rows_bytes() / 4;
             let positions = parent::Positions::read(parent, &staging.scratch(), memory, |rows| {
                 progress(ImportProgress::Parents { rows });
             })?;

@@ -102,11 +102,13 @@ fn three_test_binaries_link_datafusion() {
 
 #[test]
 fn the_reference_settings_are_toml() {
-    for name in ["coordinator.toml", "worker.toml"] {
+    for (name, key) in
+        [("coordinator.toml", "data"), ("worker.toml", "data"), ("import.toml", "input")]
+    {
         let file = places::repository().join("deploy").join(name);
         let text = std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("deploy/{name}: {e}"));
         let parsed = toml::from_str::<toml::Table>(&text);
         let table = parsed.unwrap_or_else(|error| panic!("deploy/{name}: {error}"));
-        assert!(table.contains_key("data"), "deploy/{name} has no data");
+        assert!(table.contains_key(key), "deploy/{name} has no {key}");
     }
 }

@@ -178,11 +178,11 @@ fn read_file(
             return Err(wrong(format!("it has no column {column}")));
         }
     }
-    let mask = ProjectionMask::columns(builder.parquet_schema(), columns.map(|name| name.as_str()));
+    let mask = ProjectionMask::columns(builder.parquet_schema(), columns.map(String::as_str));
     let reader = builder.with_projection(mask).build().map_err(|e| Error::parquet(&named, e))?;
     for batch in reader {
         let batch = batch.map_err(|e| Error::compute("read parents", e))?;
-        let ids = ids(&batch, &parent.id).map_err(|reason| wrong(reason))?;
+        let ids = ids(&batch, &parent.id).map_err(wrong)?;
         let [ra, dec] = [ra, dec].map(|name| doubles(&batch, name));
         let (ra, dec) = (ra?, dec?);
         for ((id, ra), dec) in ids.iter().zip(&ra).zip(&dec) {
@@ -223,7 +223,8 @@ struct Sorter<'a> {
 
 impl<'a> Sorter<'a> {
     fn new(scratch: &'a Path, memory_bytes: usize) -> Self {
-        let limit = (memory_bytes / RECORD_BYTES).max(BLOCK_IDS);
+        // A stable sort takes half as much again.
+        let limit = (memory_bytes / RECORD_BYTES * 2 / 3).max(BLOCK_IDS);
         Self { scratch, limit, waiting: Vec::new(), runs: Vec::new(), rows: 0 }
     }
 

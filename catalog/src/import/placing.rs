@@ -110,11 +110,10 @@ impl Placer {
             }
         }
         let mut columns = rows.columns().to_vec();
-        let coordinates: [fn(&(f64, f64)) -> f64; 2] = [|place| place.0, |place| place.1];
-        for coordinate in coordinates {
-            let values = places.iter().map(|place| place.as_ref().map(coordinate));
-            columns.push(Arc::new(values.collect::<Float64Array>()) as ArrayRef);
-        }
+        let ra = places.iter().map(|place| place.map(|(ra, _)| ra));
+        columns.push(Arc::new(ra.collect::<Float64Array>()) as ArrayRef);
+        let dec = places.iter().map(|place| place.map(|(_, dec)| dec));
+        columns.push(Arc::new(dec.collect::<Float64Array>()));
         RecordBatch::try_new(Arc::clone(&self.schema), columns)
             .map_err(|e| Error::compute("place rows by their parents", e))
     }

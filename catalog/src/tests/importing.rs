@@ -131,7 +131,7 @@ async fn positions_are_degrees_whatever_they_were_written_as() {
             ["ra_deg", "dec_deg"],
         ),
         (
-            "hours",
+            "in_hours",
             "name,ra,dec\nM31,0.7123194444444444,41.26905555555555\n\
              S,23.999861111111112,-0.5041666666666667\nbad,,1\nnone,,\nbeyond,24.001,0\n\
              north,24,90\n",
@@ -139,7 +139,7 @@ async fn positions_are_degrees_whatever_they_were_written_as() {
             ["ra_deg", "dec"],
         ),
         (
-            "radians",
+            "in_radians",
             "name,ra,dec\nM31,0.18648413752190246,0.7202808998893137\n\
              S,6.283148946577166,-0.008799368297033286\nbad,,1\nnone,,\nbeyond,6.29,0\n\
              north,6.283185307179586,1.5707963267948966\n",
@@ -147,7 +147,7 @@ async fn positions_are_degrees_whatever_they_were_written_as() {
             ["ra_deg", "dec_deg"],
         ),
         (
-            "degrees",
+            "in_degrees",
             "name,ra,dec\nM31,10.684791666666667,41.26905555555555\n\
              S,359.99791666666664,-0.5041666666666667\nbad,,1\nnone,,\nbeyond,360.001,0\n\
              north,360,90\n",
@@ -229,8 +229,8 @@ async fn units_and_ucds_of_the_file_are_those_of_the_table() {
         bench.ask(columns).await,
         [
             "a|rad|pos.eq.ra",
-            "d|rad|pos.eq.dec",
             "dec_deg|deg|pos.eq.dec;meta.main",
+            "d|rad|pos.eq.dec",
             "g|mag|phot.mag",
             "ra_deg|deg|pos.eq.ra;meta.main"
         ]

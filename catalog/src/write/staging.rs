@@ -40,7 +40,8 @@ impl Staging {
         Ok(staging)
     }
 
-    /// Begins a folder that must not exist yet, with what a killed writer left of it.
+    /// Begins a folder that must not exist yet, with what a killed writer left of it:
+    /// [`Staging::clear`] or [`Staging::clear_content`] comes next.
     ///
     /// # Errors
     /// When it exists, another process is writing it, or the folder above cannot be written.
@@ -55,7 +56,6 @@ impl Staging {
         if staging.target.exists() {
             return Err(Error::Exists { path: staging.target.display().to_string() });
         }
-        staging.make()?;
         Ok(staging)
     }
 
@@ -66,7 +66,7 @@ impl Staging {
         Ok(())
     }
 
-    /// Removes what was written; what does not stay, stays.
+    /// Removes what was to become the target, but not what is needed until then.
     ///
     /// # Errors
     /// When it cannot be removed.
