@@ -214,7 +214,7 @@ fn children_agree_with_their_parents_and_with_what_is_known() {
         flux.zip(**error).is_some_and(|(flux, error)| flux >= 5.0 * f64::from(error))
     });
     assert_eq!(detected.count(), source.num_rows());
-    let rows = [&forced, &source, &changed].map(|batch| batch.num_rows());
+    let rows = [&forced, &source, &changed].map(RecordBatch::num_rows);
     assert!(rows[0] > rows[1] && rows[1] > 1_000 && rows[2] > 10, "{rows:?}");
     let mut most = 0;
     for id in longs(&object, "objectId").iter().step_by(8).chain(by_changed.keys()) {
