@@ -27,7 +27,7 @@ pub(crate) struct Options {
     /// The table, as schema.table, with the columns of the synthetic object table
     #[arg(long, default_value = "demo.object")]
     table: String,
-    /// The columns of its position; tables of `bench generate` have coord_ra,coord_dec
+    /// The columns of its position; tables of `bench generate` have `coord_ra,coord_dec`
     #[arg(long, value_name = "RA,DEC", default_value = "ra,dec")]
     position: String,
     /// A Python that has duckdb, numpy and astropy-healpix; without it no peer is measured

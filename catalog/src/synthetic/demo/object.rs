@@ -107,6 +107,7 @@ pub(in crate::synthetic) static COLUMNS: LazyLock<Vec<Column<Object>>> = LazyLoc
 });
 
 /// The spatial index and the columns that a first look wants.
+#[expect(clippy::too_many_lines, reason = "a list of columns")]
 fn basic() -> Vec<Column<Object>> {
     vec![
         Column::long(

@@ -67,6 +67,7 @@ pub(super) static COLUMNS: LazyLock<Vec<Column<CcdVisit>>> = LazyLock::new(|| {
     columns
 });
 
+#[expect(clippy::too_many_lines, reason = "a list of columns")]
 fn quality() -> Vec<Column<CcdVisit>> {
     vec![
         Column::text("physical_filter", "", "", "name of the filter", |r: &CcdVisit| {
@@ -189,6 +190,7 @@ fn quality() -> Vec<Column<CcdVisit>> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a list of columns")]
 fn geometry() -> Vec<Column<CcdVisit>> {
     vec![
         Column::long("visitId", "", "meta.id.parent;obs", "id of the visit", |r: &CcdVisit| {

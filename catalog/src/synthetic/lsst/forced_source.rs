@@ -43,6 +43,7 @@ pub(super) static COLUMNS: LazyLock<Vec<Column<Exposure>>> = LazyLock::new(|| {
     columns
 });
 
+#[expect(clippy::too_many_lines, reason = "a list of columns")]
 fn measured() -> Vec<Column<Exposure>> {
     vec![
         Column::long("objectId", "", "", "id of its object", |r: &Exposure| r.object.id)

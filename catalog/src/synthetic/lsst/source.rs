@@ -131,6 +131,7 @@ pub(super) fn object_position() -> [Column<Row>; 2] {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a list of columns")]
 fn positions() -> Vec<Column<Row>> {
     vec![
         Column::double(
@@ -311,6 +312,7 @@ fn apertures() -> Vec<Column<Row>> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a list of columns")]
 fn shapes() -> Vec<Column<Row>> {
     vec![
         flag(
@@ -433,6 +435,7 @@ fn shapes() -> Vec<Column<Row>> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a list of columns")]
 fn flags() -> Vec<Column<Row>> {
     vec![
         flag("pixelFlags_nodata", 5, "whether its pixels include a pixel without data"),
@@ -524,6 +527,7 @@ fn flags() -> Vec<Column<Row>> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a list of columns")]
 fn others() -> Vec<Column<Row>> {
     vec![
         flag("deblend_masked", 5, "whether the blend was masked"),
