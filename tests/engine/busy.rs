@@ -12,6 +12,7 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties as _, exe
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt as _;
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinSet;
 use worker::control::{CONTROL_VERSION, Status};
 use worker::giving_way::giving_way;
 use worker::{Channels, Front};
@@ -92,22 +93,23 @@ fn a_join_that_finds_nothing_gives_way() {
         let turns = Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
             let session = tables(6_000);
             let plan = planned(&session, &sql).await;
-            let query = tokio::spawn(async move {
+            let (mut queries, mut others) = (JoinSet::new(), JoinSet::new());
+            let query = queries.spawn(async move {
                 let mut rows = execute_stream(plan, session.task_ctx()).unwrap();
                 let batch = rows.next().await.unwrap().unwrap();
                 let count = batch.column(0).as_any().downcast_ref::<Int64Array>().unwrap();
                 count.value(0)
             });
-            let others = tokio::spawn(async move {
+            others.spawn(async move {
                 let mut turns = 0;
                 while !query.is_finished() {
                     turns += 1;
                     tokio::task::yield_now().await;
                 }
-                (turns, query.await.unwrap())
+                turns
             });
-            let (turns, count) = others.await.unwrap();
-            assert_eq!(count, 0);
+            let turns = others.join_next().await.unwrap().unwrap();
+            assert_eq!(queries.join_next().await.unwrap().unwrap(), 0);
             turns
         });
         assert!(turns >= 4, "{turns} turns beside {condition}");

@@ -109,12 +109,12 @@ fn a_tile_without_a_live_holder_is_named_with_who_is_lost() {
 fn what_lost_holders_held_is_shared_out_to_those_who_fall_back() {
     let placement = placement(6, 2);
     let mut workers = candidates(&placement);
-    for lost in 0..3 {
-        workers[lost].state = State::Lost;
-        workers[lost].falls_back = true;
+    for lost in &mut workers[..3] {
+        lost.state = State::Lost;
     }
-    workers[3].falls_back = true;
-    workers[4].falls_back = true;
+    for able in &mut workers[..5] {
+        able.falls_back = true;
+    }
     let tiles: Vec<(Pixel, bool)> = (0..192)
         .flat_map(|cell| [(pixel(2, cell), false), (pixel(4, cell * 16 + 5), false)])
         .collect();

@@ -1,7 +1,5 @@
 //! When a worker counts as up, complete or down.
 
-#![expect(clippy::unwrap_used, reason = "a test ends at the first step that fails")]
-
 use adql::sky::Order;
 use catalog::Placement;
 use catalog::placement::StoredPlacement;
