@@ -140,8 +140,8 @@ async fn positions_are_degrees_whatever_they_were_written_as() {
         ),
         (
             "in_radians",
-            "name,ra,dec\nM31,0.18648413752190246,0.7202808998893137\n\
-             S,6.283148946577166,-0.008799368297033286\nbad,,1\nnone,,\nbeyond,6.29,0\n\
+            "name,ra,dec\nM31,0.1864847944729858,0.720280898632902\n\
+             S,6.283148946153503,-0.008799368312138078\nbad,,1\nnone,,\nbeyond,6.29,0\n\
              north,6.283185307179586,1.5707963267948966\n",
             unit(PositionUnit::Radians),
             ["ra_deg", "dec_deg"],
