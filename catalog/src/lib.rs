@@ -4,7 +4,7 @@
 //! read by `hats` and `survey`, their tiles in a columnar [`Manifest`]. A query plans against the
 //! snapshot through [`adql::Schemas`]; its scans are [`HatsTable`]s, whose filters become
 //! coverage, coverage becomes tiles, and tiles become the files of a `DataSourceExec`.
-//! Table files of other kinds are read by [`read`], and tables written by [`write`].
+//! Table files of other kinds are read by [`read`], and tables written by [`mod@write`].
 //! Opening a snapshot reads metadata only, planning opens nothing at all, and pruning is
 //! conservative: it may keep too much, never too little.
 
