@@ -8,6 +8,7 @@
 
 mod cell;
 mod csv;
+mod decoder;
 mod element;
 mod error;
 mod fits;
@@ -24,6 +25,7 @@ use std::path::Path;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
 
+use self::decoder::Decoded;
 use self::source::Source;
 use crate::metadata::TableMetadata;
 
@@ -163,9 +165,9 @@ pub fn open(path: &Path, options: &ReadOptions) -> Result<Box<dyn TableReader>, 
         None => find_format(&source)?,
     };
     Ok(match format {
-        FileFormat::Csv => Box::new(csv::CsvReader::open(source, options)?),
-        FileFormat::Votable => Box::new(votable::VotableReader::open(source, options)?),
-        FileFormat::Fits => Box::new(fits::FitsReader::open(source, options)?),
+        FileFormat::Csv => Box::new(Decoded(csv::CsvReader::open(source, options)?)),
+        FileFormat::Votable => Box::new(Decoded(votable::VotableReader::open(source, options)?)),
+        FileFormat::Fits => Box::new(Decoded(fits::FitsReader::open(source, options)?)),
         FileFormat::Parquet => Box::new(parquet::ParquetReader::open(source, options)?),
     })
 }

@@ -11,15 +11,15 @@ mod guess;
 use std::sync::Arc;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
-use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
 
 use self::guess::Guess;
 use super::cell::{BatchBuilder, CellType};
+use super::decoder::{Decoder, RowsRead};
 use super::element::decode_bytes;
 use super::source::{Metered, Source};
 
-use super::{Place, ReadError, ReadOptions, ReadProgress, TableReader, check_columns};
+use super::{Place, ReadError, ReadOptions, check_columns};
 use crate::metadata::{self, TableMetadata};
 
 /// Rows by which the types of columns are chosen.
@@ -29,17 +29,12 @@ const BUFFER_BYTES: usize = 256 << 10;
 
 /// The rows of a CSV.
 pub(super) struct CsvReader {
-    source: Source,
+    read: RowsRead,
     records: Records,
     names: Vec<String>,
     nulls: Vec<String>,
     /// Whether the type of a column was given, rather than guessed.
     given: Vec<bool>,
-    batch: BatchBuilder,
-    schema: SchemaRef,
-    metadata: TableMetadata,
-    done: u64,
-    has_ended: bool,
 }
 
 /// Records with their lines.
@@ -94,42 +89,15 @@ impl CsvReader {
         if options.csv.header {
             records.next(&source, 0)?;
         }
+        let metadata = TableMetadata { version: metadata::VERSION, ..TableMetadata::default() };
+        let batch = BatchBuilder::new(Arc::clone(&schema), cells, options.batch_rows);
         Ok(Self {
+            read: RowsRead::new(source, batch, schema, metadata),
             records,
             given: names.iter().map(|name| options.types.contains_key(name)).collect(),
             names,
             nulls: options.csv.nulls.clone(),
-            batch: BatchBuilder::new(Arc::clone(&schema), cells, options.batch_rows),
-            source,
-            schema,
-            metadata: TableMetadata { version: metadata::VERSION, ..TableMetadata::default() },
-            done: 0,
-            has_ended: false,
         })
-    }
-
-    fn fill(&mut self) -> Result<(), ReadError> {
-        while !self.batch.is_full() {
-            let row = self.done + self.batch.rows() as u64 + 1;
-            if !self.records.next(&self.source, row)? {
-                self.has_ended = true;
-                return Ok(());
-            }
-            let record = &self.records.record;
-            let mut misfit = None;
-            for (at, (value, builder)) in record.iter().zip(&mut self.batch.columns).enumerate() {
-                if is_null(value, &self.nulls) {
-                    builder.append_null();
-                } else if let Err(reason) = builder.append_text(&decode_bytes(value)) {
-                    misfit = misfit.or(Some((at, reason)));
-                }
-            }
-            if let Some((at, reason)) = misfit {
-                return Err(self.misfit(row, at, &reason));
-            }
-            self.batch.end_row(self.records.record.as_slice().len());
-        }
-        Ok(())
     }
 
     fn misfit(&self, row: u64, at: usize, reason: &str) -> ReadError {
@@ -145,7 +113,7 @@ impl CsvReader {
                  (types: {name} = {text})"
             )
         };
-        ReadError::malformed(self.source.path(), place, reason)
+        ReadError::malformed(self.read.source.path(), place, reason)
     }
 }
 
@@ -203,41 +171,38 @@ impl Records {
     }
 }
 
-impl Iterator for CsvReader {
-    type Item = Result<RecordBatch, ReadError>;
+impl Decoder for CsvReader {
+    fn rows(&self) -> &RowsRead {
+        &self.read
+    }
 
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.has_ended {
-            return None;
+    fn rows_mut(&mut self) -> &mut RowsRead {
+        &mut self.read
+    }
+
+    fn fill(&mut self) -> Result<(), ReadError> {
+        while !self.read.batch.is_full() {
+            let row = self.read.done + self.read.batch.rows() as u64 + 1;
+            if !self.records.next(&self.read.source, row)? {
+                self.read.has_ended = true;
+                return Ok(());
+            }
+            let record = &self.records.record;
+            let mut misfit = None;
+            for (at, (value, builder)) in
+                record.iter().zip(&mut self.read.batch.columns).enumerate()
+            {
+                if is_null(value, &self.nulls) {
+                    builder.append_null();
+                } else if let Err(reason) = builder.append_text(&decode_bytes(value)) {
+                    misfit = misfit.or(Some((at, reason)));
+                }
+            }
+            if let Some((at, reason)) = misfit {
+                return Err(self.misfit(row, at, &reason));
+            }
+            self.read.batch.end_row(self.records.record.as_slice().len());
         }
-        if let Err(error) = self.fill() {
-            self.has_ended = true;
-            return Some(Err(error));
-        }
-        if self.batch.rows() == 0 {
-            return None;
-        }
-        self.done += self.batch.rows() as u64;
-        let batch = self.batch.finish();
-        Some(batch.map_err(|error| ReadError::batch(self.source.path(), error)))
-    }
-}
-
-impl TableReader for CsvReader {
-    fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
-    fn metadata(&self) -> &TableMetadata {
-        &self.metadata
-    }
-
-    fn progress(&self) -> ReadProgress {
-        let (bytes, total_bytes) = self.source.bytes();
-        ReadProgress { rows: self.done, total_rows: None, bytes, total_bytes }
-    }
-
-    fn remarks(&self) -> &[String] {
-        &[]
+        Ok(())
     }
 }

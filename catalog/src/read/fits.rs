@@ -15,15 +15,15 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{Field, Schema};
 
 use self::column::FitsColumn;
 use self::header::{Header, HeaderError, padded};
 use self::heap::{Heap, HeapError};
 use super::cell::BatchBuilder;
+use super::decoder::{Decoder, RowsRead};
 use super::source::{CELL_MAX_BYTES, Source, Stream};
-use super::{Place, ReadError, ReadOptions, ReadProgress, TableChoice, TableReader, check_columns};
+use super::{Place, ReadError, ReadOptions, TableChoice, check_columns};
 use crate::metadata::{self, ColumnMetadata, TableMetadata};
 
 /// Bytes of rows that are read at a time.
@@ -35,7 +35,7 @@ const COLUMNS_MAX: u64 = 100_000;
 
 /// A binary table of a FITS file.
 pub(super) struct FitsReader {
-    source: Source,
+    read: RowsRead,
     stream: Stream,
     columns: Vec<FitsColumn>,
     heap: Option<Heap>,
@@ -46,11 +46,6 @@ pub(super) struct FitsReader {
     block_at: usize,
     /// Rows that were read into blocks.
     read_rows: u64,
-    batch: BatchBuilder,
-    schema: SchemaRef,
-    metadata: TableMetadata,
-    done: u64,
-    has_failed: bool,
 }
 
 /// A unit of a file: its header, the stream behind it, and its place.
@@ -91,9 +86,9 @@ impl FitsReader {
         } else {
             (unit.stream, None)
         };
+        let batch = BatchBuilder::new(Arc::clone(&schema), cells, options.batch_rows);
         Ok(Self {
-            batch: BatchBuilder::new(Arc::clone(&schema), cells, options.batch_rows),
-            source,
+            read: RowsRead::new(source, batch, schema, metadata),
             stream,
             columns,
             heap,
@@ -102,27 +97,7 @@ impl FitsReader {
             block: Vec::new(),
             block_at: 0,
             read_rows: 0,
-            schema,
-            metadata,
-            done: 0,
-            has_failed: false,
         })
-    }
-
-    fn fill(&mut self) -> Result<(), ReadError> {
-        while !self.batch.is_full() {
-            if self.block_at == self.block.len() {
-                if self.read_rows == self.total_rows {
-                    return Ok(());
-                }
-                self.read_block()?;
-            }
-            let waiting = (self.block.len() - self.block_at) / self.row_bytes;
-            // Arrays of variable length fill a batch by their bytes.
-            let rows = if self.heap.is_some() { 1 } else { waiting.min(self.batch.room()) };
-            self.add_rows(rows)?;
-        }
-        Ok(())
     }
 
     fn read_block(&mut self) -> Result<(), ReadError> {
@@ -133,10 +108,10 @@ impl FitsReader {
         self.block_at = 0;
         let read = Read::by_ref(&mut self.stream).take(wanted as u64).read_to_end(&mut self.block);
         let row = self.read_rows + (self.block.len() / self.row_bytes) as u64 + 1;
-        read.map_err(|error| ReadError::io(self.source.path(), Place::row(row), error))?;
+        read.map_err(|error| ReadError::io(self.read.source.path(), Place::row(row), error))?;
         if self.block.len() < wanted {
             let reason = format!("the file ends early, in a table of {} rows", self.total_rows);
-            return Err(ReadError::malformed(self.source.path(), Place::row(row), reason));
+            return Err(ReadError::malformed(self.read.source.path(), Place::row(row), reason));
         }
         self.read_rows += rows as u64;
         Ok(())
@@ -144,10 +119,10 @@ impl FitsReader {
 
     /// Adds rows of the block to the batch, column by column.
     fn add_rows(&mut self, rows: usize) -> Result<(), ReadError> {
-        let first = self.done + self.batch.rows() as u64 + 1;
+        let first = self.read.done + self.read.batch.rows() as u64 + 1;
         let block = &self.block[self.block_at..self.block_at + rows * self.row_bytes];
         let mut heap_bytes = 0;
-        for (column, builder) in self.columns.iter().zip(&mut self.batch.columns) {
+        for (column, builder) in self.columns.iter().zip(&mut self.read.batch.columns) {
             let count = column.count * column.per_element;
             for (at, row) in block.chunks_exact(self.row_bytes).enumerate() {
                 let bytes = &row[column.at..column.at + column.bytes];
@@ -168,17 +143,19 @@ impl FitsReader {
                     let place = Place::row(first + at as u64).in_column(&column.name);
                     match error {
                         HeapError::Wrong(reason) => {
-                            ReadError::malformed(self.source.path(), place, reason)
+                            ReadError::malformed(self.read.source.path(), place, reason)
                         }
-                        HeapError::Io(error) => ReadError::io(self.source.path(), place, error),
+                        HeapError::Io(error) => {
+                            ReadError::io(self.read.source.path(), place, error)
+                        }
                     }
                 })?;
             }
         }
         for _ in 0..rows {
-            self.batch.end_row(self.row_bytes);
+            self.read.batch.end_row(self.row_bytes);
         }
-        self.batch.add_bytes(heap_bytes);
+        self.read.batch.add_bytes(heap_bytes);
         self.block_at += rows * self.row_bytes;
         Ok(())
     }
@@ -209,42 +186,33 @@ fn array<'a>(
     Ok((heap.bytes(place, size)?, count))
 }
 
-impl Iterator for FitsReader {
-    type Item = Result<RecordBatch, ReadError>;
+impl Decoder for FitsReader {
+    fn rows(&self) -> &RowsRead {
+        &self.read
+    }
 
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.has_failed {
-            return None;
+    fn rows_mut(&mut self) -> &mut RowsRead {
+        &mut self.read
+    }
+
+    fn fill(&mut self) -> Result<(), ReadError> {
+        while !self.read.batch.is_full() {
+            if self.block_at == self.block.len() {
+                if self.read_rows == self.total_rows {
+                    return Ok(());
+                }
+                self.read_block()?;
+            }
+            let waiting = (self.block.len() - self.block_at) / self.row_bytes;
+            // Arrays of variable length fill a batch by their bytes.
+            let rows = if self.heap.is_some() { 1 } else { waiting.min(self.read.batch.room()) };
+            self.add_rows(rows)?;
         }
-        if let Err(error) = self.fill() {
-            self.has_failed = true;
-            return Some(Err(error));
-        }
-        if self.batch.rows() == 0 {
-            return None;
-        }
-        self.done += self.batch.rows() as u64;
-        let batch = self.batch.finish();
-        Some(batch.map_err(|error| ReadError::batch(self.source.path(), error)))
-    }
-}
-
-impl TableReader for FitsReader {
-    fn schema(&self) -> &SchemaRef {
-        &self.schema
+        Ok(())
     }
 
-    fn metadata(&self) -> &TableMetadata {
-        &self.metadata
-    }
-
-    fn progress(&self) -> ReadProgress {
-        let (bytes, total_bytes) = self.source.bytes();
-        ReadProgress { rows: self.done, total_rows: Some(self.total_rows), bytes, total_bytes }
-    }
-
-    fn remarks(&self) -> &[String] {
-        &[]
+    fn total_rows(&self) -> Option<u64> {
+        Some(self.total_rows)
     }
 }
 

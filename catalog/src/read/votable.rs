@@ -17,18 +17,16 @@ use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
 
-use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{Field, Schema};
 
 use self::binary::BinaryRows;
 use self::document::{CellPiece, CellTag, Document};
 use self::field::VotableColumn;
 use self::outline::{Outline, Serialization, Stop};
 use super::cell::{BatchBuilder, Shape};
+use super::decoder::{Decoder, RowsRead};
 use super::source::Source;
-use super::{
-    Place, ReadError, ReadOptions, ReadProgress, TableReader, check_columns, is_text_wanted,
-};
+use super::{Place, ReadError, ReadOptions, check_columns, is_text_wanted};
 use crate::metadata::{self, ColumnMetadata, TableMetadata};
 
 /// Values in a cell of fixed length: beyond, a document of missing cells would fill the memory.
@@ -36,17 +34,12 @@ const FIXED_MAX: usize = 1 << 20;
 
 /// A table of a VOTable.
 pub(super) struct VotableReader {
-    source: Source,
+    read: RowsRead,
     document: Document,
     outline: Outline,
     rows: Rows,
-    batch: BatchBuilder,
     names: Vec<String>,
-    schema: SchemaRef,
-    metadata: TableMetadata,
     total_rows: Option<u64>,
-    done: u64,
-    has_ended: bool,
 }
 
 /// Where the rows come from.
@@ -82,54 +75,22 @@ impl VotableReader {
         outline.remarks.extend(remarks);
         let stated = outline.table.as_ref().and_then(|table| table.tag.attribute("nrows"));
         let cells = columns.iter().map(|column| column.cell.clone()).collect();
+        let batch = BatchBuilder::new(Arc::clone(&schema), cells, options.batch_rows);
         Ok(Self {
+            read: RowsRead::new(source, batch, schema, metadata),
             total_rows: stated.and_then(|rows| rows.parse().ok()),
-            batch: BatchBuilder::new(Arc::clone(&schema), cells, options.batch_rows),
             names: columns.into_iter().map(|column| column.name).collect(),
-            source,
             document,
             outline,
             rows,
-            schema,
-            metadata,
-            done: 0,
-            has_ended: false,
         })
-    }
-
-    /// Rows until the batch is full or there are no more.
-    fn fill(&mut self) -> Result<(), ReadError> {
-        while !self.batch.is_full() {
-            let row = self.done + self.batch.rows() as u64 + 1;
-            let added = match &mut self.rows {
-                Rows::Words(cell) => {
-                    let mut cell = std::mem::take(cell);
-                    let added = self.read_words(row, &mut cell)?;
-                    self.rows = Rows::Words(cell);
-                    added
-                }
-                Rows::Bytes(rows) => {
-                    let added = rows.read_row(&mut self.document, row, &mut self.batch)?;
-                    if !added {
-                        BinaryRows::close(&mut self.document)?;
-                    }
-                    added
-                }
-                Rows::Ended => return self.end(),
-            };
-            if !added {
-                self.outline.end_rows();
-                self.rows = Rows::Ended;
-            }
-        }
-        Ok(())
     }
 
     /// What follows the rows may still say that they were cut, or that the query failed.
     fn end(&mut self) -> Result<(), ReadError> {
         while self.outline.read(&mut self.document, None)? != Stop::End {}
         self.outline.remark_on_others();
-        self.has_ended = true;
+        self.read.has_ended = true;
         Ok(())
     }
 
@@ -178,7 +139,7 @@ impl VotableReader {
             let reason = format!("the row has {at} cells in place of {}", self.names.len());
             return Err(self.document.wrong(Place::row(row), reason));
         }
-        self.batch.end_row(bytes);
+        self.read.batch.end_row(bytes);
         Ok(true)
     }
 
@@ -199,7 +160,7 @@ impl VotableReader {
     }
 
     fn add_word(&mut self, row: u64, at: usize, cell: &str) -> Result<(), ReadError> {
-        let Some(builder) = self.batch.columns.get_mut(at) else {
+        let Some(builder) = self.read.batch.columns.get_mut(at) else {
             let reason = format!("the row has more than {} cells", self.names.len());
             return Err(self.document.wrong(Place::row(row), reason));
         };
@@ -209,39 +170,44 @@ impl VotableReader {
     }
 }
 
-impl Iterator for VotableReader {
-    type Item = Result<RecordBatch, ReadError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.has_ended {
-            return None;
-        }
-        let filled = self.fill();
-        if let Err(error) = filled {
-            self.has_ended = true;
-            return Some(Err(error));
-        }
-        if self.batch.rows() == 0 {
-            return None;
-        }
-        self.done += self.batch.rows() as u64;
-        let batch = self.batch.finish();
-        Some(batch.map_err(|error| ReadError::batch(self.source.path(), error)))
-    }
-}
-
-impl TableReader for VotableReader {
-    fn schema(&self) -> &SchemaRef {
-        &self.schema
+impl Decoder for VotableReader {
+    fn rows(&self) -> &RowsRead {
+        &self.read
     }
 
-    fn metadata(&self) -> &TableMetadata {
-        &self.metadata
+    fn rows_mut(&mut self) -> &mut RowsRead {
+        &mut self.read
     }
 
-    fn progress(&self) -> ReadProgress {
-        let (bytes, total_bytes) = self.source.bytes();
-        ReadProgress { rows: self.done, total_rows: self.total_rows, bytes, total_bytes }
+    fn fill(&mut self) -> Result<(), ReadError> {
+        while !self.read.batch.is_full() {
+            let row = self.read.done + self.read.batch.rows() as u64 + 1;
+            let added = match &mut self.rows {
+                Rows::Words(cell) => {
+                    let mut cell = std::mem::take(cell);
+                    let added = self.read_words(row, &mut cell)?;
+                    self.rows = Rows::Words(cell);
+                    added
+                }
+                Rows::Bytes(rows) => {
+                    let added = rows.read_row(&mut self.document, row, &mut self.read.batch)?;
+                    if !added {
+                        BinaryRows::close(&mut self.document)?;
+                    }
+                    added
+                }
+                Rows::Ended => return self.end(),
+            };
+            if !added {
+                self.outline.end_rows();
+                self.rows = Rows::Ended;
+            }
+        }
+        Ok(())
+    }
+
+    fn total_rows(&self) -> Option<u64> {
+        self.total_rows
     }
 
     fn remarks(&self) -> &[String] {
