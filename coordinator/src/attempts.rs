@@ -7,12 +7,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt as _;
 use tokio::sync::mpsc::Sender;
 use tokio::time::Instant;
@@ -21,6 +20,7 @@ use worker::loss;
 
 use crate::cluster::Load;
 use crate::engine::{QueryOptions, QueryResult};
+use crate::owned::fed;
 use crate::{Engine, Error};
 
 /// As many times a query is begun, the first included. Each time at least one worker more is left
@@ -93,18 +93,21 @@ pub(crate) async fn run(
         excluded: BTreeSet::new(),
         attempts: 1,
     };
-    let mut builder = RecordBatchReceiverStreamBuilder::new(schema, BATCHES_AHEAD);
-    let rows = builder.tx();
-    builder.spawn(async move {
-        match deadline {
+    let stream = fed(engine.compute(), BATCHES_AHEAD, move |rows| async move {
+        let delivered = match deadline {
             None => query.deliver(first, &rows).await,
             Some((end, duration)) => tokio::select! {
                 delivered = query.deliver(first, &rows) => delivered,
                 () = tokio::time::sleep_until(end) => Err(external(Error::Deadline { duration })),
             },
+        };
+        if let Err(error) = delivered {
+            // Where nobody reads any more, nobody needs it.
+            let _unread = rows.send(Err(error)).await;
         }
     });
-    Ok(QueryResult { columns, stream: builder.build(), metadata_only })
+    let stream = Box::pin(RecordBatchStreamAdapter::new(schema, stream));
+    Ok(QueryResult { columns, stream, metadata_only })
 }
 
 /// A query and what it has met.
@@ -191,9 +194,4 @@ async fn send(
 
 fn external(error: Error) -> DataFusionError {
     DataFusionError::External(Box::new(error))
-}
-
-/// How long a query may take, in words.
-pub(crate) fn in_words(duration: Duration) -> String {
-    format!("{} s", duration.as_secs())
 }

@@ -37,9 +37,9 @@ pub enum Error {
     },
     /// The query took longer than it may.
     #[error(
-        "the query took longer than the {} that it may take here: run it as a job (/async), which \
+        "the query took longer than the {} s that it may take here: run it as a job (/async), which \
          may take longer, or make it smaller",
-        crate::attempts::in_words(*.duration)
+        .duration.as_secs()
     )]
     Deadline {
         /// How long it may take.

@@ -1,6 +1,7 @@
 //! The coordinator: takes ADQL over TAP, plans, fans out over workers, streams the answer back.
 //!
 //! [`engine`] is the way through for one query, `attempts` its repetition where a worker is lost,
+//! `owned` what ends with its owner,
 //! [`cluster`] the workers, [`plan`] the physical passes and
 //! [`distributed`] the only module here that knows `datafusion-distributed`.
 //! [`parts`] runs a long one in parts of the sky.
@@ -15,6 +16,7 @@ pub mod distributed;
 pub mod engine;
 pub mod error;
 pub mod format;
+pub(crate) mod owned;
 pub mod parts;
 pub mod plan;
 pub mod tap;

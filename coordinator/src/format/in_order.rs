@@ -9,13 +9,12 @@ use std::future::Future;
 use std::num::NonZeroUsize;
 use std::pin::pin;
 
-use datafusion::common::runtime::SpawnedTask;
 use datafusion::error::DataFusionError;
 use futures::{Stream, StreamExt, stream};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
 
 use crate::Error;
+use crate::owned::{Owned, fed};
 
 /// More cores than this bring one answer nothing: its bytes leave through one connection.
 const CORES_MAX: usize = 16;
@@ -30,9 +29,9 @@ pub(crate) fn at_once() -> usize {
 pub(crate) fn started<T: Send + 'static>(
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> impl Future<Output = Result<T, Error>> + Send {
-    let task = SpawnedTask::spawn(work);
+    let mut task = Owned::spawn_on(&Handle::current(), work);
     async move {
-        task.join_unwind().await.unwrap_or_else(|stopped| {
+        task.join().await.unwrap_or_else(|stopped| {
             Err(Error::Execution(DataFusionError::ExecutionJoin(Box::new(stopped))))
         })
     }
@@ -60,25 +59,12 @@ where
     S: Stream + Send + 'static,
     S::Item: Send + 'static,
 {
-    let (sender, receiver) = mpsc::channel(items);
-    let read = async move {
+    fed(runtime, items, |sender| async move {
         let mut input = pin!(input);
         while let Some(item) = input.next().await {
             if sender.send(item).await.is_err() {
                 break;
             }
         }
-    };
-    let task = {
-        let _entered = runtime.enter();
-        SpawnedTask::spawn(read)
-    };
-    stream::unfold((receiver, task), |(mut receiver, mut task)| async move {
-        if let Some(item) = receiver.recv().await {
-            return Some((item, (receiver, task)));
-        }
-        // A panic of the task goes on here.
-        let _ended = task.join_unwind_mut().await;
-        None
     })
 }
