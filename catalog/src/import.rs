@@ -12,10 +12,13 @@ mod journal;
 mod parent;
 mod placing;
 mod position;
+mod reading;
 mod sexagesimal;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+use datafusion::arrow::array::RecordBatch;
 
 use crate::Error;
 use crate::metadata::{ColumnMetadata, TableMetadata};
@@ -25,10 +28,11 @@ use crate::write::{
     WholeWriter, WriteOptions,
 };
 use aside::Aside;
-use inputs::{Inputs, Taken};
-use journal::{Done, Journal};
+use inputs::Inputs;
+use journal::{Done, Journal, Tally};
 use placing::Placer;
 use position::Positions;
+use reading::{Place, Reading};
 
 pub use aside::FILE_NAME as WITHOUT_POSITION;
 pub use parent::Parent;
@@ -106,6 +110,11 @@ impl ImportOptions {
     /// tiles beside what is left of them.
     fn waiting_bytes(&self) -> usize {
         self.rows_bytes() / 4
+    }
+
+    /// How rows are read: an eighth of the memory is for those that are read ahead.
+    fn reading(&self) -> Reading {
+        Reading { threads: self.threads, ahead_bytes: self.rows_bytes() / 8 }
     }
 
     /// Bytes of a tile: a thread holds its rows and the files that are made of them.
@@ -277,10 +286,14 @@ impl Import<'_> {
         let options = self.options.write_options(self.metadata());
         let mut writer = WholeWriter::create_in(staging, options, &self.inputs.schema)?;
         let mut rows = 0;
-        let said = self.inputs.read(inputs::Place::default(), |taken| {
-            rows += count(&taken);
+        let ready = |rows: RecordBatch| {
+            let bytes = rows.get_array_memory_size();
+            Ok((rows, bytes))
+        };
+        let said = self.inputs.read(Place::default(), self.options.reading(), ready, |taken| {
+            rows += u64::try_from(taken.ready.num_rows()).unwrap_or(u64::MAX);
             self.tell(rows, taken.bytes);
-            writer.push(&taken.rows)
+            writer.push(&taken.ready)
         })?;
         self.refuse_nothing(rows)?;
         let table = writer.finish()?;
@@ -304,10 +317,20 @@ impl Import<'_> {
         let mut aside = Aside::new(staging.scratch(), done.aside);
         let mut writer = TableWriter::create_in(staging, options, placer.schema(), done.kept)?;
         let resumed_rows = writer.rows();
-        let said = self.inputs.read(done.place, |taken| {
-            let rows = placer.place(&taken.rows, &mut done.tally)?;
-            if let Some(unplaced) = writer.push(&rows)? {
-                placer.count(&unplaced, &mut done.tally);
+        let input = writer.input();
+        let ready = |rows: RecordBatch| {
+            let mut tally = Tally::default();
+            let prepared = input.prepare(&placer.place(&rows, &mut tally)?)?;
+            if let Some(unplaced) = &prepared.unplaced {
+                placer.count(unplaced, &mut tally);
+            }
+            let bytes = prepared.bytes();
+            Ok(((prepared, tally), bytes))
+        };
+        let said = self.inputs.read(done.place, self.options.reading(), ready, |taken| {
+            let (prepared, tally) = taken.ready;
+            done.tally.add(tally);
+            if let Some(unplaced) = writer.push_prepared(prepared)? {
                 aside.push(&unplaced)?;
             }
             done.place = taken.place;
@@ -372,10 +395,6 @@ impl Import<'_> {
         (metadata.position, metadata.keys) = (None, Vec::new());
         metadata
     }
-}
-
-fn count(taken: &Taken) -> u64 {
-    u64::try_from(taken.rows.num_rows()).unwrap_or(u64::MAX)
 }
 
 /// Where the tables of a folder `DIR/SCHEMA/TABLE` lie: `DIR` and the name of the schema.

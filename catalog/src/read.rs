@@ -20,6 +20,7 @@ mod word;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::ops::Range;
 use std::path::Path;
 
 use datafusion::arrow::array::RecordBatch;
@@ -51,6 +52,21 @@ pub trait TableReader: Iterator<Item = Result<RecordBatch, ReadError>> + Send {
     /// cut by a limit of its service (`OVERFLOW`), frames and time scales of columns, tables
     /// that were passed over. It is complete when the last batch was read.
     fn remarks(&self) -> &[String];
+
+    /// The parts that can be read by themselves by [`open_part`], and together are the table;
+    /// nothing where rows only come one after the other.
+    fn parts(&self) -> Vec<FilePart> {
+        Vec::new()
+    }
+}
+
+/// A part of a file that can be read by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilePart {
+    /// Row groups.
+    groups: Range<usize>,
+    /// Rows in them.
+    pub rows: u64,
 }
 
 impl fmt::Debug for dyn TableReader {
@@ -168,8 +184,21 @@ pub fn open(path: &Path, options: &ReadOptions) -> Result<Box<dyn TableReader>, 
         FileFormat::Csv => Box::new(Decoded(csv::CsvReader::open(source, options)?)),
         FileFormat::Votable => Box::new(Decoded(votable::VotableReader::open(source, options)?)),
         FileFormat::Fits => Box::new(Decoded(fits::FitsReader::open(source, options)?)),
-        FileFormat::Parquet => Box::new(parquet::ParquetReader::open(source, options)?),
+        FileFormat::Parquet => Box::new(parquet::ParquetReader::open(source, options, None)?),
     })
+}
+
+/// Opens a part of a table file, of which its reader has told.
+///
+/// # Errors
+/// When the file cannot be read, or has changed.
+pub fn open_part(
+    path: &Path,
+    options: &ReadOptions,
+    part: &FilePart,
+) -> Result<Box<dyn TableReader>, ReadError> {
+    let source = Source::open(path)?;
+    Ok(Box::new(parquet::ParquetReader::open(source, options, Some(part))?))
 }
 
 /// The format of a file, by its first bytes and then by its name.

@@ -27,9 +27,9 @@ use datafusion::arrow::datatypes::Schema;
 use crate::metadata::TableMetadata;
 use crate::{Error, SPATIAL_INDEX};
 use histogram::Histogram;
-use input::{Input, Prepared};
 use runs::Runs;
 
+pub(crate) use input::{Input, Prepared};
 pub use staging::Staging;
 pub use whole::WholeWriter;
 
@@ -172,7 +172,7 @@ pub struct Kept {
 pub struct TableWriter {
     options: WriteOptions,
     name: String,
-    input: Input,
+    input: Arc<Input>,
     counts: Histogram,
     runs: Runs,
     staging: Staging,
@@ -203,10 +203,14 @@ impl TableWriter {
         kept: Kept,
     ) -> Result<Self, Error> {
         let name = table_name(&options.folder)?;
-        let input = Input::new(name.clone(), &options, schema)?;
+        let input = Arc::new(Input::new(name.clone(), &options, schema)?);
         check(&name, &options, input.written())?;
-        let mut runs =
-            Runs::new(Arc::clone(input.written()), staging.scratch(), options.memory_bytes);
+        let mut runs = Runs::new(
+            Arc::clone(input.written()),
+            staging.scratch(),
+            options.memory_bytes,
+            options.threads,
+        );
         let (mut counts, mut rows) = (Histogram::new(), 0);
         runs.keep(kept.runs, |spatial_index| {
             for index in spatial_index {
@@ -235,15 +239,28 @@ impl TableWriter {
     /// When a row has no position and is not to be handed back, the batch is of another schema,
     /// or the disk is full.
     pub fn push(&mut self, batch: &RecordBatch) -> Result<Option<RecordBatch>, Error> {
-        let Prepared { placed, unplaced } = self.input.prepare(batch)?;
-        if unplaced.is_some() && self.options.unplaced == Unplaced::Refuse {
+        let prepared = self.input.prepare(batch)?;
+        if prepared.unplaced.is_some() && self.options.unplaced == Unplaced::Refuse {
             return Err(self.input.refusal(batch, self.rows + self.unplaced));
         }
+        self.push_prepared(prepared)
+    }
+
+    /// What makes rows ready for [`Self::push_prepared`], on any thread.
+    pub(crate) fn input(&self) -> Arc<Input> {
+        Arc::clone(&self.input)
+    }
+
+    /// Adds rows that are ready, and gives back those without a position.
+    pub(crate) fn push_prepared(
+        &mut self,
+        prepared: Prepared,
+    ) -> Result<Option<RecordBatch>, Error> {
+        let Prepared { placed, bytes, unplaced } = prepared;
         for index in runs::spatial_index(&placed) {
             self.counts.add(index.cast_unsigned());
         }
         let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
-        let bytes = runs::bytes(&placed);
         self.rows += count(placed.num_rows());
         self.unplaced += unplaced.as_ref().map_or(0, |batch| count(batch.num_rows()));
         self.bytes += count(bytes);

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
-use std::time::Duration;
+use std::process::{Child, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use tests::isolation::{Isolation, Mount};
 use tests::metrics::eventually;
@@ -151,7 +152,9 @@ fn a_killed_import_is_finished_by_the_next_and_never_served_before() {
     imported(&[path(&small), "--out", path(&data.join("s/small"))]);
     let options = ["--memory", "6MiB", "--index", "id", "--tile-rows", "20000"];
     let whole = folder.path().join("whole/s/t");
+    let begun = Instant::now();
     imported(&[&[path(&input), "--out", path(&whole)], &options[..]].concat());
+    let whole_took = begun.elapsed();
     let out = data.join("s/t");
     let arguments = [&["import", path(&input), "--out", path(&out)], &options[..]].concat();
     let partial = data.join("s/.t.partial");
@@ -162,30 +165,53 @@ fn a_killed_import_is_finished_by_the_next_and_never_served_before() {
         "content/t/dataset",
         "scratch/values0-3.arrow",
     ];
+    let start = || {
+        let mut command = armilla(&arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary starts")
+    };
+    let kill = |mut child: Child| {
+        child.kill().expect("it can be killed");
+        child.wait().expect("it ends");
+        let count = "SELECT COUNT(*) AS n FROM s.small";
+        let query = run_armilla(["query", "--data", path(&data), "--format", "csv", count]);
+        assert!(query.status.success(), "{}", text(&query.stderr));
+    };
     for moment in at_moments {
-        let mut child = armilla(&arguments)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the binary starts");
+        let mut child = start();
         let reached = eventually(Duration::from_secs(120), || {
             partial.join(moment).exists() || child.try_wait().is_ok_and(|ended| ended.is_some())
         });
         assert!(reached, "it never comes to {moment}");
-        child.kill().expect("it can be killed");
-        child.wait().expect("it ends");
+        kill(child);
         assert!(!out.exists(), "it was finished before {moment}");
-        let count = "SELECT COUNT(*) AS n FROM s.small";
-        let query = run_armilla(["query", "--data", path(&data), "--format", "csv", count]);
-        assert!(query.status.success(), "{}", text(&query.stderr));
     }
     let report = imported(&arguments[1..]);
     assert!(report.contains("rows were there from an import that was killed"), "{report}");
     assert!(!partial.exists());
-    let (found, expected) = (files(&out), files(&whole));
-    assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    same_files(&out, &whole, "after kills at known moments");
+    // And at moments that nobody chose; each time it goes on from the last.
+    let mut kills = Vec::new();
+    fs::remove_dir_all(&out).expect("the table is ours");
+    while kills.len() < 10 {
+        let moment = whole_took.mul_f64((RandomState::new().hash_one(0) % 1000) as f64 / 1e3);
+        kills.push(moment);
+        let child = start();
+        std::thread::sleep(moment);
+        kill(child);
+        if out.exists() {
+            same_files(&out, &whole, &format!("{kills:?}"));
+            fs::remove_dir_all(&out).expect("the table is ours");
+        }
+    }
+    imported(&arguments[1..]);
+    same_files(&out, &whole, &format!("{kills:?}"));
+}
+
+fn same_files(found: &Path, expected: &Path, after: &str) {
+    let (found, expected) = (files(found), files(expected));
+    assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "{after}");
     for (name, bytes) in &expected {
-        assert!(&found[name] == bytes, "{} differs", name.display());
+        assert!(&found[name] == bytes, "{} differs: {after}", name.display());
     }
 }
 

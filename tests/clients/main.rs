@@ -8,6 +8,7 @@ mod demo;
 mod importing;
 mod jobs;
 mod origins;
+mod readers;
 mod refusals;
 mod startup;
 

@@ -1,13 +1,12 @@
-//! The files of an import: which they are, that all have the same columns, and their rows in order.
+//! The files of an import: which they are, that all have the same columns, and what is taken of them.
 //!
 //! Files are looked at before a row is taken, so that the last of a thousand does not end the work
-//! of hours. They are read on a thread of its own, a few batches ahead.
+//! of hours.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::UNIX_EPOCH;
 
 use datafusion::arrow::array::{Array, ArrayRef, RecordBatch};
@@ -16,7 +15,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::hats::{Collection, DATASET, PROPERTIES, collection, is_data, tile_pixel};
 use crate::metadata::TableMetadata;
-use crate::read::{self, ReadError, ReadOptions};
+use crate::read::{self, FilePart, ReadError, ReadOptions};
 use crate::{Error, SPATIAL_INDEX};
 
 /// How the files of tables end; others in a folder are passed over.
@@ -26,8 +25,6 @@ const ENDINGS: [&str; 14] = [
 ];
 /// How packed files end after that.
 const PACKED: [&str; 3] = [".gz", ".zst", ".zstd"];
-/// Batches that are read ahead.
-const AHEAD: usize = 4;
 
 /// A file of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +33,8 @@ pub(super) struct InputFile {
     pub(super) bytes: u64,
     /// Nanoseconds since 1970.
     pub(super) modified_ns: u128,
+    /// What can be read by itself, as its reader says.
+    pub(super) parts: Vec<FilePart>,
 }
 
 /// All files of the table, which have the same columns.
@@ -47,33 +46,7 @@ pub(super) struct Inputs {
     /// What the first file says.
     pub(super) metadata: TableMetadata,
     pub(super) remarks: Vec<String>,
-    options: ReadOptions,
-}
-
-/// Rows, and where the next ones are.
-#[derive(Debug)]
-pub(super) struct Taken {
-    pub(super) rows: RecordBatch,
-    /// After these rows.
-    pub(super) place: Place,
-    /// Bytes of all files that were read.
-    pub(super) bytes: u64,
-}
-
-/// A place between two batches.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Place {
-    /// Files that were read to their end.
-    pub(super) file: usize,
-    /// Batches of the one after them.
-    pub(super) batch: u64,
-}
-
-/// What the reading thread hands on.
-enum Message {
-    Rows(Taken),
-    Remark(String),
-    Failed(ReadError),
+    pub(super) options: ReadOptions,
 }
 
 impl Inputs {
@@ -84,20 +57,25 @@ impl Inputs {
         options: &ReadOptions,
     ) -> Result<Self, Error> {
         let wrong = |reason: String| Error::Input { table: table.to_owned(), reason };
-        let (files, mut remarks) = list(inputs).map_err(wrong)?;
-        let Some(first) = files.first() else {
+        let (mut files, mut remarks) = list(inputs).map_err(wrong)?;
+        let Some(first) = files.first_mut() else {
             return Err(wrong("there is no input: name files or folders".to_owned()));
         };
         let mut options = options.clone();
         let reader = read::open(&first.path, &options)?;
+        first.parts = reader.parts();
         let metadata = reader.metadata().clone();
         let mut schema = taken_schema(reader.schema());
         if reader.schema().index_of(SPATIAL_INDEX).is_ok() {
             remarks.push(format!("the column {SPATIAL_INDEX} is computed anew"));
         }
         let mut widened = BTreeMap::new();
-        for file in &files[1..] {
-            let found = taken_schema(read::open(&file.path, &options)?.schema());
+        let (first, others) = files.split_at_mut(1);
+        let first = &first[0];
+        for file in others {
+            let reader = read::open(&file.path, &options)?;
+            file.parts = reader.parts();
+            let found = taken_schema(reader.schema());
             compare(first, &schema, file, &found, &mut widened).map_err(wrong)?;
         }
         if !widened.is_empty() {
@@ -114,79 +92,12 @@ impl Inputs {
         self.files.iter().map(|file| file.bytes).sum()
     }
 
-    /// Hands out the rows from a place on; what was said of the files.
-    ///
-    /// # Errors
-    /// The first one of reading, or that of `take`.
-    pub(super) fn read(
-        &self,
-        from: Place,
-        mut take: impl FnMut(Taken) -> Result<(), Error>,
-    ) -> Result<Vec<String>, Error> {
-        std::thread::scope(|scope| {
-            let (sender, receiver) = sync_channel(AHEAD);
-            scope.spawn(move || {
-                // Nobody listens after an error.
-                let _ended = self.send(from, &sender);
-            });
-            let mut remarks = Vec::new();
-            for message in receiver {
-                match message {
-                    Message::Rows(taken) => take(taken)?,
-                    Message::Remark(remark) => remarks.push(remark),
-                    Message::Failed(error) => return Err(error.into()),
-                }
-            }
-            Ok(remarks)
-        })
-    }
-
-    /// Sends all rows; `None` when nobody listens any more.
-    fn send(&self, from: Place, sender: &SyncSender<Message>) -> Option<()> {
-        for (number, file) in self.files.iter().enumerate().skip(from.file) {
-            let skip = if number == from.file { from.batch } else { 0 };
-            if let Err(error) = self.send_file(number, file, skip, sender)? {
-                sender.send(Message::Failed(error)).ok()?;
-                return None;
-            }
-        }
-        Some(())
-    }
-
-    fn send_file(
-        &self,
-        number: usize,
-        file: &InputFile,
-        skip: u64,
-        sender: &SyncSender<Message>,
-    ) -> Option<Result<(), ReadError>> {
-        let mut reader = match read::open(&file.path, &self.options) {
-            Ok(reader) => reader,
-            Err(error) => return Some(Err(error)),
-        };
-        let before: u64 = self.files[..number].iter().map(|file| file.bytes).sum();
-        let mut batch = 0;
-        while let Some(rows) = reader.next() {
-            let rows = match rows.and_then(|rows| self.taken(&rows, file)) {
-                Ok(rows) => rows,
-                Err(error) => return Some(Err(error)),
-            };
-            batch += 1;
-            if batch > skip {
-                let bytes = before + reader.progress().bytes.min(file.bytes);
-                let place = Place { file: number, batch };
-                sender.send(Message::Rows(Taken { rows, place, bytes })).ok()?;
-            }
-        }
-        for remark in reader.remarks() {
-            let remark = format!("{}: {remark}", file.path.display());
-            sender.send(Message::Remark(remark)).ok()?;
-        }
-        Some(Ok(()))
-    }
-
     /// The rows in the columns that are taken, by name.
-    fn taken(&self, rows: &RecordBatch, file: &InputFile) -> Result<RecordBatch, ReadError> {
+    pub(super) fn taken(
+        &self,
+        rows: &RecordBatch,
+        file: &InputFile,
+    ) -> Result<RecordBatch, ReadError> {
         let batch = |source| ReadError::Batch {
             file: file.path.display().to_string(),
             source: Arc::new(source),
@@ -294,7 +205,7 @@ fn list(inputs: &[PathBuf]) -> Result<(Vec<InputFile>, Vec<String>), String> {
         }
         let modified = data.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         let modified_ns = modified.map_or(0, |since| since.as_nanos());
-        files.push(InputFile { path, bytes: data.len(), modified_ns });
+        files.push(InputFile { path, bytes: data.len(), modified_ns, parts: Vec::new() });
     }
     Ok((files, remarks))
 }

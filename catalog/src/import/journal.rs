@@ -9,15 +9,15 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::inputs::Place;
 use super::position::Reasons;
+use super::reading::Place;
 use crate::Error;
 use crate::write::{Kept, Staging};
 
 /// Name of the file among what does not stay.
 const FILE_NAME: &str = "journal.toml";
 /// The version of this layout; one of another release is begun anew.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// How far an import is, when all rows until then are on disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -39,12 +39,21 @@ pub(super) struct Tally {
     pub(super) slack_deg: f64,
 }
 
+impl Tally {
+    /// Adds what was counted of other rows.
+    pub(super) fn add(&mut self, other: Self) {
+        self.reasons.add(other.reasons);
+        self.orphans += other.orphans;
+        self.slack_deg = self.slack_deg.max(other.slack_deg);
+    }
+}
+
 /// The file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Stored {
     version: u32,
     software: String,
-    file: usize,
+    part: usize,
     batch: u64,
     runs: usize,
     bytes: u64,
@@ -121,7 +130,7 @@ impl Stored {
         Self {
             version: VERSION,
             software: crate::write::SOFTWARE.to_owned(),
-            file: place.file,
+            part: place.part,
             batch: place.batch,
             runs: kept.runs,
             bytes: kept.bytes,
@@ -142,7 +151,7 @@ impl From<Stored> for Done {
         let Stored { missing, out_of_range, unreadable, orphans, slack_deg, .. } = stored;
         let reasons = Reasons { missing, out_of_range, unreadable };
         Self {
-            place: Place { file: stored.file, batch: stored.batch },
+            place: Place { part: stored.part, batch: stored.batch },
             kept: Kept { runs: stored.runs, unplaced: stored.unplaced, bytes: stored.bytes },
             tally: Tally { reasons, orphans, slack_deg },
             aside: stored.aside,

@@ -9,15 +9,20 @@ use datafusion::parquet::arrow::arrow_reader::{
     ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use datafusion::parquet::errors::ParquetError;
-use datafusion::parquet::file::metadata::FileMetaData;
+use datafusion::parquet::file::metadata::{FileMetaData, ParquetMetaData, RowGroupMetaData};
 
 use super::source::Source;
 use super::votable::described_by;
-use super::{Place, ReadError, ReadOptions, ReadProgress, TableReader, check_columns};
+use super::{FilePart, Place, ReadError, ReadOptions, ReadProgress, TableReader, check_columns};
 use crate::metadata::{self, TableMetadata};
 
 /// The key of the VOTable without rows (`VOParquet` 1.0 §3).
 const VOTABLE_KEY: &str = "IVOA.VOTable-Parquet.content";
+
+/// Rows of a part of a file, but for small row groups and the last part.
+const PART_ROWS: u64 = 131_072;
+/// Parts of a file at most: each reads the footer again, which is large where row groups are many.
+const PARTS_MAX: u64 = 64;
 
 /// The rows of a Parquet file.
 pub(super) struct ParquetReader {
@@ -26,13 +31,22 @@ pub(super) struct ParquetReader {
     schema: SchemaRef,
     metadata: TableMetadata,
     remarks: Vec<String>,
+    parts: Vec<FilePart>,
+    /// Rows before those that are read.
+    first_row: u64,
+    /// Rows that are read.
     total_rows: u64,
     done: u64,
     has_failed: bool,
 }
 
 impl ParquetReader {
-    pub(super) fn open(source: Source, options: &ReadOptions) -> Result<Self, ReadError> {
+    /// Reads the whole file, or a part of it.
+    pub(super) fn open(
+        source: Source,
+        options: &ReadOptions,
+        part: Option<&FilePart>,
+    ) -> Result<Self, ReadError> {
         if source.is_packed() {
             let reason = "Parquet is read by its places: unpack the file first";
             return Err(ReadError::malformed(source.path(), Place::default(), reason));
@@ -41,17 +55,61 @@ impl ParquetReader {
         let file = file.map_err(|e| ReadError::io(source.path(), Place::default(), e))?;
         let broken = |error| failure(&source, Place::default(), &error);
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(broken)?;
+        let parts = parts(builder.metadata());
+        let all = FilePart {
+            groups: 0..builder.metadata().num_row_groups(),
+            rows: parts.iter().map(|part| part.rows).sum(),
+        };
+        let part = part.unwrap_or(&all);
+        let Some(before) = builder.metadata().row_groups().get(..part.groups.start) else {
+            let reason = "the file is another one than when the work began";
+            return Err(ReadError::malformed(source.path(), Place::default(), reason));
+        };
+        let (first_row, total_rows) = (before.iter().map(rows_of).sum(), part.rows);
         let facts = builder.metadata().file_metadata();
-        let total_rows = u64::try_from(facts.num_rows()).unwrap_or_default();
         // Without what the file says of itself, which batches would carry along.
         let schema = Arc::new(Schema::new(builder.schema().fields().clone()));
         let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
         check_columns(&source, &schema, options)?;
         let (metadata, remarks) = describe(&source, facts, &names);
-        let reader = builder.with_batch_size(options.batch_rows.max(1)).build().map_err(broken)?;
+        let builder = builder.with_batch_size(options.batch_rows.max(1));
+        let reader = builder.with_row_groups(part.groups.clone().collect()).build();
+        let reader = reader.map_err(broken)?;
         let (done, has_failed) = (0, false);
-        Ok(Self { source, reader, schema, metadata, remarks, total_rows, done, has_failed })
+        Ok(Self {
+            source,
+            reader,
+            schema,
+            metadata,
+            remarks,
+            parts,
+            first_row,
+            total_rows,
+            done,
+            has_failed,
+        })
     }
+}
+
+fn rows_of(group: &RowGroupMetaData) -> u64 {
+    u64::try_from(group.num_rows()).unwrap_or_default()
+}
+
+/// Row groups that are read together: enough rows that to open the file again costs little.
+fn parts(metadata: &ParquetMetaData) -> Vec<FilePart> {
+    let total: u64 = metadata.row_groups().iter().map(rows_of).sum();
+    let least = PART_ROWS.max(total.div_ceil(PARTS_MAX));
+    let mut parts: Vec<FilePart> = Vec::new();
+    for (group, rows) in metadata.row_groups().iter().map(rows_of).enumerate() {
+        match parts.last_mut().filter(|part| part.rows < least) {
+            Some(part) => {
+                part.groups.end = group + 1;
+                part.rows += rows;
+            }
+            None => parts.push(FilePart { groups: group..group + 1, rows }),
+        }
+    }
+    parts
 }
 
 /// What the VOTable in the file says; one that cannot be read leaves the columns bare.
@@ -94,7 +152,7 @@ impl Iterator for ParquetReader {
             }
             Err(error) => {
                 self.has_failed = true;
-                let place = Place::row(self.done + 1);
+                let place = Place::row(self.first_row + self.done + 1);
                 let reason = format!("the rows from here on cannot be read: {error}");
                 Some(Err(ReadError::malformed(self.source.path(), place, reason)))
             }
@@ -118,5 +176,9 @@ impl TableReader for ParquetReader {
 
     fn remarks(&self) -> &[String] {
         &self.remarks
+    }
+
+    fn parts(&self) -> Vec<FilePart> {
+        self.parts.clone()
     }
 }

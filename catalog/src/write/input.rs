@@ -16,6 +16,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef
 
 use crate::hats::TILE_COLUMNS;
 use crate::write::WriteOptions;
+use crate::write::runs::bytes;
 use crate::{Error, SPATIAL_INDEX};
 
 /// How far a position may be from the center of the cell that a ready spatial index names, in
@@ -24,7 +25,7 @@ const CELL_DEG: f64 = 4e-7;
 
 /// The schema of what comes in and of what is written.
 #[derive(Debug)]
-pub(super) struct Input {
+pub(crate) struct Input {
     table: String,
     incoming: SchemaRef,
     written: SchemaRef,
@@ -36,9 +37,22 @@ pub(super) struct Input {
 
 /// Rows with their spatial index, and those that have no place.
 #[derive(Debug)]
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     pub(super) placed: RecordBatch,
-    pub(super) unplaced: Option<RecordBatch>,
+    /// Of the rows with a place, in memory.
+    pub(super) bytes: usize,
+    pub(crate) unplaced: Option<RecordBatch>,
+}
+
+impl Prepared {
+    fn new(placed: RecordBatch, unplaced: Option<RecordBatch>) -> Self {
+        Self { bytes: bytes(&placed), placed, unplaced }
+    }
+
+    /// Memory of all rows.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes + self.unplaced.as_ref().map_or(0, bytes)
+    }
 }
 
 impl Input {
@@ -80,13 +94,12 @@ impl Input {
         &self.written
     }
 
-    /// Makes rows of a batch, whose first is the `row`-th of the input.
-    pub(super) fn prepare(&self, batch: &RecordBatch) -> Result<Prepared, Error> {
+    /// Makes rows of a batch.
+    pub(crate) fn prepare(&self, batch: &RecordBatch) -> Result<Prepared, Error> {
         self.check(batch)?;
         let places = self.places(batch);
-        let unplaced = places.iter().filter(|place| place.is_none()).count();
-        if unplaced == 0 {
-            return Ok(Prepared { placed: self.rows(batch, &places)?, unplaced: None });
+        if places.iter().all(Option::is_some) {
+            return Ok(Prepared::new(self.rows(batch, &places)?, None));
         }
         let part = |placed: bool| {
             let chosen = places.iter().map(|place| Some(place.is_some() == placed));
@@ -94,7 +107,7 @@ impl Input {
             filter_record_batch(batch, &chosen).map_err(|e| Error::compute("part rows", e))
         };
         let placed: Vec<Option<i64>> = places.iter().copied().filter(Option::is_some).collect();
-        Ok(Prepared { placed: self.rows(&part(true)?, &placed)?, unplaced: Some(part(false)?) })
+        Ok(Prepared::new(self.rows(&part(true)?, &placed)?, Some(part(false)?)))
     }
 
     fn check(&self, batch: &RecordBatch) -> Result<(), Error> {

@@ -5,7 +5,7 @@
 //! the limit never touches the disk.
 
 use std::fs::File;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
@@ -15,9 +15,14 @@ use datafusion::arrow::ipc::reader::FileReader;
 use datafusion::arrow::ipc::writer::FileWriter;
 
 use crate::Error;
+use crate::write::parallel;
 
 /// Rows of a chunk: few enough that the chunks on the edges of a tile are small beside it.
 const CHUNK_ROWS: usize = 8_192;
+/// Rows that one thread sorts at a time, more or less.
+const PIECE_ROWS: usize = 1 << 18;
+/// Each so manyth row says how a run is divided into pieces.
+const SAMPLE: usize = 1 << 10;
 
 /// Rows whose first column is the spatial index.
 #[derive(Debug)]
@@ -26,6 +31,7 @@ pub(super) struct Runs {
     folder: PathBuf,
     /// Bytes that are sorted at a time.
     limit_bytes: usize,
+    threads: usize,
     waiting: Vec<RecordBatch>,
     waiting_bytes: usize,
     runs: Vec<Run>,
@@ -61,9 +67,14 @@ pub(super) fn bytes(batch: &RecordBatch) -> usize {
 }
 
 impl Runs {
-    pub(super) fn new(schema: SchemaRef, folder: PathBuf, limit_bytes: usize) -> Self {
+    pub(super) fn new(
+        schema: SchemaRef,
+        folder: PathBuf,
+        limit_bytes: usize,
+        threads: usize,
+    ) -> Self {
         let (waiting, runs) = (Vec::new(), Vec::new());
-        Self { schema, folder, limit_bytes, waiting, waiting_bytes: 0, runs }
+        Self { schema, folder, limit_bytes, threads, waiting, waiting_bytes: 0, runs }
     }
 
     /// Takes over runs on disk that are complete, and hands out the spatial indices of their rows.
@@ -130,14 +141,28 @@ impl Runs {
     ) -> Result<Vec<(u64, u64)>, Error> {
         let waiting = std::mem::take(&mut self.waiting);
         self.waiting_bytes = 0;
+        let pieces = if is_ascending(&waiting) { vec![0..=i64::MAX] } else { pieces(&waiting) };
         let mut chunks = Vec::new();
-        sorted(&waiting, CHUNK_ROWS, |chunk| {
+        let bytes_max = self.limit_bytes / 8;
+        let make =
+            |piece: usize, put: &mut dyn FnMut(Result<RecordBatch, Error>, usize) -> bool| {
+                let range = &pieces[piece];
+                let sorted = sorted_within(&waiting, range, CHUNK_ROWS, |chunk| {
+                    let bytes = bytes(&chunk);
+                    Ok(put(Ok(chunk), bytes))
+                });
+                if let Err(error) = sorted {
+                    put(Err(error), 0);
+                }
+            };
+        parallel::in_order(pieces.len(), self.threads, bytes_max, make, |chunk| {
+            let chunk = chunk?;
             let index = spatial_index(&chunk);
             if let (Some(first), Some(last)) = (index.first(), index.last()) {
                 chunks.push((unsigned(*first), unsigned(*last)));
                 take(chunk)?;
             }
-            Ok(())
+            Ok::<(), Error>(())
         })?;
         Ok(chunks)
     }
@@ -190,6 +215,36 @@ impl Run {
     }
 }
 
+fn is_ascending(batches: &[RecordBatch]) -> bool {
+    let mut last = i64::MIN;
+    batches.iter().all(|batch| {
+        spatial_index(batch).iter().all(|at| {
+            let follows = last <= *at;
+            last = *at;
+            follows
+        })
+    })
+}
+
+/// Ranges of the spatial index, together all of it, with about as many rows each. They follow from
+/// the rows alone, so that the number of threads changes nothing.
+fn pieces(batches: &[RecordBatch]) -> Vec<RangeInclusive<i64>> {
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    let mut sample: Vec<i64> = batches
+        .iter()
+        .flat_map(|batch| spatial_index(batch).iter().step_by(SAMPLE))
+        .copied()
+        .collect();
+    sample.sort_unstable();
+    let count = rows.div_ceil(PIECE_ROWS).max(1);
+    let mut starts: Vec<i64> =
+        (1..count).filter_map(|piece| sample.get(piece * sample.len() / count)).copied().collect();
+    starts.dedup();
+    starts.retain(|start| *start > 0);
+    let ends = starts.iter().map(|start| start - 1).chain([i64::MAX]);
+    [0].into_iter().chain(starts.iter().copied()).zip(ends).map(|(from, to)| from..=to).collect()
+}
+
 /// Hands out rows sorted by the spatial index, at most so many at a time; equal indices stay in
 /// the order in which they came.
 pub(super) fn sorted(
@@ -197,25 +252,30 @@ pub(super) fn sorted(
     rows_max: usize,
     mut take: impl FnMut(RecordBatch) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let mut last = i64::MIN;
-    let ascending = batches.iter().all(|batch| {
-        spatial_index(batch).iter().all(|at| {
-            let follows = last <= *at;
-            last = *at;
-            follows
-        })
-    });
-    if ascending {
+    sorted_within(batches, &(0..=i64::MAX), rows_max, |rows| take(rows).map(|()| true))
+}
+
+/// The same of the rows with an index in a range, until `take` says no.
+fn sorted_within(
+    batches: &[RecordBatch],
+    range: &RangeInclusive<i64>,
+    rows_max: usize,
+    mut take: impl FnMut(RecordBatch) -> Result<bool, Error>,
+) -> Result<(), Error> {
+    if *range == (0..=i64::MAX) && is_ascending(batches) {
         for batch in batches {
             for start in (0..batch.num_rows()).step_by(rows_max) {
-                take(batch.slice(start, rows_max.min(batch.num_rows() - start)))?;
+                if !take(batch.slice(start, rows_max.min(batch.num_rows() - start)))? {
+                    return Ok(());
+                }
             }
         }
         return Ok(());
     }
     let mut places: Vec<(i64, u32, u32)> = Vec::new();
     for (number, batch) in (0_u32..).zip(batches) {
-        places.extend((0_u32..).zip(spatial_index(batch)).map(|(row, at)| (*at, number, row)));
+        let rows = (0_u32..).zip(spatial_index(batch)).filter(|(_, at)| range.contains(at));
+        places.extend(rows.map(|(row, at)| (*at, number, row)));
     }
     places.sort_unstable();
     let references: Vec<&RecordBatch> = batches.iter().collect();
@@ -224,7 +284,9 @@ pub(super) fn sorted(
         let rows: Vec<(usize, usize)> =
             part.iter().map(|(_, batch, row)| (whole(*batch), whole(*row))).collect();
         let sorted = interleave_record_batch(&references, &rows);
-        take(sorted.map_err(|e| Error::compute("sort rows", e))?)?;
+        if !take(sorted.map_err(|e| Error::compute("sort rows", e))?)? {
+            return Ok(());
+        }
     }
     Ok(())
 }
