@@ -5,6 +5,7 @@
 
 mod figures;
 mod generate;
+mod importing;
 mod planning;
 mod truth;
 
@@ -37,6 +38,8 @@ enum Measure {
         #[arg(long, value_delimiter = ',', default_value = "0,3,450")]
         workers: Vec<usize>,
     },
+    /// Import of Parquet files into HATS, beside hats-import and ACID
+    Import(importing::Options),
     /// Cones, streams and scans through the service, beside DuckDB on the same files
     Figures(figures::Options),
 }
@@ -50,6 +53,9 @@ async fn main() -> anyhow::Result<()> {
         // It waits for other processes only.
         Measure::Figures(options) => {
             tokio::task::spawn_blocking(move || figures::run(&options)).await?
+        }
+        Measure::Import(options) => {
+            tokio::task::spawn_blocking(move || importing::run(&options)).await?
         }
     }
 }
