@@ -2,6 +2,8 @@
 //!
 //! Clients run from their own packages. Every refusal must name the thing that is wrong.
 
+mod adding;
+mod bucket;
 mod certificates;
 mod conformance;
 mod demo;

@@ -40,6 +40,7 @@ fn large() -> Arc<Snapshot> {
         named: Path::from("t"),
         properties: properties.table().unwrap(),
         attachments: Vec::new(),
+        elsewhere: None,
     };
     let survey = Survey { manifest, schema: Arc::new(Schema::new(fields)) };
     let table = Arc::new(TiledTable::new(site, survey, None).unwrap());
