@@ -12,6 +12,7 @@
 
 mod discover;
 mod error;
+mod far;
 mod footer;
 mod hats;
 mod location;

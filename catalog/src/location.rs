@@ -52,6 +52,11 @@ impl Location {
         !matches!(self, Self::Http(_))
     }
 
+    /// Whether each request takes a while.
+    pub(crate) fn is_far(&self) -> bool {
+        !matches!(self, Self::Folder(_))
+    }
+
     /// Whether entity tags tell more than size and time of a file do.
     pub(crate) fn has_etags(&self) -> bool {
         !matches!(self, Self::Folder(_))

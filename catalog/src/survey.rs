@@ -36,6 +36,8 @@ pub(crate) struct Survey {
     pub(crate) manifest: Manifest,
     /// Columns as the files have them.
     pub(crate) schema: SchemaRef,
+    /// Whether each request to its store takes a while.
+    pub(crate) is_far: bool,
 }
 
 /// Looks at the files of a table, without reading a row.
@@ -75,7 +77,7 @@ pub(crate) async fn survey(
     if !manifest.is_disjoint() {
         warn!(table = %site.name, "tiles overlap; every tile is compared with the coverage");
     }
-    Ok(Survey { manifest, schema })
+    Ok(Survey { manifest, schema, is_far: location.is_far() })
 }
 
 /// What a file of footers alone holds, if it is there and not too large.

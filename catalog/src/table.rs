@@ -46,6 +46,7 @@ pub struct TiledTable {
     stated_rows: Option<u64>,
     attachments: Vec<Attachment>,
     elsewhere: Option<Location>,
+    is_far: bool,
 }
 
 impl TiledTable {
@@ -89,6 +90,7 @@ impl TiledTable {
             stated_rows: properties.rows,
             attachments,
             elsewhere,
+            is_far: survey.is_far,
         })
     }
 
@@ -120,6 +122,11 @@ impl TiledTable {
     /// Where it lies, if not in the data folder.
     pub fn elsewhere(&self) -> Option<&Location> {
         self.elsewhere.as_ref()
+    }
+
+    /// Whether each request to its store takes a while.
+    pub(crate) fn is_far(&self) -> bool {
+        self.is_far
     }
 
     /// Number of rows that its properties state, which nothing proves.

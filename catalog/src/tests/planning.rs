@@ -42,7 +42,7 @@ fn large() -> Arc<Snapshot> {
         attachments: Vec::new(),
         elsewhere: None,
     };
-    let survey = Survey { manifest, schema: Arc::new(Schema::new(fields)) };
+    let survey = Survey { manifest, schema: Arc::new(Schema::new(fields)), is_far: false };
     let table = Arc::new(TiledTable::new(site, survey, None).unwrap());
     let store = Arc::new(InMemory::new());
     Arc::new(Snapshot::new(Location::Folder("/large".into()), store, vec![table]))
