@@ -8,6 +8,7 @@ mod certificates;
 mod conformance;
 mod demo;
 mod importing;
+mod importing_remote;
 mod jobs;
 mod origins;
 mod refusals;

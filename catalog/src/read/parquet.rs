@@ -1,6 +1,5 @@
 //! Parquet, batch by batch, with what `VOParquet` 1.0 says of its columns.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
@@ -37,10 +36,11 @@ impl ParquetReader {
             let reason = "Parquet is read by its places: unpack the file first";
             return Err(ReadError::malformed(source.path(), Place::default(), reason));
         }
-        let file = File::open(source.path());
+        let file = source.placed();
         let file = file.map_err(|e| ReadError::io(source.path(), Place::default(), e))?;
         let broken = |error| failure(&source, Place::default(), &error);
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(broken)?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file.clone()).map_err(broken)?;
+        file.know(builder.metadata());
         let facts = builder.metadata().file_metadata();
         let total_rows = u64::try_from(facts.num_rows()).unwrap_or_default();
         // Without what the file says of itself, which batches would carry along.

@@ -36,6 +36,7 @@ Examples:
   armilla import NGC.csv.gz --out /sky/public/opengc
   armilla import objects/ --out /sky/dp1/object --index objectId --margin 5
   armilla import sources/ --out /sky/dp1/source --parent dp1.object --key objectId
+  armilla import s3://bucket/survey/ --out /sky/survey/object
 
 The table appears when it is complete. An import that is killed goes on when the same command is
 given again. Rows without a position are counted, and are in without_position.parquet in the folder
@@ -168,7 +169,7 @@ fn subcommand(command: Command) -> Clap {
         clap = clap.arg(Arg::new(name).value_name(name).required(true).help(help));
     }
     if command == Command::Import {
-        let help = "files and folders of one table";
+        let help = "files, folders and URLs (s3://, https://) of one table";
         let input = Arg::new(INPUT).value_name(INPUT).num_args(0..).help(help);
         clap = clap.arg(input.value_parser(clap::value_parser!(PathBuf)));
     }

@@ -409,9 +409,9 @@ pub const KEYS: &[Key] = &[
         default: "",
         defaults: &[],
         help: "files and folders of one table, separated by commas, in place of those after the \
-               command; CSV, VOTable, FITS and Parquet, plain or packed by gzip or zstd, and \
-               the folders of HATS tables",
-        wanted: "files and folders",
+               command, on disk, s3://bucket/prefix or https://host/file; CSV, VOTable, FITS and \
+               Parquet, plain or packed by gzip or zstd, and the folders of HATS tables",
+        wanted: "files, folders and URLs",
         commands: &[Import],
     },
     Key {
