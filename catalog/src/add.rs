@@ -38,7 +38,7 @@ pub async fn add(
     location: &Location,
     name: Option<TableName>,
 ) -> Result<Added, Error> {
-    let location = location.from_anywhere()?;
+    let location = location.for_pointer()?;
     if let Some(name) = &name {
         check_name(name)?;
         check_free(data, name)?;

@@ -175,7 +175,7 @@ fn ahead(
             Some(pages) => {
                 let mut touched = pages.into_iter().filter(|(bytes, _)| asked(bytes));
                 let (_, first) = touched.next()?;
-                first.start..touched.last().map_or(first.end, |(_, last)| last.end)
+                first.start..touched.next_back().map_or(first.end, |(_, last)| last.end)
             }
         };
         rows = Some(rows.map_or(touched.clone(), |rows| {

@@ -66,7 +66,7 @@ impl Location {
     ///
     /// # Errors
     /// When the folder is not there, or a URL holds a user or a password.
-    pub(crate) fn from_anywhere(&self) -> Result<Self, Error> {
+    pub(crate) fn for_pointer(&self) -> Result<Self, Error> {
         match self {
             Self::Folder(folder) => {
                 folder.canonicalize().map(Self::Folder).map_err(|e| self.unusable(e))

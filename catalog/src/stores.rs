@@ -135,7 +135,7 @@ impl Stores {
 impl Elsewhere {
     /// The path there of what is at a path here.
     fn below(&self, path: &Path) -> Path {
-        path.prefix_match(&self.folder).map_or_else(Path::default, |rest| rest.collect())
+        path.prefix_match(&self.folder).map_or_else(Path::default, Iterator::collect)
     }
 
     /// The path here of what is at a path there.
