@@ -1,5 +1,6 @@
 //! Which tables a data folder holds: `DIR/<schema>/<table>`, `DIR/<table>` in schema `public`, or
-//! DIR itself as one table or collection.
+//! DIR itself as one table or collection. Each of these folders may hold a pointer to where its table
+//! lies in place of the table.
 //!
 //! Margins and indexes are found by what their properties say, in a collection or beside their
 //! table, and are attached to it; they are no tables of their own, since their rows are copies.
@@ -7,7 +8,8 @@
 use std::sync::Arc;
 
 use adql::TableName;
-use futures::StreamExt;
+use futures::future::{join_all, try_join_all};
+use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tracing::{debug, warn};
@@ -15,9 +17,14 @@ use tracing::{debug, warn};
 use crate::Error;
 use crate::hats::{Collection, Kind, PROPERTIES, Properties, TableProperties, collection};
 use crate::location::{Location, Root};
+use crate::pointer;
+use crate::stores::Stores;
 
 /// Schema of the tables that lie directly in the data folder.
 pub const DEFAULT_SCHEMA: &str = "public";
+
+/// Folders that are looked at at the same time.
+const CONCURRENCY: usize = 16;
 
 /// How many files of a folder without properties are looked at for Parquet.
 const PROBE_FILES: usize = 10_000;
@@ -41,12 +48,14 @@ pub(crate) struct Site {
     pub(crate) named: Path,
     pub(crate) properties: TableProperties,
     pub(crate) attachments: Vec<Attachment>,
+    /// Where it lies, if the folder that names it leads elsewhere.
+    pub(crate) elsewhere: Option<Location>,
 }
 
 /// The tables of a location and the store to which their paths are relative.
 #[derive(Debug)]
 pub(crate) struct Discovered {
-    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) stores: Arc<Stores>,
     pub(crate) sites: Vec<Site>,
 }
 
@@ -55,6 +64,12 @@ enum Folder {
     Table(TableProperties),
     Collection(Collection),
     Other,
+}
+
+/// A folder, and where it lies if it leads elsewhere.
+struct Looked {
+    folder: Folder,
+    elsewhere: Option<Location>,
 }
 
 /// The text of a small file, if there is one.
@@ -73,6 +88,33 @@ pub(crate) async fn read_text(
     }
 }
 
+/// What the files of a folder say that it is.
+async fn look(store: &dyn ObjectStore, path: &Path) -> Result<Folder, Error> {
+    let [newer, older] = PROPERTIES;
+    let files = [collection::FILE_NAME, newer, older].map(|name| path.clone().join(name));
+    let texts = join_all(files.iter().map(|file| read_text(store, file))).await;
+    let mut refused = None;
+    for (file, text) in files.iter().zip(texts) {
+        match text {
+            Ok(Some(text)) if file.filename() == Some(collection::FILE_NAME) => {
+                return Ok(Folder::Collection(Collection::parse(file.as_ref(), &text)?));
+            }
+            Ok(Some(text)) => {
+                return Ok(Folder::Table(Properties::parse(file.as_ref(), &text).table()?));
+            }
+            Ok(None) => {}
+            Err(error) if error.is_refusal() => refused = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    refused.map_or(Ok(Folder::Other), Err)
+}
+
+fn nothing_there(path: &impl ToString) -> Error {
+    let missing = format!("none of {}, {} is there", PROPERTIES.join(", "), collection::FILE_NAME);
+    Error::NotHats { path: path.to_string(), missing }
+}
+
 /// The store to which the tiles of a location are relative. Of its tables nothing is read, but
 /// whether the location is one itself.
 ///
@@ -80,52 +122,59 @@ pub(crate) async fn read_text(
 /// When the location cannot be opened or looked at.
 pub async fn tile_store(location: &Location) -> Result<Arc<dyn ObjectStore>, Error> {
     let Root { above, inside, name } = location.open()?;
-    let Some(inside) = inside else { return Ok(above) };
+    let above = Stores::new(above, location);
+    let Some(inside) = inside else { return Ok(Arc::new(above)) };
+    let inside = Stores::new(inside, location);
     let whole = Path::from_iter((!name.is_empty()).then_some(name.as_str()));
-    let folder = Schema::new(DEFAULT_SCHEMA, Arc::clone(&above)).read(&whole).await?;
-    Ok(if matches!(folder, Folder::Other) { inside } else { above })
+    let schema = Schema::new(DEFAULT_SCHEMA, Arc::new(above));
+    let is_whole = !matches!(schema.read(&whole).await?.folder, Folder::Other);
+    Ok(if is_whole { schema.stores } else { Arc::new(inside) })
 }
 
 /// Finds the tables of a location.
 pub(crate) async fn discover(location: &Location) -> Result<Discovered, Error> {
     let Root { above, inside, name } = location.open()?;
     let whole = Path::from_iter((!name.is_empty()).then_some(name.as_str()));
-    let mut schema = Schema::new(DEFAULT_SCHEMA, Arc::clone(&above));
-    let folder = schema.read(&whole).await?;
-    if !matches!(folder, Folder::Other) {
-        schema.add(&whole, folder).await?;
-        return schema.finish(above, location);
+    let mut schema = Schema::new(DEFAULT_SCHEMA, Arc::new(Stores::new(above, location)));
+    let looked = schema.read(&whole).await?;
+    if !matches!(looked.folder, Folder::Other) {
+        schema.add(&whole, looked).await?;
+        return schema.finish(location);
     }
-    let Some(inside) = inside else {
-        let missing =
-            format!("none of {}, {} is there", PROPERTIES.join(", "), collection::FILE_NAME);
-        return Err(Error::NotHats { path: location.to_string(), missing });
-    };
-    let mut top = Schema::new(DEFAULT_SCHEMA, Arc::clone(&inside));
-    let mut sites = Vec::new();
-    for path in folders(inside.as_ref(), &Path::default()).await? {
-        match top.read(&path).await? {
-            Folder::Other => sites.extend(discover_schema(&inside, &path).await?),
-            folder => top.add(&path, folder).await?,
+    let Some(inside) = inside else { return Err(nothing_there(location)) };
+    let mut top = Schema::new(DEFAULT_SCHEMA, Arc::new(Stores::new(inside, location)));
+    let mut schemas = Vec::new();
+    for (path, looked) in top.read_all(&Path::default()).await? {
+        if matches!(looked.folder, Folder::Other) {
+            schemas.push(path);
+        } else {
+            top.add(&path, looked).await?;
         }
     }
-    top.sites.append(&mut sites);
-    top.finish(inside, location)
+    let stores = &top.stores;
+    let sites: Vec<Vec<Site>> = stream::iter(&schemas)
+        .map(|path| discover_schema(stores, path))
+        .buffered(CONCURRENCY)
+        .try_collect()
+        .await?;
+    top.sites.extend(sites.into_iter().flatten());
+    top.finish(location)
 }
 
 /// Reads a folder that is no table as a schema of tables.
-async fn discover_schema(store: &Arc<dyn ObjectStore>, path: &Path) -> Result<Vec<Site>, Error> {
-    let mut schema = Schema::new(path.filename().unwrap_or_default(), Arc::clone(store));
+async fn discover_schema(stores: &Arc<Stores>, path: &Path) -> Result<Vec<Site>, Error> {
+    let mut schema = Schema::new(path.filename().unwrap_or_default(), Arc::clone(stores));
     let mut others = Vec::new();
-    for child in folders(store.as_ref(), path).await? {
-        match schema.read(&child).await? {
-            Folder::Other => others.push(child),
-            folder => schema.add(&child, folder).await?,
+    for (child, looked) in schema.read_all(path).await? {
+        if matches!(looked.folder, Folder::Other) {
+            others.push(child);
+        } else {
+            schema.add(&child, looked).await?;
         }
     }
     let others = if schema.is_empty() { vec![path.clone()] } else { others };
     for other in others {
-        if holds_parquet(store.as_ref(), &other).await? {
+        if holds_parquet(stores.as_ref(), &other).await? {
             let missing = format!(
                 "it holds Parquet files, but none of {}, {}",
                 PROPERTIES.join(", "),
@@ -170,46 +219,75 @@ async fn holds_parquet(store: &dyn ObjectStore, path: &Path) -> Result<bool, Err
 /// The tables of one schema while its folders are read.
 struct Schema {
     name: String,
-    store: Arc<dyn ObjectStore>,
+    stores: Arc<Stores>,
     sites: Vec<Site>,
     /// Margins and indexes with the address of their primary table.
     waiting: Vec<(Option<String>, Attachment)>,
 }
 
 impl Schema {
-    fn new(name: &str, store: Arc<dyn ObjectStore>) -> Self {
-        Self { name: name.to_owned(), store, sites: Vec::new(), waiting: Vec::new() }
+    fn new(name: &str, stores: Arc<Stores>) -> Self {
+        Self { name: name.to_owned(), stores, sites: Vec::new(), waiting: Vec::new() }
     }
 
     fn is_empty(&self) -> bool {
         self.sites.is_empty() && self.waiting.is_empty()
     }
 
-    async fn read(&self, path: &Path) -> Result<Folder, Error> {
-        let file = path.clone().join(collection::FILE_NAME);
-        if let Some(text) = read_text(self.store.as_ref(), &file).await? {
-            return Ok(Folder::Collection(Collection::parse(file.as_ref(), &text)?));
+    /// Looks at a folder, and where it leads.
+    async fn read(&self, path: &Path) -> Result<Looked, Error> {
+        let stores = self.stores.as_ref();
+        let (folder, elsewhere) =
+            futures::try_join!(look(stores.own(), path), stores.follow(path))?;
+        let Some(location) = elsewhere else { return Ok(Looked { folder, elsewhere }) };
+        if !matches!(folder, Folder::Other) {
+            let reason = "there is a table beside it: remove the one or the other";
+            return Err(Error::malformed(&path.clone().join(pointer::FILE_NAME), reason));
         }
-        for name in PROPERTIES {
-            let file = path.clone().join(name);
-            if let Some(text) = read_text(self.store.as_ref(), &file).await? {
-                return Ok(Folder::Table(Properties::parse(file.as_ref(), &text).table()?));
-            }
+        let failed = |error| Error::elsewhere(path, &location, error);
+        match look(stores, path).await.map_err(failed)? {
+            Folder::Other => Err(failed(nothing_there(&location))),
+            folder => Ok(Looked { folder, elsewhere: Some(location) }),
         }
-        Ok(Folder::Other)
     }
 
-    async fn add(&mut self, path: &Path, folder: Folder) -> Result<(), Error> {
+    /// Looks at all folders in a folder.
+    async fn read_all(&self, path: &Path) -> Result<Vec<(Path, Looked)>, Error> {
+        let folders = folders(self.stores.own(), path).await?;
+        stream::iter(folders)
+            .map(|folder| async { self.read(&folder).await.map(|looked| (folder, looked)) })
+            .buffered(CONCURRENCY)
+            .try_collect()
+            .await
+    }
+
+    async fn add(&mut self, path: &Path, looked: Looked) -> Result<(), Error> {
+        let Looked { folder, elsewhere } = looked;
         match folder {
-            Folder::Table(properties) => self.add_table(path.clone(), path, properties),
-            Folder::Collection(collection) => self.add_collection(path, &collection).await?,
-            Folder::Other => {}
+            Folder::Table(properties) => {
+                self.add_table(path.clone(), path, properties, elsewhere);
+                Ok(())
+            }
+            Folder::Collection(collection) => {
+                let there = elsewhere.clone();
+                let added = self.add_collection(path, &collection, elsewhere).await;
+                added.map_err(|error| match &there {
+                    Some(location) => Error::elsewhere(path, location, error),
+                    None => error,
+                })
+            }
+            Folder::Other => Ok(()),
         }
-        Ok(())
     }
 
     /// Adds a table that lies at `path` and is named by the folder `named`.
-    fn add_table(&mut self, path: Path, named: &Path, properties: TableProperties) {
+    fn add_table(
+        &mut self,
+        path: Path,
+        named: &Path,
+        properties: TableProperties,
+        elsewhere: Option<Location>,
+    ) {
         match &properties.kind {
             Kind::Margin { .. } | Kind::Index { .. } => {
                 let attachment =
@@ -227,15 +305,27 @@ impl Schema {
                 let table = named.filename().unwrap_or_default().to_owned();
                 let name = TableName { schema: self.name.clone(), table };
                 let (named, attachments) = (named.clone(), Vec::new());
-                self.sites.push(Site { name, path, named, properties, attachments });
+                self.sites.push(Site { name, path, named, properties, attachments, elsewhere });
             }
         }
     }
 
-    async fn add_collection(&mut self, path: &Path, members: &Collection) -> Result<(), Error> {
+    async fn add_collection(
+        &mut self,
+        path: &Path,
+        members: &Collection,
+        elsewhere: Option<Location>,
+    ) -> Result<(), Error> {
         let below = |name: &str| Path::from_iter(path.parts().chain(Path::from(name).parts()));
         let primary = below(&members.primary);
-        let Folder::Table(properties) = self.read(&primary).await? else {
+        let others: Vec<Path> =
+            members.margins.iter().chain(&members.indexes).map(|name| below(name)).collect();
+        let stores = self.stores.as_ref();
+        let (primary_folder, other_folders) = futures::try_join!(
+            look(stores, &primary),
+            try_join_all(others.iter().map(|other| look(stores, other)))
+        )?;
+        let Folder::Table(properties) = primary_folder else {
             let missing = format!(
                 "{} names it as the primary table, but none of {} is there",
                 path.clone().join(collection::FILE_NAME),
@@ -243,11 +333,10 @@ impl Schema {
             );
             return Err(Error::NotHats { path: primary.to_string(), missing });
         };
-        self.add_table(primary, path, properties);
+        self.add_table(primary, path, properties, elsewhere);
         let mut attachments = Vec::new();
-        for member in members.margins.iter().chain(&members.indexes) {
-            let member = below(member);
-            match self.read(&member).await? {
+        for (member, folder) in others.into_iter().zip(other_folders) {
+            match folder {
                 Folder::Table(TableProperties {
                     kind: kind @ (Kind::Margin { .. } | Kind::Index { .. }),
                     ..
@@ -283,11 +372,7 @@ impl Schema {
     }
 
     /// Closes the search: a location without any table is an error.
-    fn finish(
-        mut self,
-        store: Arc<dyn ObjectStore>,
-        location: &Location,
-    ) -> Result<Discovered, Error> {
+    fn finish(mut self, location: &Location) -> Result<Discovered, Error> {
         self.attach();
         self.sites.sort_by(|a, b| a.name.cmp(&b.name));
         if self.sites.is_empty() {
@@ -297,6 +382,6 @@ impl Schema {
                 reason: reason.to_owned(),
             });
         }
-        Ok(Discovered { store, sites: self.sites })
+        Ok(Discovered { stores: self.stores, sites: self.sites })
     }
 }

@@ -1,12 +1,16 @@
 //! What can be wrong with data: where it is, what was found and what would work.
 
-use std::path::Path;
+use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use adql::Fault;
 use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use datafusion::parquet::errors::ParquetError;
+use object_store::path::Path;
+
+use crate::location::Location;
+use crate::pointer;
 
 /// Why a table cannot be served or a tile cannot be read.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -28,6 +32,16 @@ pub enum Error {
         path: String,
         /// What was missing or unknown.
         missing: String,
+    },
+    /// A table that lies elsewhere cannot be served.
+    #[error("{path} leads to {location}: {source}")]
+    Elsewhere {
+        /// The file that says where it lies.
+        path: String,
+        /// Where it lies.
+        location: String,
+        /// What is wrong there.
+        source: Box<Error>,
     },
     /// A file of a HATS table says something that cannot be.
     #[error("{path}: {reason}")]
@@ -147,6 +161,19 @@ impl Error {
         Self::Store { path: path.to_string(), source: Arc::new(source) }
     }
 
+    /// Says of an error that it came up where the table of a folder lies.
+    pub(crate) fn elsewhere(folder: &Path, location: &Location, source: Self) -> Self {
+        let (path, location) = (format!("{folder}/{}", pointer::FILE_NAME), location.to_string());
+        Self::Elsewhere { path, location, source: Box::new(source) }
+    }
+
+    /// Whether a store refused to show a file: some do so with what is not there.
+    pub(crate) fn is_refusal(&self) -> bool {
+        use object_store::Error::{PermissionDenied, Unauthenticated};
+        let Self::Store { source, .. } = self else { return false };
+        matches!(**source, PermissionDenied { .. } | Unauthenticated { .. })
+    }
+
     /// Wraps an error of the Parquet reader on `path`.
     pub(crate) fn parquet(path: &impl ToString, source: ParquetError) -> Self {
         Self::Parquet { path: path.to_string(), source: Arc::new(source) }
@@ -154,7 +181,7 @@ impl Error {
 
     /// Wraps an error that came up while `path` was written.
     pub(crate) fn write(
-        path: impl AsRef<Path>,
+        path: impl AsRef<FilePath>,
         source: impl std::error::Error + Send + Sync + 'static,
     ) -> Self {
         Self::Write { path: path.as_ref().display().to_string(), source: Arc::new(source) }
@@ -187,6 +214,7 @@ impl Error {
             | Self::OtherImport { .. }
             | Self::Write { .. } => Fault::Unavailable,
             Self::Read(error) => error.fault(),
+            Self::Elsewhere { source, .. } => source.fault(),
             Self::Compute { .. } => Fault::Internal,
         }
     }

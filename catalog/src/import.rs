@@ -28,7 +28,7 @@ use crate::write::{
     WholeWriter, WriteOptions,
 };
 use aside::Aside;
-use inputs::Inputs;
+use inputs::{InputFile, Inputs};
 use journal::{Done, Journal, Tally};
 use placing::Placer;
 use position::Positions;
@@ -126,9 +126,7 @@ impl ImportOptions {
     /// What must be the same for a killed import to go on; neither threads nor memory for sorting
     /// change the result.
     fn command(&self, inputs: &Inputs) -> BTreeMap<String, String> {
-        let files = inputs.files.iter().map(|file| {
-            format!("{} ({} bytes, {})", file.path.display(), file.bytes, file.modified_ns)
-        });
+        let files = inputs.files.iter().map(InputFile::identity);
         let placing = match &self.placing {
             Placing::Position(choice) => format!("own position {choice:?}"),
             Placing::Nowhere => "none".to_owned(),

@@ -4,27 +4,33 @@
 //! read by `hats` and `survey`, their tiles in a columnar [`Manifest`]. A query plans against the
 //! snapshot through [`adql::Schemas`]; its scans are [`HatsTable`]s, whose filters become
 //! coverage, coverage becomes tiles, and tiles become the files of a `DataSourceExec`.
+//! Where a folder holds a `pointer` in place of a table, `stores` read the table where it lies, and
+//! [`mod@add`] makes such a folder.
 //! Table files of other kinds are read by [`read`], and tables written by [`mod@write`].
 //! Opening a snapshot reads metadata only, planning opens nothing at all, and pruning is
 //! conservative: it may keep too much, never too little.
 
 mod discover;
 mod error;
+mod far;
 mod footer;
 mod hats;
 mod location;
 pub mod metadata;
 mod part;
 pub mod placement;
+mod pointer;
 mod provider;
 mod prune;
 mod scan;
 mod snapshot;
+mod stores;
 mod survey;
 mod table;
 mod tap_schema;
 mod tile;
 
+pub mod add;
 pub mod explain;
 pub mod import;
 pub mod read;

@@ -52,9 +52,43 @@ impl Location {
         !matches!(self, Self::Http(_))
     }
 
+    /// Whether each request takes a while.
+    pub(crate) fn is_far(&self) -> bool {
+        !matches!(self, Self::Folder(_))
+    }
+
     /// Whether entity tags tell more than size and time of a file do.
     pub(crate) fn has_etags(&self) -> bool {
         !matches!(self, Self::Folder(_))
+    }
+
+    /// The location as others may be told of it: a folder by its whole path, nothing secret.
+    ///
+    /// # Errors
+    /// When the folder is not there, or a URL holds a user or a password.
+    pub(crate) fn for_pointer(&self) -> Result<Self, Error> {
+        match self {
+            Self::Folder(folder) => {
+                folder.canonicalize().map(Self::Folder).map_err(|e| self.unusable(e))
+            }
+            Self::S3(url) | Self::Http(url) if self.has_credentials() => {
+                let location = url.host_str().unwrap_or_default().to_owned();
+                let reason = "its URL holds a user or password, which would be kept in a file: \
+                              leave them out, credentials come from the environment";
+                Err(Error::Location { location, reason: reason.to_owned() })
+            }
+            Self::S3(_) | Self::Http(_) => Ok(self.clone()),
+        }
+    }
+
+    /// Whether it holds a user or a password.
+    pub(crate) fn has_credentials(&self) -> bool {
+        match self {
+            Self::Folder(_) => false,
+            Self::S3(url) | Self::Http(url) => {
+                !url.username().is_empty() || url.password().is_some()
+            }
+        }
     }
 
     fn unusable(&self, reason: impl fmt::Display) -> Error {

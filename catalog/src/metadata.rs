@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use object_store::ObjectStore;
 use object_store::path::Path;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -121,15 +122,41 @@ impl TableMetadata {
 
     /// Parses the text of the file at `path`.
     pub(crate) fn parse(path: &str, text: &str) -> Result<Self, Error> {
-        let wrong = |error: &toml::de::Error| Error::malformed(&path, at_line(text, error));
-        // The version first: a newer file may have keys that are unknown here.
-        let Stated { version } = toml::from_str(text).map_err(|e| wrong(&e))?;
-        if !(1..=VERSION).contains(&version) {
-            let reason = format!("version = {version} is not read here: write {VERSION} or less");
-            return Err(Error::malformed(&path, reason));
-        }
-        toml::from_str(text).map_err(|e| wrong(&e))
+        parse_versioned(path, text, VERSION)
     }
+
+    /// What this says, and where it says nothing, what `below` does.
+    pub(crate) fn over(&self, below: &Self) -> Self {
+        const TEXTS: &str = "texts, numbers and flags are TOML";
+        let [mut both, own] = [below, self].map(|said| toml::Table::try_from(said).expect(TEXTS));
+        lay_over(&mut both, own);
+        both.try_into().expect("the keys are those of two such files")
+    }
+}
+
+fn lay_over(below: &mut toml::Table, own: toml::Table) {
+    for (key, value) in own {
+        match (below.get_mut(&key), value) {
+            (Some(toml::Value::Table(below)), toml::Value::Table(own)) => lay_over(below, own),
+            (_, value) => drop(below.insert(key, value)),
+        }
+    }
+}
+
+/// Parses the text of the file at `path`, of a version until `newest`.
+pub(crate) fn parse_versioned<T: DeserializeOwned>(
+    path: &str,
+    text: &str,
+    newest: u32,
+) -> Result<T, Error> {
+    let wrong = |error: &toml::de::Error| Error::malformed(&path, at_line(text, error));
+    // The version first: a newer file may have keys that are unknown here.
+    let Stated { version } = toml::from_str(text).map_err(|e| wrong(&e))?;
+    if !(1..=newest).contains(&version) {
+        let reason = format!("version = {version} is not read here: write {newest} or less");
+        return Err(Error::malformed(&path, reason));
+    }
+    toml::from_str(text).map_err(|e| wrong(&e))
 }
 
 /// What is wrong with a text, and where.
@@ -161,6 +188,19 @@ mod tests {
         };
         metadata.columns.insert("g mag".to_owned(), column);
         assert_eq!(parse(&toml::to_string(&metadata).unwrap()), Ok(metadata));
+    }
+
+    #[test]
+    fn what_an_operator_says_lies_over_what_the_table_says() {
+        let below = "version = 1\ntitle = 'a'\ndescription = 'b'\n[columns.g]\nunit = 'mag'\n\
+                     indexed = true\n[columns.r]\nunit = 'mag'\n\
+                     [position]\nra = 'x'\ndec = 'y'\nslack_arcsec = 2.5\n";
+        let own = "version = 1\ntitle = 'c'\n[columns.g]\nunit = 'Jy'\nprincipal = true\n";
+        let both = parse(own).unwrap().over(&parse(below).unwrap());
+        let expected = "version = 1\ntitle = 'c'\ndescription = 'b'\n[columns.g]\nunit = 'Jy'\n\
+                        indexed = true\nprincipal = true\n[columns.r]\nunit = 'mag'\n\
+                        [position]\nra = 'x'\ndec = 'y'\nslack_arcsec = 2.5\n";
+        assert_eq!(both, parse(expected).unwrap());
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Table files of astronomers as Arrow batches: VOTable, FITS binary tables, CSV and Parquet.
+//! Table files of astronomers as Arrow batches: VOTable, FITS binary tables, CSV and Parquet, on disk or
+//! in a store.
 //!
 //! [`open`] finds the format by the content of a file and gives a [`TableReader`], which holds a
 //! batch of rows in memory and never the file. VOTable and FITS are decoded here, straight into
@@ -13,6 +14,8 @@ mod element;
 mod error;
 mod fits;
 mod parquet;
+mod placed;
+mod remote;
 mod source;
 mod values;
 mod votable;
@@ -31,6 +34,9 @@ use self::source::Source;
 use crate::metadata::TableMetadata;
 
 pub use self::error::{Place, ReadError};
+pub(crate) use self::remote::Remote;
+pub use self::remote::RemoteFile;
+pub use self::source::FileAt;
 
 /// Rows of a batch.
 pub const BATCH_ROWS: usize = 8_192;
@@ -170,12 +176,20 @@ impl Default for CsvOptions {
     }
 }
 
-/// Opens a table file.
+/// Opens a table file on disk.
 ///
 /// # Errors
 /// When the file cannot be read, is of no known format, or its columns cannot be had.
 pub fn open(path: &Path, options: &ReadOptions) -> Result<Box<dyn TableReader>, ReadError> {
-    let source = Source::open(path)?;
+    open_at(FileAt::Disk(path.to_owned()), options)
+}
+
+/// Opens a table file wherever it is.
+///
+/// # Errors
+/// When the file cannot be read, is of no known format, or its columns cannot be had.
+pub fn open_at(at: FileAt, options: &ReadOptions) -> Result<Box<dyn TableReader>, ReadError> {
+    let source = Source::open(at)?;
     let format = match options.format {
         Some(format) => format,
         None => find_format(&source)?,
@@ -193,11 +207,11 @@ pub fn open(path: &Path, options: &ReadOptions) -> Result<Box<dyn TableReader>, 
 /// # Errors
 /// When the file cannot be read, or has changed.
 pub fn open_part(
-    path: &Path,
+    at: FileAt,
     options: &ReadOptions,
     part: &FilePart,
 ) -> Result<Box<dyn TableReader>, ReadError> {
-    let source = Source::open(path)?;
+    let source = Source::open(at)?;
     Ok(Box::new(parquet::ParquetReader::open(source, options, Some(part))?))
 }
 

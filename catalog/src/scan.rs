@@ -21,6 +21,9 @@ use datafusion::common::config::TableParquetOptions;
 use datafusion::common::stats::Precision;
 use datafusion::common::{DFSchema, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::{
+    CachedParquetFileReaderFactory, ParquetFileReaderFactory,
+};
 use datafusion::datasource::physical_plan::{
     FileGroup, FileGroupPartitioner, FileScanConfigBuilder, ParquetSource,
 };
@@ -35,6 +38,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 
 use crate::Error;
+use crate::far::FarReaders;
 use crate::part::Part;
 use crate::prune::touched_tiles;
 use crate::table::TiledTable;
@@ -92,7 +96,7 @@ pub(crate) fn plan(
     let pruning = pruning.flatten().map(unnormalize_col);
     let read = columns_to_read(table, columns, pruning.as_ref())?;
     let schema = Arc::new(table.schema().project(&read)?);
-    let source = source(session, options.prune, &schema, pruning)?;
+    let source = source(session, options.prune, (table, &schema), pruning)?;
     let mut tiles = touched_tiles(table.manifest(), &coverage);
     if let Some(part) = &options.part {
         tiles = part.of_tiles(table.manifest(), &tiles);
@@ -152,11 +156,12 @@ fn columns_to_read(
     Ok(read.into_iter().collect())
 }
 
-/// The Parquet reader: filters run inside it, and pruning uses all that a file offers.
+/// The Parquet reader: filters run inside it, pruning uses all that a file offers, and footers are
+/// kept.
 fn source(
     session: &dyn Session,
     prune: bool,
-    schema: &Arc<Schema>,
+    (table, schema): (&TiledTable, &Arc<Schema>),
     pruning: Option<Expr>,
 ) -> Result<ParquetSource> {
     let mut parquet = TableParquetOptions {
@@ -168,7 +173,19 @@ fn source(
     parquet.global.pruning = prune;
     parquet.global.enable_page_index = prune;
     parquet.global.bloom_filter_on_read = prune;
-    let source = ParquetSource::new(Arc::clone(schema)).with_table_parquet_options(parquet);
+    let runtime = session.runtime_env();
+    let store = runtime.object_store(ObjectStoreUrl::parse(TILE_STORE)?)?;
+    let footers = runtime.cache_manager.get_file_metadata_cache();
+    let reader = CachedParquetFileReaderFactory::new(store, footers);
+    let reader: Arc<dyn ParquetFileReaderFactory> = if table.is_far() {
+        let columns = schema.fields().iter().map(|field| field.name().clone());
+        Arc::new(FarReaders::new(reader, columns))
+    } else {
+        Arc::new(reader)
+    };
+    let source = ParquetSource::new(Arc::clone(schema))
+        .with_table_parquet_options(parquet)
+        .with_parquet_file_reader_factory(reader);
     let Some(pruning) = pruning else { return Ok(source) };
     let columns = DFSchema::try_from(Arc::clone(schema))?;
     Ok(source.with_predicate(session.create_physical_expr(pruning, &columns)?))

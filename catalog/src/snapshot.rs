@@ -19,13 +19,14 @@ use crate::location::Location;
 use crate::metadata::TableMetadata;
 use crate::placement::{Placement, placement_order};
 use crate::provider::HatsTable;
+use crate::stores::Stores;
 use crate::survey::survey;
 use crate::table::TiledTable;
 use crate::tap_schema::{Key, MetadataTable, SchemaInfo, TapSchema, keys_between};
 use crate::tile::TileFile;
 
 /// Tables that are surveyed at the same time.
-const CONCURRENCY: usize = 4;
+const CONCURRENCY: usize = 8;
 
 /// All tables of a location, as they were when it was opened.
 pub struct Snapshot {
@@ -40,21 +41,24 @@ pub struct Snapshot {
 impl Snapshot {
     /// Reads what a location holds: names, columns, tiles; no rows.
     pub async fn open(location: &Location) -> Result<Self, Error> {
-        let Discovered { store, sites } = discover(location).await?;
+        let Discovered { stores, sites } = discover(location).await?;
         let tables: Vec<Arc<TiledTable>> = futures::stream::iter(sites)
             .map(|site| {
-                let store = Arc::clone(&store);
+                let stores = Arc::clone(&stores);
                 async move {
                     refuse_reserved(&site)?;
-                    let metadata = TableMetadata::read(store.as_ref(), &site.named).await?;
-                    let found = survey(store.as_ref(), location, &site).await?;
-                    TiledTable::new(site, found, metadata).map(Arc::new)
+                    let (named, elsewhere) = (site.named.clone(), site.elsewhere.clone());
+                    let opened = open_table(&stores, location, site).await;
+                    opened.map_err(|error| match &elsewhere {
+                        Some(there) => Error::elsewhere(&named, there, error),
+                        None => error,
+                    })
                 }
             })
             .buffered(CONCURRENCY)
             .try_collect()
             .await?;
-        let snapshot = Self::new(location.clone(), store, tables);
+        let snapshot = Self::new(location.clone(), stores, tables);
         let (number, tables) = (snapshot.number, snapshot.tables.len());
         let tiles: usize = snapshot.tables.iter().map(|t| t.manifest().len()).sum();
         info!(snapshot = number, %location, tables, tiles, "opened");
@@ -176,11 +180,40 @@ impl Snapshot {
     }
 }
 
+/// Reads what the files of a table say, and what is said of it.
+async fn open_table(
+    stores: &Stores,
+    location: &Location,
+    site: Site,
+) -> Result<Arc<TiledTable>, Error> {
+    let location = site.elsewhere.as_ref().unwrap_or(location);
+    let (metadata, found) =
+        futures::try_join!(described(stores, &site), survey(stores, location, &site))?;
+    TiledTable::new(site, found, metadata).map(Arc::new)
+}
+
+/// What is said of a table: of one elsewhere, first beside its pointer and then there.
+async fn described(stores: &Stores, site: &Site) -> Result<Option<TableMetadata>, Error> {
+    let beside = TableMetadata::read(stores.own(), &site.named);
+    if site.elsewhere.is_none() {
+        return beside.await;
+    }
+    let (beside, there) = futures::try_join!(beside, TableMetadata::read(stores, &site.named))?;
+    Ok(match (beside, there) {
+        (Some(beside), Some(there)) => Some(beside.over(&there)),
+        (beside, there) => beside.or(there),
+    })
+}
+
+/// Whether a schema belongs to the service.
+pub(crate) fn is_reserved(schema: &str) -> bool {
+    [TAP_SCHEMA, "TAP_UPLOAD"].iter().any(|name| schema.eq_ignore_ascii_case(name))
+}
+
 /// Refuses a folder that would be a schema of TAP itself.
 fn refuse_reserved(site: &Site) -> Result<(), Error> {
     let schema = &site.name.schema;
-    let reserved = [TAP_SCHEMA, "TAP_UPLOAD"].iter().any(|name| schema.eq_ignore_ascii_case(name));
-    if !reserved {
+    if !is_reserved(schema) {
         return Ok(());
     }
     let reason =
@@ -198,6 +231,10 @@ fn number(tables: &[Arc<TiledTable>]) -> u64 {
     };
     for table in tables {
         add(table.name().to_string().as_bytes());
+        // Nodes that read a pointer follow it anew when the number changes.
+        if let Some(elsewhere) = table.elsewhere() {
+            add(elsewhere.to_string().as_bytes());
+        }
         for column in &table.table().columns {
             add(column.name.as_bytes());
             add(column.data_type.to_string().as_bytes());

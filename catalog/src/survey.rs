@@ -36,6 +36,8 @@ pub(crate) struct Survey {
     pub(crate) manifest: Manifest,
     /// Columns as the files have them.
     pub(crate) schema: SchemaRef,
+    /// Whether each request to its store takes a while.
+    pub(crate) is_far: bool,
 }
 
 /// Looks at the files of a table, without reading a row.
@@ -45,22 +47,27 @@ pub(crate) async fn survey(
     site: &Site,
 ) -> Result<Survey, Error> {
     let dataset = site.path.clone().join(DATASET);
-    let metadata = metadata(store, &dataset.clone().join(METADATA)).await?;
+    let [metadata, common] = [METADATA, COMMON_METADATA].map(|name| dataset.clone().join(name));
+    let files =
+        async { if location.lists() { list(store, &dataset).await.map(Some) } else { Ok(None) } };
+    // At once, since a store may be far away.
+    let (metadata, common, listed, files) = futures::try_join!(
+        footers(store, &metadata),
+        footers(store, &common),
+        partition_list(store, &site.path),
+        files
+    )?;
     let mut rows = metadata.as_ref().map(rows_by_file).unwrap_or_default();
-    let listed = partition_list(store, &site.path).await?;
-    let mut found = if location.lists() {
-        let found = list(store, &dataset).await?;
-        reconcile(found, listed, site)
-    } else {
-        let names = names(listed, &rows, site)?;
-        probe(store, &dataset, names).await?
+    let mut found = match files {
+        Some(found) => reconcile(found, listed, site),
+        None => probe(store, &dataset, names(listed, &rows, site)?).await?,
     };
     for file in &mut found {
         file.rows = rows.remove(&file.name).filter(|_| file.bytes > 0);
         file.etag = file.etag.take().filter(|_| location.has_etags());
     }
     read_missing_rows(store, &dataset, &mut found).await;
-    let schema = schema(store, &dataset, metadata.as_ref(), &found).await?;
+    let schema = schema(store, &dataset, [common.as_ref(), metadata.as_ref()], &found).await?;
     let manifest = Manifest::new(dataset.to_string(), site.properties.leaf.clone(), found);
     if let (Some(counted), Some(stated)) = (manifest.rows(), site.properties.rows)
         && counted != stated
@@ -70,22 +77,22 @@ pub(crate) async fn survey(
     if !manifest.is_disjoint() {
         warn!(table = %site.name, "tiles overlap; every tile is compared with the coverage");
     }
-    Ok(Survey { manifest, schema })
+    Ok(Survey { manifest, schema, is_far: location.is_far() })
 }
 
-/// The footers of all tiles in one file, if it is there and not too large.
-async fn metadata(store: &dyn ObjectStore, path: &Path) -> Result<Option<ParquetMetaData>, Error> {
-    let size = match store.head(path).await {
-        Ok(meta) => meta.size,
+/// What a file of footers alone holds, if it is there and not too large.
+async fn footers(store: &dyn ObjectStore, path: &Path) -> Result<Option<ParquetMetaData>, Error> {
+    let found = match store.get(path).await {
+        Ok(found) => found,
         Err(object_store::Error::NotFound { .. }) => return Ok(None),
         Err(e) => return Err(Error::store(&path, e)),
     };
+    let size = found.meta.size;
     if size > METADATA_LIMIT_BYTES {
         warn!(file = %path, size, limit = METADATA_LIMIT_BYTES, "not read: too large");
         return Ok(None);
     }
-    let bytes = store.get(path).await.map_err(|e| Error::store(&path, e))?.bytes().await;
-    let bytes = bytes.map_err(|e| Error::store(&path, e))?;
+    let bytes = found.bytes().await.map_err(|e| Error::store(&path, e))?;
     let reader =
         ParquetMetaDataReader::new().with_metadata_options(Some(footer::without_statistics()));
     reader.parse_and_finish(&bytes).map(Some).map_err(|e| Error::parquet(&path, e))
@@ -249,17 +256,13 @@ async fn read_missing_rows(store: &dyn ObjectStore, dataset: &Path, found: &mut 
 async fn schema(
     store: &dyn ObjectStore,
     dataset: &Path,
-    metadata: Option<&ParquetMetaData>,
+    [common, metadata]: [Option<&ParquetMetaData>; 2],
     found: &[Found],
 ) -> Result<SchemaRef, Error> {
-    let common = dataset.clone().join(COMMON_METADATA);
-    match store.head(&common).await {
-        Ok(meta) => return columns(&common, &footer::read(store, &common, meta.size).await?),
-        Err(object_store::Error::NotFound { .. }) => {}
-        Err(e) => return Err(Error::store(&common, e)),
-    }
-    if let Some(metadata) = metadata {
-        return columns(&dataset.clone().join(METADATA), metadata);
+    for (name, footers) in [(COMMON_METADATA, common), (METADATA, metadata)] {
+        if let Some(footers) = footers {
+            return columns(&dataset.clone().join(name), footers);
+        }
     }
     let mut last = None;
     for file in found.iter().filter(|f| f.bytes > 0) {

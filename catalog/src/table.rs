@@ -15,6 +15,7 @@ use tracing::warn;
 use crate::Error;
 use crate::discover::{Attachment, Site};
 use crate::hats::{Kind, TableProperties};
+use crate::location::Location;
 use crate::metadata::{FILE_NAME, KeyMetadata, TableMetadata};
 use crate::survey::Survey;
 use crate::tile::Manifest;
@@ -44,6 +45,8 @@ pub struct TiledTable {
     manifest: Manifest,
     stated_rows: Option<u64>,
     attachments: Vec<Attachment>,
+    elsewhere: Option<Location>,
+    is_far: bool,
 }
 
 impl TiledTable {
@@ -53,7 +56,7 @@ impl TiledTable {
         survey: Survey,
         metadata: Option<TableMetadata>,
     ) -> Result<Self, Error> {
-        let Site { name, path, named, properties, attachments } = site;
+        let Site { name, path, named, properties, attachments, elsewhere } = site;
         let metadata = metadata.unwrap_or_default();
         let metadata_path = named.join(FILE_NAME);
         let file_schema = served_schema(&survey.schema);
@@ -86,6 +89,8 @@ impl TiledTable {
             manifest: survey.manifest,
             stated_rows: properties.rows,
             attachments,
+            elsewhere,
+            is_far: survey.is_far,
         })
     }
 
@@ -112,6 +117,16 @@ impl TiledTable {
     /// Its margins and indexes.
     pub fn attachments(&self) -> &[Attachment] {
         &self.attachments
+    }
+
+    /// Where it lies, if not in the data folder.
+    pub fn elsewhere(&self) -> Option<&Location> {
+        self.elsewhere.as_ref()
+    }
+
+    /// Whether each request to its store takes a while.
+    pub(crate) fn is_far(&self) -> bool {
+        self.is_far
     }
 
     /// Number of rows that its properties state, which nothing proves.

@@ -1,8 +1,9 @@
-//! The command line: seven commands, whose flags are the keys of [`crate::config::KEYS`].
+//! The command line: eight commands, whose flags are the keys of [`crate::config::KEYS`].
 //!
 //! A server prints one line to stdout when it is ready, `ready: URL`; everything else that it says
 //! goes to stderr. Exit codes: 0, 1 for what went wrong, 2 for a command line that cannot be.
 
+mod add;
 mod arguments;
 mod certificates;
 mod demo;
@@ -58,7 +59,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Error> {
-    let Arguments { command, file, flags, adql, inputs } = arguments;
+    let Arguments { command, file, flags, text, inputs } = arguments;
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let settings = Settings::read(command, file.as_deref().map(Path::new), variables, flags)?;
@@ -80,9 +81,10 @@ fn run(arguments: Arguments) -> Result<(), Error> {
         match command {
             Command::Serve | Command::Coordinator => serve::run(command, &settings, at_front).await,
             Command::Worker => worker::run(&settings, at_front).await,
-            Command::Query => query::run(&settings, &adql).await,
-            Command::Explain => query::explain(&settings, &adql).await,
+            Command::Query => query::run(&settings, &text).await,
+            Command::Explain => query::explain(&settings, &text).await,
             Command::Import => import::run(&settings, inputs).await,
+            Command::Add => add::run(&settings, &text).await,
             Command::Certificates => certificates::run(&settings),
         }
     });

@@ -2,10 +2,13 @@
 //!
 //! Clients run from their own packages. Every refusal must name the thing that is wrong.
 
+mod adding;
+mod bucket;
 mod certificates;
 mod conformance;
 mod demo;
 mod importing;
+mod importing_remote;
 mod jobs;
 mod origins;
 mod readers;

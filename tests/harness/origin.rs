@@ -1,6 +1,7 @@
 //! An origin over plain HTTP whose bandwidth and delay a test changes while it runs.
 //!
-//! It serves the files below a folder by GET (with Range) and HEAD, and counts what it sends to whom.
+//! It serves the files below a folder by GET (with Range) and HEAD, counts what it sends to whom, and
+//! tells which requests waited for one another.
 //! The limit is one for all connections together, as that of a link would be. It keeps no more than a
 //! piece of a file in memory, and ends with its owner.
 
@@ -38,6 +39,33 @@ pub struct Served {
     pub bytes: u64,
 }
 
+/// A request that was answered or refused.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// GET or HEAD.
+    pub method: String,
+    /// The path of its URL, without percent signs.
+    pub path: String,
+    /// Its range, as it was asked for.
+    pub range: Option<String>,
+    begun: Instant,
+    answered: Instant,
+}
+
+/// The most requests of which each was made when the one before had been answered. They are told
+/// apart from those that were made at once by the delay of the origin.
+pub fn in_sequence<'a>(exchanges: impl IntoIterator<Item = &'a Exchange>) -> usize {
+    let mut by_end: Vec<&Exchange> = exchanges.into_iter().collect();
+    by_end.sort_by_key(|exchange| exchange.answered);
+    let (mut count, mut end) = (0, None);
+    for exchange in by_end {
+        if end.is_none_or(|end| exchange.begun >= end) {
+            (count, end) = (count + 1, Some(exchange.answered));
+        }
+    }
+    count
+}
+
 #[derive(Debug)]
 struct Shared {
     folder: PathBuf,
@@ -54,6 +82,7 @@ struct State {
     /// When the next piece may go out.
     free: Instant,
     served: BTreeMap<IpAddr, Served>,
+    exchanges: Vec<Exchange>,
 }
 
 impl Origin {
@@ -71,6 +100,7 @@ impl Origin {
             ended: false,
             free: Instant::now(),
             served: BTreeMap::new(),
+            exchanges: Vec::new(),
         };
         let folder = folder.canonicalize().expect("the folder is there");
         let state = Mutex::new(state);
@@ -102,6 +132,11 @@ impl Origin {
     /// Refuses every request (503), or no longer.
     pub fn refuse(&self, refusing: bool) {
         self.shared.state().refusing = refusing;
+    }
+
+    /// The requests since the last call.
+    pub fn take_exchanges(&self) -> Vec<Exchange> {
+        std::mem::take(&mut self.shared.state().exchanges)
     }
 
     /// What was sent to an address.
@@ -209,10 +244,15 @@ fn converse(connection: &TcpStream, shared: &Shared) -> io::Result<()> {
     let peer = connection.peer_addr()?.ip();
     let mut reader = BufReader::new(connection);
     while let Some(request) = Request::read(&mut reader)? {
+        let begun = Instant::now();
         shared.delayed();
         let refusing = {
             let mut state = shared.state();
             state.served.entry(peer).or_default().requests += 1;
+            let Request { method, path, range } = request.clone();
+            let path = decoded(&path);
+            let answered = Instant::now();
+            state.exchanges.push(Exchange { method, path, range, begun, answered });
             state.refusing
         };
         if refusing {
@@ -278,7 +318,7 @@ fn respond(mut connection: &TcpStream, status: &str, headers: &[&str]) -> io::Re
 }
 
 /// The head of a request; those that are answered have no body.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Request {
     method: String,
     path: String,
@@ -352,7 +392,7 @@ mod tests {
 
     use reqwest::blocking::Client;
 
-    use super::{Origin, range_of};
+    use super::{Origin, in_sequence, range_of};
 
     #[test]
     fn ranges_are_read_as_http_has_them() {
@@ -394,5 +434,17 @@ mod tests {
         assert_eq!(get("bytes=0-1").0, 503);
         assert_eq!(origin.served_to(Ipv4Addr::LOCALHOST), origin.served());
         assert_eq!(origin.served().requests, 6);
+        origin.refuse(false);
+        origin.delay(Duration::from_millis(30));
+        let _before = origin.take_exchanges();
+        for _ in 0..2 {
+            std::thread::scope(|scope| {
+                for _ in 0..3 {
+                    scope.spawn(|| get("bytes=0-1"));
+                }
+            });
+        }
+        let exchanges = origin.take_exchanges();
+        assert_eq!((exchanges.len(), in_sequence(&exchanges)), (6, 2));
     }
 }

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use catalog::Location;
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, Result};
-use tokio::sync::OnceCell;
 
 use crate::counters::Source;
 use crate::holdings::Holdings;
@@ -64,13 +63,20 @@ impl Place {
     }
 }
 
+/// The origin, as it was opened for a snapshot: in another, tables may lie elsewhere.
+#[derive(Debug)]
+struct Opened {
+    snapshot: Option<u64>,
+    store: Arc<dyn ObjectStore>,
+}
+
 /// The places outside of a worker's own folder.
 #[derive(Debug)]
 pub(crate) struct Elsewhere {
     holdings: Arc<Holdings>,
     peers: Peers,
     origin: String,
-    opened: OnceCell<Arc<dyn ObjectStore>>,
+    opened: tokio::sync::Mutex<Option<Opened>>,
     failed: Mutex<HashMap<String, Instant>>,
     told: Told<String>,
 }
@@ -78,7 +84,7 @@ pub(crate) struct Elsewhere {
 impl Elsewhere {
     pub(crate) fn new(holdings: Arc<Holdings>, peers: Peers, origin: String) -> Self {
         let (failed, told) = (Mutex::default(), Told::default());
-        Self { holdings, peers, origin, opened: OnceCell::new(), failed, told }
+        Self { holdings, peers, origin, opened: tokio::sync::Mutex::default(), failed, told }
     }
 
     /// Where to look for a file, best first.
@@ -124,12 +130,20 @@ impl Elsewhere {
     }
 
     async fn origin(&self) -> Result<Arc<dyn ObjectStore>> {
+        let snapshot = self.holdings.assigned().map(|assigned| assigned.assignment.snapshot);
+        let mut opened = self.opened.lock().await;
+        if let Some(known) = opened.as_ref().filter(|known| known.snapshot == snapshot) {
+            return Ok(Arc::clone(&known.store));
+        }
         let open = async {
             let location: Location = self.origin.parse()?;
             catalog::tile_store(&location).await
         };
-        let opened = self.opened.get_or_try_init(|| open).await;
-        opened.cloned().map_err(|error| Error::Generic { store: "origin", source: error.into() })
+        let failed =
+            |error: catalog::Error| Error::Generic { store: "origin", source: error.into() };
+        let store = open.await.map_err(failed)?;
+        *opened = Some(Opened { snapshot, store: Arc::clone(&store) });
+        Ok(store)
     }
 
     /// Remembers and tells a failure.

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Display, Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
@@ -14,8 +14,9 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::hats::{Collection, DATASET, PROPERTIES, collection, is_data, tile_pixel};
+use crate::location::Location;
 use crate::metadata::TableMetadata;
-use crate::read::{self, FilePart, ReadError, ReadOptions};
+use crate::read::{self, FileAt, FilePart, ReadError, ReadOptions, Remote};
 use crate::{Error, SPATIAL_INDEX};
 
 /// How the files of tables end; others in a folder are passed over.
@@ -27,14 +28,26 @@ const ENDINGS: [&str; 14] = [
 const PACKED: [&str; 3] = [".gz", ".zst", ".zstd"];
 
 /// A file of the table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct InputFile {
-    pub(super) path: PathBuf,
+    pub(super) at: FileAt,
     pub(super) bytes: u64,
-    /// Nanoseconds since 1970.
-    pub(super) modified_ns: u128,
+    /// What tells its content from that of another day: nanoseconds since 1970, or the tag that its
+    /// store gives it.
+    pub(super) version: String,
     /// What can be read by itself, as its reader says.
     pub(super) parts: Vec<FilePart>,
+}
+
+impl InputFile {
+    pub(super) fn name(&self) -> Display<'_> {
+        self.at.name().display()
+    }
+
+    /// What must be the same for a killed import to go on.
+    pub(super) fn identity(&self) -> String {
+        format!("{} ({} bytes, {})", self.name(), self.bytes, self.version)
+    }
 }
 
 /// All files of the table, which have the same columns.
@@ -62,7 +75,7 @@ impl Inputs {
             return Err(wrong("there is no input: name files or folders".to_owned()));
         };
         let mut options = options.clone();
-        let reader = read::open(&first.path, &options)?;
+        let reader = read::open_at(first.at.clone(), &options)?;
         first.parts = reader.parts();
         let metadata = reader.metadata().clone();
         let mut schema = taken_schema(reader.schema());
@@ -73,7 +86,7 @@ impl Inputs {
         let (first, others) = files.split_at_mut(1);
         let first = &first[0];
         for file in others {
-            let reader = read::open(&file.path, &options)?;
+            let reader = read::open_at(file.at.clone(), &options)?;
             file.parts = reader.parts();
             let found = taken_schema(reader.schema());
             compare(first, &schema, file, &found, &mut widened).map_err(wrong)?;
@@ -82,7 +95,7 @@ impl Inputs {
             // What the first rows of a text look like differs between files; with the wider type
             // given, they must agree.
             options.types.extend(widened);
-            schema = taken_schema(read::open(&first.path, &options)?.schema());
+            schema = taken_schema(read::open_at(first.at.clone(), &options)?.schema());
         }
         Ok(Self { files, schema, metadata, remarks, options })
     }
@@ -98,10 +111,8 @@ impl Inputs {
         rows: &RecordBatch,
         file: &InputFile,
     ) -> Result<RecordBatch, ReadError> {
-        let batch = |source| ReadError::Batch {
-            file: file.path.display().to_string(),
-            source: Arc::new(source),
-        };
+        let batch =
+            |source| ReadError::Batch { file: file.name().to_string(), source: Arc::new(source) };
         let columns: Result<Vec<ArrayRef>, _> = self
             .schema
             .fields()
@@ -143,7 +154,7 @@ fn compare(
     found: &Schema,
     widened: &mut BTreeMap<String, DataType>,
 ) -> Result<(), String> {
-    let [first, file] = [first, file].map(|file| file.path.display());
+    let [first, file] = [first, file].map(InputFile::name);
     let lacks = |one: &Schema, other: &Schema| {
         let mut names = one.fields().iter().map(|field| field.name());
         names.find(|name| other.index_of(name).is_err()).cloned()
@@ -178,36 +189,116 @@ fn compare(
 fn list(inputs: &[PathBuf]) -> Result<(Vec<InputFile>, Vec<String>), String> {
     let (mut paths, mut remarks) = (Vec::new(), Vec::new());
     for input in inputs {
+        if let Some(location) = location(input)? {
+            list_remote(&location, &mut paths, &mut remarks)?;
+            continue;
+        }
+        let input = &on_disk(input);
         let data = fs::metadata(input)
             .map_err(|e| format!("the input {} cannot be read: {e}", input.display()))?;
         if !data.is_dir() {
-            paths.push(input.clone());
+            paths.push(FileAt::Disk(input.clone()));
             continue;
         }
-        let (before, mut others) = (paths.len(), 0);
+        let (mut below, mut others) = (Vec::new(), 0);
         let inside = primary(input)?;
-        walk(&inside.folder, &inside, &mut paths, &mut others)?;
-        paths[before..].sort();
-        if paths.len() == before {
+        walk(&inside.folder, &inside, &mut below, &mut others)?;
+        below.sort();
+        if below.is_empty() {
             return Err(format!("the folder {} holds no table files", input.display()));
         }
+        paths.extend(below.into_iter().map(FileAt::Disk));
         if others > 0 {
             remarks.push(format!("{others} other files in {} passed over", input.display()));
         }
     }
     let (mut seen, mut files) = (HashSet::new(), Vec::new());
-    for path in paths {
-        let whole = fs::canonicalize(&path).and_then(|whole| Ok((fs::metadata(&path)?, whole)));
-        let (data, whole) =
-            whole.map_err(|e| format!("the input {} cannot be read: {e}", path.display()))?;
+    for at in paths {
+        let (whole, bytes, version) = match &at {
+            FileAt::Disk(path) => facts(path)
+                .map_err(|e| format!("the input {} cannot be read: {e}", path.display()))?,
+            FileAt::Store(file) => (PathBuf::from(file.name()), file.bytes(), file.version()),
+        };
         if !seen.insert(whole) {
-            return Err(format!("the input {} is given twice", path.display()));
+            return Err(format!("the input {} is given twice", at.name().display()));
         }
-        let modified = data.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        let modified_ns = modified.map_or(0, |since| since.as_nanos());
-        files.push(InputFile { path, bytes: data.len(), modified_ns, parts: Vec::new() });
+        files.push(InputFile { at, bytes, version, parts: Vec::new() });
     }
     Ok((files, remarks))
+}
+
+/// The whole path of a file on disk, its size and when it was changed.
+fn facts(path: &Path) -> std::io::Result<(PathBuf, u64, String)> {
+    let (whole, data) = (fs::canonicalize(path)?, fs::metadata(path)?);
+    let modified = data.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    Ok((whole, data.len(), modified.map_or(0, |since| since.as_nanos()).to_string()))
+}
+
+/// The location that an input names, if it is a URL of a store.
+fn location(input: &Path) -> Result<Option<Location>, String> {
+    let Some(url) = input.to_str().filter(|text| text.contains("://")) else { return Ok(None) };
+    let location = url.parse::<Location>().map_err(|e| e.to_string())?;
+    Ok(Some(location).filter(Location::is_far))
+}
+
+/// The path that an input on disk names.
+fn on_disk(input: &Path) -> PathBuf {
+    match input.to_str().map(str::parse) {
+        Some(Ok(Location::Folder(path))) => path,
+        _ => input.to_owned(),
+    }
+}
+
+/// The files at a location in a store, or below it; of a HATS table its tiles.
+fn list_remote(
+    location: &Location,
+    files: &mut Vec<FileAt>,
+    remarks: &mut Vec<String>,
+) -> Result<(), String> {
+    let listed = match Remote::find(location)? {
+        Remote::File(file) => {
+            files.push(FileAt::Store(file));
+            return Ok(());
+        }
+        Remote::Folder(listed) => listed,
+    };
+    let named = |name: &str| listed.iter().find(|(other, _)| other == name);
+    let mut table = String::new();
+    if let Some((_, file)) = named(collection::FILE_NAME) {
+        let failed = |e: &dyn std::fmt::Display| format!("{} cannot be read: {e}", file.name());
+        let text = file.text().map_err(|e| failed(&e))?;
+        let members = Collection::parse(file.name(), &text).map_err(|e| e.to_string())?;
+        table = format!("{}/", members.primary);
+    }
+    let is_hats = PROPERTIES.iter().any(|name| named(&format!("{table}{name}")).is_some());
+    let dataset = format!("{table}{DATASET}/");
+    let is_wanted = |name: &str| {
+        if is_hats { name.strip_prefix(&dataset).is_some_and(is_tile) } else { is_table(name) }
+    };
+    let is_hidden = |name: &str| name.split('/').any(|part| part.starts_with(['.', '_']));
+    let shown = listed.into_iter().filter(|(name, _)| !is_hidden(name));
+    let (wanted, others): (Vec<_>, Vec<_>) = shown.partition(|(name, _)| is_wanted(name));
+    if wanted.is_empty() {
+        return Err(format!("there is no table file at {location} or below it"));
+    }
+    if !others.is_empty() {
+        remarks.push(format!("{} other files in {location} passed over", others.len()));
+    }
+    files.extend(wanted.into_iter().map(|(_, file)| FileAt::Store(file)));
+    Ok(())
+}
+
+/// Whether a file below the tiles of a HATS table is one.
+fn is_tile(name: &str) -> bool {
+    is_data(name) && tile_pixel(name).is_some()
+}
+
+/// Whether the name of a file says that it holds a table.
+fn is_table(name: &str) -> bool {
+    let name = name.to_lowercase();
+    let unpacked = PACKED.iter().find_map(|ending| name.strip_suffix(ending));
+    let name = unpacked.unwrap_or(&name);
+    ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
 /// The folder with the files of an input.
@@ -249,14 +340,8 @@ fn walk(
             continue;
         }
         let below = path.strip_prefix(&inside.folder).unwrap_or(&path).to_string_lossy();
-        let is_table = if inside.is_hats {
-            is_data(&below) && tile_pixel(&below).is_some()
-        } else {
-            let unpacked = PACKED.iter().find_map(|ending| name.strip_suffix(ending));
-            let name = unpacked.unwrap_or(&name);
-            ENDINGS.iter().any(|ending| name.ends_with(ending))
-        };
-        if is_table { paths.push(path) } else { *others += 1 }
+        let is_wanted = if inside.is_hats { is_tile(&below) } else { is_table(&name) };
+        if is_wanted { paths.push(path) } else { *others += 1 }
     }
     Ok(())
 }

@@ -136,7 +136,7 @@ impl Inputs {
             }
         }
         for remark in reader.remarks().iter().filter(|_| part.is_first) {
-            put(Message::Remark(format!("{}: {remark}", part.file.path.display())), 0);
+            put(Message::Remark(format!("{}: {remark}", part.file.name())), 0);
         }
         Ok(())
     }
@@ -145,8 +145,8 @@ impl Inputs {
 impl Part<'_> {
     fn open(&self, options: &ReadOptions) -> Result<Box<dyn TableReader>, ReadError> {
         match self.rows {
-            Some(rows) => read::open_part(&self.file.path, options, rows),
-            None => read::open(&self.file.path, options),
+            Some(rows) => read::open_part(self.file.at.clone(), options, rows),
+            None => read::open_at(self.file.at.clone(), options),
         }
     }
 }

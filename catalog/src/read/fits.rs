@@ -5,13 +5,12 @@
 //! Unsigned integers by offset keep their type, other scaled numbers become doubles, a NULL is
 //! TNULL, an undefined logical or a blank text, and NaN stays NaN.
 //! Rows are read as they come. Arrays of variable length lie behind all rows: they are read by
-//! their place, for which a packed file is unpacked into a temporary one.
+//! their place, for which a file that is packed or in a store is copied into a temporary one.
 
 mod column;
 mod header;
 mod heap;
 
-use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
@@ -330,9 +329,8 @@ fn with_heap(
     let size = data.checked_sub(gap).filter(|_| gap >= table_bytes).ok_or_else(|| {
         HeaderError::Wrong(format!("the heap (THEAP = {gap}) is not behind the rows"))
     })?;
-    if !source.is_packed() {
-        let file = File::open(source.path())?;
-        return Ok((unit.stream, Some(Heap::new(file, unit.at + gap, size))));
+    if let Some(file) = source.on_disk().filter(|_| !source.is_packed()) {
+        return Ok((unit.stream, Some(Heap::new(file?, unit.at + gap, size))));
     }
     let mut unpacked = tempfile::tempfile()?;
     let mut stream = unit.stream;

@@ -1,6 +1,5 @@
 //! Parquet, batch by batch, with what `VOParquet` 1.0 says of its columns.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
@@ -51,10 +50,11 @@ impl ParquetReader {
             let reason = "Parquet is read by its places: unpack the file first";
             return Err(ReadError::malformed(source.path(), Place::default(), reason));
         }
-        let file = File::open(source.path());
+        let file = source.placed();
         let file = file.map_err(|e| ReadError::io(source.path(), Place::default(), e))?;
         let broken = |error| failure(&source, Place::default(), &error);
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(broken)?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file.clone()).map_err(broken)?;
+        file.know(builder.metadata());
         let parts = parts(builder.metadata());
         let all = FilePart {
             groups: 0..builder.metadata().num_row_groups(),

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::placed::{Placed, Windows};
+use super::remote::RemoteFile;
 use super::{Place, ReadError};
 
 /// Bytes that are looked at to tell the format of a file.
@@ -20,10 +22,29 @@ pub(super) const CELL_MAX_BYTES: usize = 256 << 20;
 /// A stream of unpacked bytes.
 pub(super) type Stream = Box<dyn BufRead + Send>;
 
-/// A file on disk, which can be read from its start as often as needed.
+/// Where a file is.
+#[derive(Debug, Clone)]
+pub enum FileAt {
+    /// On disk.
+    Disk(PathBuf),
+    /// In a store.
+    Store(RemoteFile),
+}
+
+impl FileAt {
+    /// Its path, or the URL in place of one.
+    pub fn name(&self) -> &Path {
+        match self {
+            Self::Disk(path) => path,
+            Self::Store(file) => Path::new(file.name()),
+        }
+    }
+}
+
+/// A file, which can be read from its start as often as needed.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
-    path: PathBuf,
+    at: FileAt,
     packing: Packing,
     bytes: u64,
     /// Bytes of the file (packed ones, if it is) that were read by the newest stream.
@@ -40,44 +61,63 @@ enum Packing {
 
 impl Source {
     /// Opens a file and looks at its first bytes.
-    pub(super) fn open(path: &Path) -> Result<Self, ReadError> {
+    pub(super) fn open(at: FileAt) -> Result<Self, ReadError> {
+        let path = at.name();
         let wrong = |reason: &str| ReadError::malformed(path, Place::default(), reason);
         let failed = |error| ReadError::io(path, Place::default(), error);
-        let mut file = File::open(path).map_err(failed)?;
-        let facts = file.metadata().map_err(failed)?;
-        if !facts.is_file() {
-            return Err(wrong("this is not a file: give the files in it one by one"));
-        }
-        if facts.len() == 0 {
+        let bytes = match &at {
+            FileAt::Disk(path) => {
+                let facts = std::fs::metadata(path).map_err(failed)?;
+                if !facts.is_file() {
+                    return Err(wrong("this is not a file: give the files in it one by one"));
+                }
+                facts.len()
+            }
+            FileAt::Store(file) => file.bytes(),
+        };
+        if bytes == 0 {
             return Err(wrong("the file is empty"));
         }
         let mut magic = Vec::new();
-        Read::by_ref(&mut file).take(4).read_to_end(&mut magic).map_err(failed)?;
+        read_from(&at, 0).and_then(|file| file.take(4).read_to_end(&mut magic)).map_err(failed)?;
         let packing = match magic.as_slice() {
             [0x1f, 0x8b, ..] => Packing::Gzip,
             [0x28, 0xb5, 0x2f, 0xfd] => Packing::Zstd,
             _ => Packing::Plain,
         };
-        let mut source = Self {
-            path: path.to_owned(),
-            packing,
-            bytes: facts.len(),
-            read: Arc::default(),
-            head: Vec::new(),
-        };
+        let mut source = Self { at, packing, bytes, read: Arc::default(), head: Vec::new() };
         let mut head = Vec::new();
         let read = source.stream()?.take(HEAD_BYTES).read_to_end(&mut head);
         // A packed file that is cut within the first bytes still tells its format.
         if head.is_empty() {
-            read.map_err(failed)?;
-            return Err(wrong("the file holds nothing once it is unpacked"));
+            let place = Place::default();
+            read.map_err(|error| ReadError::io(source.path(), place.clone(), error))?;
+            let reason = "the file holds nothing once it is unpacked";
+            return Err(ReadError::malformed(source.path(), place, reason));
         }
         source.head = head;
         Ok(source)
     }
 
+    /// Its path, or its URL, for messages and for what its name says.
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        self.at.name()
+    }
+
+    /// The file itself, where it is on disk.
+    pub(super) fn on_disk(&self) -> Option<io::Result<File>> {
+        match &self.at {
+            FileAt::Disk(path) => Some(File::open(path)),
+            FileAt::Store(_) => None,
+        }
+    }
+
+    /// The bytes of a file that is not packed by their place.
+    pub(super) fn placed(&self) -> io::Result<Placed> {
+        Ok(match &self.at {
+            FileAt::Disk(path) => Placed::Disk(Arc::new(File::open(path)?)),
+            FileAt::Store(file) => Placed::Store(Arc::new(Windows::new(file.clone()))),
+        })
     }
 
     /// The first unpacked bytes.
@@ -91,8 +131,8 @@ impl Source {
 
     /// The unpacked bytes from the start.
     pub(super) fn stream(&self) -> Result<Stream, ReadError> {
-        let failed = |error| ReadError::io(&self.path, Place::default(), error);
-        let file = File::open(&self.path).map_err(failed)?;
+        let failed = |error| ReadError::io(self.path(), Place::default(), error);
+        let file = read_from(&self.at, 0).map_err(failed)?;
         self.read.store(0, Ordering::Relaxed);
         let counted = Counted { file, read: Arc::clone(&self.read) };
         let packed = BufReader::with_capacity(BUFFER_BYTES, counted);
@@ -110,9 +150,8 @@ impl Source {
 
     /// The bytes of a file that is not packed from a place in it, without reading what is before.
     pub(super) fn stream_from(&self, place: u64) -> Result<Stream, ReadError> {
-        let failed = |error| ReadError::io(&self.path, Place::default(), error);
-        let mut file = File::open(&self.path).map_err(failed)?;
-        file.seek(SeekFrom::Start(place)).map_err(failed)?;
+        let failed = |error| ReadError::io(self.path(), Place::default(), error);
+        let file = read_from(&self.at, place).map_err(failed)?;
         self.read.store(place, Ordering::Relaxed);
         let counted = Counted { file, read: Arc::clone(&self.read) };
         Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, counted)))
@@ -129,8 +168,20 @@ impl Source {
     }
 }
 
+/// The bytes of a file from a place on.
+fn read_from(at: &FileAt, place: u64) -> io::Result<Box<dyn Read + Send>> {
+    Ok(match at {
+        FileAt::Disk(path) => {
+            let mut file = File::open(path)?;
+            file.seek(SeekFrom::Start(place))?;
+            Box::new(file)
+        }
+        FileAt::Store(file) => Box::new(file.read_from(place)),
+    })
+}
+
 struct Counted {
-    file: File,
+    file: Box<dyn Read + Send>,
     read: Arc<AtomicU64>,
 }
 

@@ -40,8 +40,9 @@ fn large() -> Arc<Snapshot> {
         named: Path::from("t"),
         properties: properties.table().unwrap(),
         attachments: Vec::new(),
+        elsewhere: None,
     };
-    let survey = Survey { manifest, schema: Arc::new(Schema::new(fields)) };
+    let survey = Survey { manifest, schema: Arc::new(Schema::new(fields)), is_far: false };
     let table = Arc::new(TiledTable::new(site, survey, None).unwrap());
     let store = Arc::new(InMemory::new());
     Arc::new(Snapshot::new(Location::Folder("/large".into()), store, vec![table]))

@@ -11,6 +11,9 @@ use crate::config::{Command, FILE, KEYS, Key};
 /// Name of the positional argument of `query` and `explain`.
 const ADQL: &str = "ADQL";
 
+/// Name of the positional argument of `add`.
+const LOCATION: &str = "LOCATION";
+
 /// Name of the positional arguments of `import`.
 const INPUT: &str = "INPUT";
 
@@ -33,10 +36,20 @@ Examples:
   armilla import NGC.csv.gz --out /sky/public/opengc
   armilla import objects/ --out /sky/dp1/object --index objectId --margin 5
   armilla import sources/ --out /sky/dp1/source --parent dp1.object --key objectId
+  armilla import s3://bucket/survey/ --out /sky/survey/object
 
 The table appears when it is complete. An import that is killed goes on when the same command is
 given again. Rows without a position are counted, and are in without_position.parquet in the folder
 of the table.";
+
+const ADD_EXAMPLE: &str = "\
+Example:
+  armilla add https://data.example.org/hats/gaia_dr3 --data /sky --as gaia.source
+
+Nothing is copied: /sky/gaia/source/elsewhere.toml says where the table lies, and a table.toml
+beside it may describe it. Services show it when they start again; workers copy their share from
+where it lies. To remove it, delete /sky/gaia/source. Credentials of s3:// come from the AWS_…
+variables of each process and are never written.";
 
 const CERTIFICATES_EXAMPLE: &str = "\
 Example, one coordinator and two workers:
@@ -58,8 +71,8 @@ pub(crate) struct Arguments {
     /// The TOML file: the flag, or else `ARMILLA_CONFIG`.
     pub(crate) file: Option<OsString>,
     pub(crate) flags: BTreeMap<String, String>,
-    /// The query; empty for servers.
-    pub(crate) adql: String,
+    /// The query, or the location that is added; empty for servers.
+    pub(crate) text: String,
     /// The files and folders that are imported.
     pub(crate) inputs: Vec<PathBuf>,
 }
@@ -71,7 +84,7 @@ impl Arguments {
         let command = Command::ALL.into_iter().find(|command| command.name() == name);
         let command = command.expect("clap knows no other subcommand");
         let file = matches.get_one::<OsString>(FILE).cloned();
-        let adql = if takes_query(command) { matches.get_one::<String>(ADQL) } else { None };
+        let text = takes_text(command).and_then(|(name, _)| matches.get_one::<String>(name));
         let inputs = match command {
             Command::Import => matches.get_many::<PathBuf>(INPUT).unwrap_or_default(),
             _ => clap::parser::ValuesRef::default(),
@@ -80,7 +93,7 @@ impl Arguments {
             command,
             file: file.or_else(|| std::env::var_os("ARMILLA_CONFIG")),
             flags: flags(command, matches),
-            adql: adql.cloned().unwrap_or_default(),
+            text: text.cloned().unwrap_or_default(),
             inputs: inputs.cloned().collect(),
         })
     }
@@ -100,8 +113,17 @@ fn with_command(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     arguments
 }
 
-fn takes_query(command: Command) -> bool {
-    matches!(command, Command::Query | Command::Explain)
+/// The one text that a command takes, and what it is.
+fn takes_text(command: Command) -> Option<(&'static str, &'static str)> {
+    match command {
+        Command::Query | Command::Explain => Some((ADQL, "the query; - reads it from stdin")),
+        Command::Add => Some((LOCATION, "folder or URL of a HATS table or collection")),
+        Command::Serve
+        | Command::Coordinator
+        | Command::Worker
+        | Command::Import
+        | Command::Certificates => None,
+    }
 }
 
 fn keys_of(command: Command) -> impl Iterator<Item = &'static Key> {
@@ -143,12 +165,11 @@ fn subcommand(command: Command) -> Clap {
         .after_help(example(command))
         .arg(file)
         .args(keys_of(command).map(|key| argument(command, key)));
-    if takes_query(command) {
-        let help = "the query; - reads it from stdin";
-        clap = clap.arg(Arg::new(ADQL).value_name(ADQL).required(true).help(help));
+    if let Some((name, help)) = takes_text(command) {
+        clap = clap.arg(Arg::new(name).value_name(name).required(true).help(help));
     }
     if command == Command::Import {
-        let help = "files and folders of one table";
+        let help = "files, folders and URLs (s3://, https://) of one table";
         let input = Arg::new(INPUT).value_name(INPUT).num_args(0..).help(help);
         clap = clap.arg(input.value_parser(clap::value_parser!(PathBuf)));
     }
@@ -196,6 +217,7 @@ fn about(command: Command) -> &'static str {
         Command::Query => "Run one query and write its rows to stdout",
         Command::Explain => "Tell which tiles, row groups and rows a query touches, and why",
         Command::Import => "Make a table of files: CSV, VOTable, FITS or Parquet in, HATS out",
+        Command::Add => "Serve a HATS table or collection in place, wherever it lies",
         Command::Certificates => {
             "Make the certificates by which a cluster's nodes trust each other"
         }
@@ -223,6 +245,7 @@ fn example(command: Command) -> &'static str {
              'SELECT COUNT(*) FROM stars WHERE DISTANCE(ra, dec, 10.68, 41.27) < 0.1'"
         }
         Command::Import => IMPORT_EXAMPLE,
+        Command::Add => ADD_EXAMPLE,
         Command::Certificates => CERTIFICATES_EXAMPLE,
     }
 }

@@ -38,6 +38,9 @@ pub enum Error {
     /// The table cannot be imported.
     #[error(transparent)]
     Import(catalog::Error),
+    /// The table cannot be added.
+    #[error(transparent)]
+    Add(catalog::Error),
     /// Settings that do not go together.
     #[error("{0}")]
     Contradiction(String),

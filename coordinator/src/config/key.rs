@@ -17,19 +17,22 @@ pub enum Command {
     Explain,
     /// A table from files.
     Import,
+    /// A table that lies elsewhere.
+    Add,
     /// Certificates for the nodes of a cluster.
     Certificates,
 }
 
 impl Command {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Serve,
         Self::Coordinator,
         Self::Worker,
         Self::Query,
         Self::Explain,
         Self::Import,
+        Self::Add,
         Self::Certificates,
     ];
 
@@ -42,6 +45,7 @@ impl Command {
             Self::Query => "query",
             Self::Explain => "explain",
             Self::Import => "import",
+            Self::Add => "add",
             Self::Certificates => "certificates",
         }
     }
@@ -74,7 +78,7 @@ pub struct Key {
     pub commands: &'static [Command],
 }
 
-use Command::{Certificates, Coordinator, Explain, Import, Query, Serve, Worker};
+use Command::{Add, Certificates, Coordinator, Explain, Import, Query, Serve, Worker};
 
 const URLS: &str = "a list of URLs as http://127.0.0.1:9001,http://127.0.0.1:9002";
 const HOSTS: &str = "a list of hosts as w1.example.org,10.0.0.2";
@@ -95,7 +99,7 @@ pub const KEYS: &[Key] = &[
                of one HATS table or collection; for a worker, its own folder; serve makes a demo \
                sky in a folder that holds nothing",
         wanted: "a folder or URL",
-        commands: &[Serve, Coordinator, Worker, Query, Explain],
+        commands: &[Serve, Coordinator, Worker, Query, Explain, Add],
     },
     Key {
         name: "demo_rows",
@@ -405,9 +409,9 @@ pub const KEYS: &[Key] = &[
         default: "",
         defaults: &[],
         help: "files and folders of one table, separated by commas, in place of those after the \
-               command; CSV, VOTable, FITS and Parquet, plain or packed by gzip or zstd, and \
-               the folders of HATS tables",
-        wanted: "files and folders",
+               command, on disk, s3://bucket/prefix or https://host/file; CSV, VOTable, FITS and \
+               Parquet, plain or packed by gzip or zstd, and the folders of HATS tables",
+        wanted: "files, folders and URLs",
         commands: &[Import],
     },
     Key {
@@ -608,15 +612,26 @@ pub const KEYS: &[Key] = &[
         commands: &[Import],
     },
     Key {
+        name: "as",
+        flag: "as",
+        value: "TABLE",
+        default: "",
+        defaults: &[],
+        help: "name of the table, SCHEMA.TABLE, or TABLE in the schema public; without it, the \
+               last part of the location",
+        wanted: "a table, as gaia.source",
+        commands: &[Add],
+    },
+    Key {
         name: "log",
         flag: "log",
         value: "FILTER",
         default: "info",
-        defaults: &[(Query, "warn"), (Explain, "warn")],
+        defaults: &[(Query, "warn"), (Explain, "warn"), (Add, "warn")],
         help: "what is logged to stderr: error, warn, info, debug, or as tracing has it, \
                warn,worker=debug",
         wanted: "a level or a filter, as info or warn,worker=debug",
-        commands: &[Serve, Coordinator, Worker, Query, Explain, Import],
+        commands: &[Serve, Coordinator, Worker, Query, Explain, Import, Add],
     },
     Key {
         name: "tls_ca",

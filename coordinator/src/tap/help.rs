@@ -90,7 +90,9 @@ fn stilts(base: &str, query: &str) -> String {
 
 const PUBLISH: &str = "<ol><li>Put the catalogue, a table or collection in the layout \
     <a href=\"https://hats.readthedocs.io\">HATS</a>, into the data folder: \
-    <code>DIR/&lt;schema&gt;/&lt;table&gt;</code>.</li>\
+    <code>DIR/&lt;schema&gt;/&lt;table&gt;</code>. Or leave it where it lies, in another folder, an \
+    S3-compatible store or behind HTTP, and add it:\
+    <pre>armilla add https://data.example.org/hats/gaia_dr3 --data DIR --as gaia.source</pre></li>\
     <li>Describe it in <code>DIR/&lt;schema&gt;/&lt;table&gt;/table.toml</code>; all of it is \
     optional but the version:<pre class=\"toml\">version = 1
 title = \"Objects\"
