@@ -4,7 +4,8 @@
 //! read by `hats` and `survey`, their tiles in a columnar [`Manifest`]. A query plans against the
 //! snapshot through [`adql::Schemas`]; its scans are [`HatsTable`]s, whose filters become
 //! coverage, coverage becomes tiles, and tiles become the files of a `DataSourceExec`.
-//! Table files of other kinds are read by [`read`], and tables written by [`mod@write`].
+//! Table files of other kinds are read by [`read`], tables written by [`mod@write`] and verified by
+//! [`check`].
 //! Opening a snapshot reads metadata only, planning opens nothing at all, and pruning is
 //! conservative: it may keep too much, never too little.
 
@@ -14,6 +15,7 @@ mod footer;
 mod hats;
 mod location;
 pub mod metadata;
+mod moc_file;
 mod part;
 pub mod placement;
 mod provider;
@@ -25,6 +27,7 @@ mod table;
 mod tap_schema;
 mod tile;
 
+pub mod check;
 pub mod explain;
 pub mod import;
 pub mod read;

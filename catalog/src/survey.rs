@@ -74,7 +74,7 @@ pub(crate) async fn survey(
 }
 
 /// The footers of all tiles in one file, if it is there and not too large.
-async fn metadata(store: &dyn ObjectStore, path: &Path) -> Result<Option<ParquetMetaData>, Error> {
+pub(crate) async fn metadata(store: &dyn ObjectStore, path: &Path) -> Result<Option<ParquetMetaData>, Error> {
     let size = match store.head(path).await {
         Ok(meta) => meta.size,
         Err(object_store::Error::NotFound { .. }) => return Ok(None),
@@ -92,7 +92,7 @@ async fn metadata(store: &dyn ObjectStore, path: &Path) -> Result<Option<Parquet
 }
 
 /// Rows by file name, summed over row groups.
-fn rows_by_file(metadata: &ParquetMetaData) -> HashMap<String, u64> {
+pub(crate) fn rows_by_file(metadata: &ParquetMetaData) -> HashMap<String, u64> {
     let mut rows = HashMap::new();
     for group in metadata.row_groups() {
         let name = group.columns().first().and_then(|c| c.file_path());
@@ -215,7 +215,7 @@ async fn probe(
 }
 
 /// The path of a name as a store listed it (encoded already).
-fn below(dataset: &Path, name: &str) -> Path {
+pub(crate) fn below(dataset: &Path, name: &str) -> Path {
     let text = format!("{dataset}/{name}");
     Path::parse(&text).unwrap_or_else(|_| Path::from(text))
 }
@@ -275,7 +275,7 @@ async fn schema(
     }))
 }
 
-fn columns(path: &Path, footer: &ParquetMetaData) -> Result<SchemaRef, Error> {
+pub(crate) fn columns(path: &Path, footer: &ParquetMetaData) -> Result<SchemaRef, Error> {
     let file = footer.file_metadata();
     let schema: Schema = parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata())
         .map_err(|e| Error::parquet(&path, e))?;

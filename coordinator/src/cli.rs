@@ -1,13 +1,15 @@
-//! The command line: seven commands, whose flags are the keys of [`crate::config::KEYS`].
+//! The command line: eight commands, whose flags are the keys of [`crate::config::KEYS`].
 //!
 //! A server prints one line to stdout when it is ready, `ready: URL`; everything else that it says
 //! goes to stderr. Exit codes: 0, 1 for what went wrong, 2 for a command line that cannot be.
 
 mod arguments;
 mod certificates;
+mod check;
 mod demo;
 mod error;
 mod import;
+mod progress;
 mod query;
 mod serve;
 mod shutdown;
@@ -58,7 +60,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Error> {
-    let Arguments { command, file, flags, adql, inputs } = arguments;
+    let Arguments { command, file, flags, adql, inputs, paths } = arguments;
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let settings = Settings::read(command, file.as_deref().map(Path::new), variables, flags)?;
@@ -83,6 +85,7 @@ fn run(arguments: Arguments) -> Result<(), Error> {
             Command::Query => query::run(&settings, &adql).await,
             Command::Explain => query::explain(&settings, &adql).await,
             Command::Import => import::run(&settings, inputs).await,
+            Command::Check => check::run(&settings, paths).await,
             Command::Certificates => certificates::run(&settings),
         }
     });

@@ -81,6 +81,12 @@ impl Properties {
         self.values.get(key).map(String::as_str).filter(|v| !v.is_empty())
     }
 
+    /// A key that others do not have, or with another value.
+    pub(crate) fn difference<'a>(&'a self, other: &'a Self) -> Option<&'a str> {
+        let keys = self.values.keys().chain(other.values.keys());
+        keys.map(String::as_str).find(|key| self.get(key) != other.get(key))
+    }
+
     /// The value of a key that the standard requires here.
     pub(crate) fn require(&self, key: &str) -> Result<&str, Error> {
         self.get(key).ok_or_else(|| Error::malformed(&self.path, format!("{key} is missing")))

@@ -8,6 +8,7 @@
 //! their place, for which a packed file is unpacked into a temporary one.
 
 mod column;
+pub(crate) mod coverage;
 mod header;
 mod heap;
 
