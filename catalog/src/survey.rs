@@ -74,7 +74,10 @@ pub(crate) async fn survey(
 }
 
 /// The footers of all tiles in one file, if it is there and not too large.
-pub(crate) async fn metadata(store: &dyn ObjectStore, path: &Path) -> Result<Option<ParquetMetaData>, Error> {
+pub(crate) async fn metadata(
+    store: &dyn ObjectStore,
+    path: &Path,
+) -> Result<Option<ParquetMetaData>, Error> {
     let size = match store.head(path).await {
         Ok(meta) => meta.size,
         Err(object_store::Error::NotFound { .. }) => return Ok(None),

@@ -3,6 +3,7 @@
 //! Clients run from their own packages. Every refusal must name the thing that is wrong.
 
 mod certificates;
+mod checking;
 mod conformance;
 mod demo;
 mod importing;

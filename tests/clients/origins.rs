@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use tests::process::armilla;
 use tests::{Answer, places};
@@ -17,13 +17,13 @@ const QUERIES: [&str; 3] = [
 ];
 
 /// A store that ends with the test.
-struct Store {
+pub(crate) struct Store {
     process: Child,
     address: String,
 }
 
 impl Store {
-    fn start(python: &Path, folder: &Path) -> Self {
+    pub(crate) fn start(python: &Path, folder: &Path) -> Self {
         let mut process = Command::new(python)
             .arg(places::repository().join("tests/clients/origin.py"))
             .arg(folder)
@@ -41,15 +41,25 @@ impl Store {
         Self { process, address }
     }
 
-    fn query(&self, data: &str, adql: &str) -> Answer {
-        let output = armilla(["query", "--format", "csv", "--data", data, adql])
+    /// The addresses of a table: in S3, and over plain HTTP.
+    pub(crate) fn places(&self, table: &str) -> [String; 2] {
+        [format!("s3://{BUCKET}/{table}"), format!("{}/{BUCKET}/{table}", self.address)]
+    }
+
+    /// Runs armilla with what it needs to know of the store.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        armilla(arguments)
             .env("AWS_ENDPOINT", &self.address)
             .env("AWS_ALLOW_HTTP", "true")
             .env("AWS_REGION", "us-east-1")
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .output()
-            .expect("the binary starts");
+            .expect("the binary starts")
+    }
+
+    fn query(&self, data: &str, adql: &str) -> Answer {
+        let output = self.run(&["query", "--format", "csv", "--data", data, adql]);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{data}: {adql}\n{said}");
         Answer::from_csv(&String::from_utf8_lossy(&output.stdout))
@@ -68,11 +78,8 @@ fn tables_are_read_in_place_from_s3_and_http() {
     let (Some(hats), Some(python)) = (places::hats(), places::python()) else { return };
     let store = Store::start(&python, &hats);
     let folder = hats.to_string_lossy().into_owned();
-    let places = [
-        format!("s3://{BUCKET}/opengc"),
-        format!("s3://{BUCKET}"),
-        format!("{}/{BUCKET}/opengc", store.address),
-    ];
+    let [s3, http] = store.places("opengc");
+    let places = [s3, format!("s3://{BUCKET}"), http];
     for adql in QUERIES {
         let expected = store.query(&folder, adql);
         assert!(!expected.rows.is_empty(), "{adql}");

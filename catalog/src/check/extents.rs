@@ -58,9 +58,8 @@ mod tests {
 
     #[test]
     fn groups_are_found_by_what_they_hold() {
-        let facts = |groups: &[Option<(u64, u64)>]| {
-            Some(FileFacts { rows: 0, groups: groups.to_vec() })
-        };
+        let facts =
+            |groups: &[Option<(u64, u64)>]| Some(FileFacts { rows: 0, groups: groups.to_vec() });
         let extents = Extents::new(&[
             facts(&[Some((0, 9)), Some((10, 19))]),
             None,

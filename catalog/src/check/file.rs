@@ -224,7 +224,7 @@ impl ChunkReader for Fetched {
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
         let part = self.parts.iter().find_map(|(first, bytes)| {
             let from = usize::try_from(start.checked_sub(*first)?).ok()?;
-            (from <= bytes.len()).then(|| bytes.slice(from..))
+            (from < bytes.len()).then(|| bytes.slice(from..))
         });
         let beyond = || ParquetError::EOF(format!("byte {start} lies in no page of the column"));
         part.map(Buf::reader).ok_or_else(beyond)

@@ -180,7 +180,8 @@ pub(super) fn examine(
     if is_wrong {
         told.sort();
         for (value, first, again) in &told {
-            let place = FindingPlace::of(path_of(table, *again)).row(again.row).column(&column.name);
+            let place =
+                FindingPlace::of(path_of(table, *again)).row(again.row).column(&column.name);
             let file = path_of(table, *first);
             let what = format!("{value} is in row {} of {file} too", first.row);
             findings.add(FindingKind::Repeated, place, what);

@@ -29,6 +29,8 @@ pub(super) struct Member {
     pub(super) schema: Option<SchemaRef>,
     /// Rows of its files by `_metadata`, if it has one.
     listed_rows: Option<HashMap<String, u64>>,
+    /// Rows of its tiles by `partition_info.csv`, if that has them.
+    tile_rows: Vec<(Pixel, u64)>,
 }
 
 /// A file of a tile, or a part of an index.
@@ -62,7 +64,7 @@ impl Member {
             None
         });
         let listed_rows = metadata.as_ref().map(survey::rows_by_file);
-        let listed = partition_list(access, path, &properties, findings);
+        let (listed, tile_rows) = partition_list(access, path, &properties, findings).unzip();
         let found = if lists {
             access.list(&dataset).map(|files| {
                 let prefix = dataset.as_ref().len() + 1;
@@ -91,6 +93,7 @@ impl Member {
             schema: None,
             properties,
             listed_rows,
+            tile_rows: tile_rows.unwrap_or_default(),
         };
         member.reconcile(listed.as_deref(), findings);
         member.schema = member.columns(access, metadata.as_ref(), findings);
@@ -164,6 +167,21 @@ impl Member {
 
     /// Counted rows of the files, where they could be counted, against all that is stated.
     pub(super) fn check_counts(&self, counted: &[Option<u64>], findings: &Findings) {
+        let mut of_tiles: BTreeMap<Pixel, Option<u64>> = BTreeMap::new();
+        for (file, rows) in self.files.iter().zip(counted) {
+            if let Some(pixel) = file.pixel {
+                let sum = of_tiles.entry(pixel).or_insert(Some(0));
+                *sum = sum.zip(*rows).map(|(sum, rows)| sum + rows);
+            }
+        }
+        for (pixel, stated) in &self.tile_rows {
+            let rows = of_tiles.get(pixel).copied().flatten();
+            if let Some(rows) = rows.filter(|rows| rows != stated) {
+                let place = FindingPlace::of(self.path.clone().join(partition_info::FILE_NAME));
+                let what = format!("it states {stated} rows of the tile {pixel}, which has {rows}");
+                findings.add(FindingKind::Count, place, what);
+            }
+        }
         let metadata = self.dataset().join(METADATA);
         if let Some(listed) = &self.listed_rows {
             let mut listed: BTreeMap<&str, u64> =
@@ -231,13 +249,13 @@ fn properties(access: &Access, path: &Path, findings: &Findings) -> Option<Table
     table.ok()
 }
 
-/// The pixels of `partition_info.csv`, if it is there and can be read.
+/// The pixels of `partition_info.csv`, if it is there and can be read, and the rows that it states.
 fn partition_list(
     access: &Access,
     path: &Path,
     properties: &TableProperties,
     findings: &Findings,
-) -> Option<Vec<Pixel>> {
+) -> Option<(Vec<Pixel>, Vec<(Pixel, u64)>)> {
     if matches!(properties.kind, Kind::Index { .. }) {
         return None;
     }
@@ -245,15 +263,21 @@ fn partition_list(
     let place = || FindingPlace::of(&path);
     let read = access.bytes(&path).and_then(|bytes| {
         let text = bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        text.map(|text| partition_info::parse(path.as_ref(), &text)).transpose()
+        let read = text.map(|text| {
+            let pixels = partition_info::parse(path.as_ref(), &text)?;
+            let rows = partition_info::rows(&text).unwrap_or_default();
+            let rows = pixels.iter().copied().zip(rows).collect();
+            Ok((pixels, rows))
+        });
+        read.transpose()
     });
     match read {
-        Ok(Some(pixels)) => {
+        Ok(Some((pixels, rows))) => {
             let mut seen = BTreeSet::new();
             for pixel in pixels.iter().filter(|pixel| !seen.insert(**pixel)) {
                 findings.add(FindingKind::Properties, place(), format!("it lists {pixel} twice"));
             }
-            Some(pixels)
+            Some((pixels, rows))
         }
         Ok(None) => None,
         Err(e) => {
@@ -280,7 +304,9 @@ fn files(
         let fits = match (&properties.kind, &properties.leaf, pixel) {
             (Kind::Index { .. }, _, None) => name.ends_with(".parquet"),
             (Kind::Index { .. }, _, Some(_)) | (_, _, None) => false,
-            (_, leaf @ Leaf::File(_), Some(pixel)) => is_of_tile(&name, &hats::tile_name(pixel, leaf)),
+            (_, leaf @ Leaf::File(_), Some(pixel)) => {
+                is_of_tile(&name, &hats::tile_name(pixel, leaf))
+            }
             (_, Leaf::Folder, Some(_)) => name.matches('/').count() == 3,
         };
         if fits {

@@ -117,8 +117,7 @@ impl MarginCheck<'_> {
 
     fn compare(&self, cell: Pixel, rows: &[MarginRow], mut wanted: HashMap<u128, Wanted>) {
         for row in rows {
-            let place =
-                || FindingPlace::of(&self.margin.files[row.file].path).row(row.row);
+            let place = || FindingPlace::of(&self.margin.files[row.file].path).row(row.row);
             match wanted.get_mut(&row.digest) {
                 Some(same) if same.found < same.there => same.found += 1,
                 Some(same) => {

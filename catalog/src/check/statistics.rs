@@ -48,7 +48,8 @@ impl<'a> ColumnStatistics<'a> {
         let metadata = file.metadata().row_group(group);
         let rows = usize::try_from(metadata.num_rows()).ok()?;
         let mut bounds = Vec::new();
-        let of_group = (converter.row_group_mins([metadata]), converter.row_group_maxes([metadata]));
+        let of_group =
+            (converter.row_group_mins([metadata]), converter.row_group_maxes([metadata]));
         if let (Ok(low), Ok(high)) = of_group {
             bounds.push(Bounds { start: 0, end: rows, page: None, low, high });
         }
@@ -56,8 +57,10 @@ impl<'a> ColumnStatistics<'a> {
             (file.metadata().column_index(), file.metadata().offset_index())
         {
             let pages = offsets.get(group)?.get(leaf)?.page_locations();
-            let starts: Vec<usize> =
-                pages.iter().filter_map(|page| usize::try_from(page.first_row_index).ok()).collect();
+            let starts: Vec<usize> = pages
+                .iter()
+                .filter_map(|page| usize::try_from(page.first_row_index).ok())
+                .collect();
             let lows = converter.data_page_mins(index, offsets, [&group]);
             let highs = converter.data_page_maxes(index, offsets, [&group]);
             if let (Ok(lows), Ok(highs)) = (lows, highs)
@@ -96,7 +99,9 @@ impl<'a> ColumnStatistics<'a> {
                     .page
                     .map_or_else(|| "its row group".to_owned(), |page| format!("its page {page}"));
                 let (value, bound) = (shown(&part, at), shown(bound, 0));
-                let is = if wrong == Ordering::Less { "less than the least" } else {
+                let is = if wrong == Ordering::Less {
+                    "less than the least"
+                } else {
                     "more than the largest"
                 };
                 let what = format!("{value} is {is} that the statistics of {of} state, {bound}");

@@ -126,9 +126,8 @@ impl TableCheck<'_> {
     fn check_description(&self) {
         let store = self.access.store.as_ref();
         let served = self.access.runtime.block_on(survey(store, self.location, self.site));
-        let served = served.and_then(|survey| {
-            TiledTable::new(self.site.clone(), survey, self.metadata.cloned())
-        });
+        let served = served
+            .and_then(|survey| TiledTable::new(self.site.clone(), survey, self.metadata.cloned()));
         if let Err(error) = served {
             let place = FindingPlace::of(&self.site.named);
             self.findings.add(FindingKind::Metadata, place, error.to_string());
@@ -165,10 +164,10 @@ impl TableCheck<'_> {
             matches!(found, Ok(DataType::Int64 | DataType::UInt64))
         };
         let declared = properties.spatial_index.clone();
-        let declared = declared.filter(|name| properties.spatial_index_order == 29 && is_index(name));
+        let declared =
+            declared.filter(|name| properties.spatial_index_order == 29 && is_index(name));
         let recommended = || is_index(SPATIAL_INDEX).then(|| SPATIAL_INDEX.to_owned());
-        let tolerance_deg =
-            if is_single(&ra) || is_single(&dec) { SINGLE_DEG } else { CELL_DEG };
+        let tolerance_deg = if is_single(&ra) || is_single(&dec) { SINGLE_DEG } else { CELL_DEG };
         let own = self.metadata.and_then(|metadata| metadata.position.as_ref()).map(|own| Own {
             ra: own.ra.clone(),
             dec: own.dec.clone(),
@@ -265,6 +264,18 @@ impl TableCheck<'_> {
     }
 
     fn check_margin_columns(&self, table: &SchemaRef, margin: &SchemaRef, member: &Member) {
+        let of_table = &self.site.properties;
+        let own = &member.properties;
+        for (key, stated, wanted) in
+            [("hats_col_ra", &own.ra, &of_table.ra), ("hats_col_dec", &own.dec, &of_table.dec)]
+        {
+            if let (Some(stated), Some(wanted)) = (stated, wanted)
+                && stated != wanted
+            {
+                let what = format!("{key}={stated}, but {wanted} in its table");
+                self.findings.add(FindingKind::Properties, FindingPlace::of(&member.path), what);
+            }
+        }
         for field in table.fields() {
             if margin.field_with_name(field.name()).is_err() {
                 let place = FindingPlace::of(&member.path).column(field.name());
@@ -280,7 +291,8 @@ impl TableCheck<'_> {
         table: &Member,
         indexes: &[(String, Member)],
     ) -> Result<(Vec<IdColumn>, (tempfile::TempDir, Vec<Ids>)), Error> {
-        let scratch = tempfile::Builder::new().prefix("armilla-check-").tempdir_in(&self.options.scratch);
+        let scratch =
+            tempfile::Builder::new().prefix("armilla-check-").tempdir_in(&self.options.scratch);
         let scratch = scratch.map_err(|e| Error::write(&self.options.scratch, e))?;
         let mut declared = self.pointed_to.clone();
         for (name, column) in self.metadata.iter().flat_map(|metadata| &metadata.columns) {

@@ -108,7 +108,8 @@ pub(crate) fn table(written: &Written<'_>) -> String {
         let order = written.tiles.iter().map(|tile| tile.order().get()).max();
         lines.add("hats_order", &order.unwrap_or(0));
         let of_tiles = || Coverage::from_ranges(written.tiles.iter().map(|tile| tile.range()));
-        let fraction = written.coverage.map_or_else(|| of_tiles().sky_fraction(), Coverage::sky_fraction);
+        let fraction =
+            written.coverage.map_or_else(|| of_tiles().sky_fraction(), Coverage::sky_fraction);
         lines.add("moc_sky_fraction", &fraction);
     }
     lines.add("hats_estsize", &written.bytes.div_ceil(1024));

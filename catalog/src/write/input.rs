@@ -123,7 +123,9 @@ impl Input {
                 None => Some(computed),
                 Some(ready) if ready.is_null(row) => None,
                 Some(ready) if ready.value(row) == computed => Some(computed),
-                Some(ready) => is_near(ready.value(row), ra, dec, CELL_DEG).then(|| ready.value(row)),
+                Some(ready) => {
+                    is_near(ready.value(row), ra, dec, CELL_DEG).then(|| ready.value(row))
+                }
             }
         });
         places.collect()

@@ -173,7 +173,8 @@ fn subcommand(command: Command) -> Clap {
         clap = clap.arg(input.value_parser(clap::value_parser!(PathBuf)));
     }
     if command == Command::Check {
-        let help = "folders or URLs of tables, collections or folders of tables; without one, --data";
+        let help =
+            "folders or URLs of tables, collections or folders of tables; without one, --data";
         clap = clap.arg(Arg::new(PATH).value_name(PATH).num_args(0..).help(help));
     }
     clap

@@ -59,9 +59,9 @@ fn numbers(mut bytes: &[u8], width: u64, rows: u64, form: &str) -> Result<Vec<u6
         _ => return Err(format!("rows of {width} bytes of TFORM1 = '{form}' are no cells")),
     };
     let end = usize::try_from(rows).ok().and_then(|rows| rows.checked_mul(size));
-    bytes = end.and_then(|end| bytes.get(..end)).ok_or_else(|| {
-        format!("the file ends early, in a table of {rows} rows")
-    })?;
+    bytes = end
+        .and_then(|end| bytes.get(..end))
+        .ok_or_else(|| format!("the file ends early, in a table of {rows} rows"))?;
     let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
     Ok(bytes.chunks_exact(size).map(number).collect())
 }
