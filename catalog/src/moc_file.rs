@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path as FilePath;
 
-use adql::sky::{Coverage, Order};
+use adql::sky::{Coverage, Order, Pixel};
 
 use crate::Error;
 
@@ -40,7 +40,7 @@ pub(crate) fn ascii(coverage: &Coverage, order: Order) -> Vec<u8> {
 /// MOC 1.1 know too.
 fn fits(coverage: &Coverage, order: Order) -> Vec<u8> {
     let mut cells: Vec<u64> =
-        coverage.at_order(order).cells().into_iter().map(|cell| cell.uniq()).collect();
+        coverage.at_order(order).cells().into_iter().map(Pixel::uniq).collect();
     cells.sort_unstable();
     let primary: [(&str, &str, &str); 4] = [
         ("SIMPLE", "T", "a file of FITS"),

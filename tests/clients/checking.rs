@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 
-use tests::process::run_armilla;
 use tests::places;
+use tests::process::run_armilla;
 
 use crate::origins::Store;
 use crate::text;
@@ -58,7 +58,8 @@ fn an_import_is_good_and_damage_is_told() {
     assert!(said(&[path(&table)], 0).starts_with("public.opengc: good: 13,962 rows, "));
     damage("flip");
     let told = said(&["--findings", "1", path(&table)], 1);
-    let page = format!("wrong: damaged: opengc/opengc/dataset/{}, row group 0, column ", tile.trim());
+    let page =
+        format!("wrong: damaged: opengc/opengc/dataset/{}, row group 0, column ", tile.trim());
     assert!(told.contains(&page) && told.contains("its bytes have changed"), "{told}");
     assert!(told.lines().last().is_some_and(|l| l.contains("not as it should be")), "{told}");
 }

@@ -103,7 +103,7 @@ pub struct FindingPlace {
 
 impl FindingPlace {
     /// All of a file or folder.
-    pub(super) fn of(path: impl ToString) -> Self {
+    pub(super) fn of(path: &(impl ToString + ?Sized)) -> Self {
         Self { path: path.to_string(), ..Self::default() }
     }
 

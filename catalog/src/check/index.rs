@@ -154,13 +154,13 @@ pub(super) fn examine(
                 let Some(index) = index else { return };
                 let tile = tile_text(entry);
                 let what = format!("it leads from {value} to {tile}, where no row has it");
-                let place = FindingPlace::of(path_of(index, entry)).row(entry.row);
+                let place = FindingPlace::of(&path_of(index, entry)).row(entry.row);
                 findings.add(FindingKind::IndexForeign, place, what);
             }
             Wrong::Twice { value, entry } => {
                 let Some(index) = index else { return };
                 let what = format!("it leads from {value} to {} a second time", tile_text(entry));
-                let place = FindingPlace::of(path_of(index, entry)).row(entry.row);
+                let place = FindingPlace::of(&path_of(index, entry)).row(entry.row);
                 findings.add(FindingKind::IndexForeign, place, what);
             }
         });
@@ -181,7 +181,7 @@ pub(super) fn examine(
         told.sort();
         for (value, first, again) in &told {
             let place =
-                FindingPlace::of(path_of(table, *again)).row(again.row).column(&column.name);
+                FindingPlace::of(&path_of(table, *again)).row(again.row).column(&column.name);
             let file = path_of(table, *first);
             let what = format!("{value} is in row {} of {file} too", first.row);
             findings.add(FindingKind::Repeated, place, what);

@@ -16,6 +16,9 @@ use crate::hats::{
 use crate::survey::{self, below};
 use crate::{Error, survey::columns};
 
+/// Tiles with their rows.
+type TileRows = Vec<(Pixel, u64)>;
+
 /// A folder with its files.
 #[derive(Debug)]
 pub(super) struct Member {
@@ -30,7 +33,7 @@ pub(super) struct Member {
     /// Rows of its files by `_metadata`, if it has one.
     listed_rows: Option<HashMap<String, u64>>,
     /// Rows of its tiles by `partition_info.csv`, if that has them.
-    tile_rows: Vec<(Pixel, u64)>,
+    tile_rows: TileRows,
 }
 
 /// A file of a tile, or a part of an index.
@@ -118,7 +121,7 @@ impl Member {
             for pixel in listed.difference(&there) {
                 let path = below(&self.dataset(), &hats::tile_name(*pixel, leaf));
                 let what = format!("{} lists the tile {pixel}", partition_info::FILE_NAME);
-                findings.add(FindingKind::Missing, FindingPlace::of(path), what);
+                findings.add(FindingKind::Missing, FindingPlace::of(&path), what);
             }
             for file in &self.files {
                 if let Some(pixel) = file.pixel.filter(|pixel| !listed.contains(pixel)) {
@@ -177,7 +180,7 @@ impl Member {
         for (pixel, stated) in &self.tile_rows {
             let rows = of_tiles.get(pixel).copied().flatten();
             if let Some(rows) = rows.filter(|rows| rows != stated) {
-                let place = FindingPlace::of(self.path.clone().join(partition_info::FILE_NAME));
+                let place = FindingPlace::of(&self.path.clone().join(partition_info::FILE_NAME));
                 let what = format!("it states {stated} rows of the tile {pixel}, which has {rows}");
                 findings.add(FindingKind::Count, place, what);
             }
@@ -227,7 +230,7 @@ fn properties(access: &Access, path: &Path, findings: &Findings) -> Option<Table
                 read.push((file.clone(), Properties::parse(file.as_ref(), &text)));
             }
             Ok(None) => {}
-            Err(e) => findings.add(FindingKind::Damaged, FindingPlace::of(file), e.to_string()),
+            Err(e) => findings.add(FindingKind::Damaged, FindingPlace::of(&file), e.to_string()),
         }
     }
     if let [(_, first), (path, second)] = read.as_slice()
@@ -255,7 +258,7 @@ fn partition_list(
     path: &Path,
     properties: &TableProperties,
     findings: &Findings,
-) -> Option<(Vec<Pixel>, Vec<(Pixel, u64)>)> {
+) -> Option<(Vec<Pixel>, TileRows)> {
     if matches!(properties.kind, Kind::Index { .. }) {
         return None;
     }
@@ -313,7 +316,7 @@ fn files(
             files.push(MemberFile { path, name, size, pixel });
         } else {
             let what = "its name is that of no file of a table: no query reads it";
-            findings.add(FindingKind::LeftOver, FindingPlace::of(path), what);
+            findings.add(FindingKind::LeftOver, FindingPlace::of(&path), what);
         }
     }
     let along = |file: &MemberFile| file.pixel.map(|p| (p.range().start, p.order()));

@@ -53,6 +53,14 @@ struct Wanted {
     position: (f64, f64),
 }
 
+/// A row of the table that is near a tile, or that its margin may hold although it is not.
+struct Candidate {
+    /// In its row group.
+    row: usize,
+    near: bool,
+    position: (f64, f64),
+}
+
 /// A row of a margin.
 struct MarginRow {
     digest: u128,
@@ -95,7 +103,7 @@ impl MarginCheck<'_> {
         let overlapping = tiles.get(after).filter(|tile| tile.range().start < cell.range().end);
         let is_tile = tiles.binary_search_by_key(&along(cell), |tile| along(*tile)).is_ok();
         if let (false, Some(tile)) = (is_tile, overlapping) {
-            let place = FindingPlace::of(below(&self.margin.dataset(), &self.name(cell)));
+            let place = FindingPlace::of(&below(&self.margin.dataset(), &self.name(cell)));
             let what = format!("the margin of {cell} is that of no tile: the table has {tile}");
             self.findings.add(FindingKind::Overlap, place, what);
             return Ok(());
@@ -135,7 +143,7 @@ impl MarginCheck<'_> {
             }
         }
         for row in wanted.values().filter(|row| row.found < row.near) {
-            let place = FindingPlace::of(below(&self.margin.dataset(), &self.name(cell)));
+            let place = FindingPlace::of(&below(&self.margin.dataset(), &self.name(cell)));
             let (file, (ra, dec)) = (&self.table.files[row.file].path, row.position);
             let what = format!(
                 "row {} of {file} at ({ra}, {dec}) is within {} arcsec of the tile {cell}, and not \
@@ -193,52 +201,41 @@ impl MarginCheck<'_> {
             let file = TableFile::open(self.access, &member.path, member.size)?;
             for number in of_file {
                 let places = places(self.access, &file, number.1, self.rules)?;
-                let chosen = |row: usize, index: u64| {
-                    if cell.range().contains(&index) {
-                        return None;
-                    }
-                    let position = places.position(row)?;
-                    let near = around.is_some_and(|around| around.proves(index, &position));
-                    (near || indices.binary_search(&index).is_ok()).then_some(near)
-                };
-                self.read_near(&file, *number, &places, chosen, wanted)?;
+                let rows = candidates(cell, around, indices, &places);
+                self.read_candidates(&file, *number, rows, wanted)?;
             }
         }
         Ok(())
     }
 
-    /// Adds the rows of a row group that are chosen, which says whether they are near.
-    fn read_near(
+    /// Adds rows of a row group.
+    fn read_candidates(
         &self,
         file: &TableFile,
         (number, group): GroupNumber,
-        places: &Places,
-        chosen: impl Fn(usize, u64) -> Option<bool>,
+        rows: Vec<Candidate>,
         wanted: &mut HashMap<u128, Wanted>,
     ) -> Result<(), Error> {
-        let mut rows = Vec::new();
         let mut selectors: Vec<RowSelector> = Vec::new();
-        for (row, index) in places.index.iter().enumerate() {
-            let near = index.and_then(|index| chosen(row, index));
-            rows.extend(near.map(|near| (row, near)));
-            let skip = near.is_none();
+        let mut next = 0;
+        for Candidate { row, .. } in &rows {
             match selectors.last_mut() {
-                Some(last) if last.skip == skip => last.row_count += 1,
-                _ if skip => selectors.push(RowSelector::skip(1)),
-                _ => selectors.push(RowSelector::select(1)),
+                Some(last) if next == *row => last.row_count += 1,
+                _ => selectors.extend([RowSelector::skip(row - next), RowSelector::select(1)]),
             }
+            next = row + 1;
         }
         if rows.is_empty() {
             return Ok(());
         }
         let digests = self.digests(file, group, Some(RowSelection::from(selectors)))?;
-        for ((row, near), digest) in rows.into_iter().zip(digests) {
+        for (Candidate { row, near, position }, digest) in rows.into_iter().zip(digests) {
             let same = wanted.entry(digest).or_default();
             same.there += 1;
             same.near += u32::from(near);
             same.file = number;
             same.row = file.rows_before(group) + u64::try_from(row).unwrap_or(0);
-            same.position = (places.ra.value(row), places.dec.value(row));
+            same.position = position;
         }
         Ok(())
     }
@@ -274,6 +271,24 @@ impl MarginCheck<'_> {
         }
         Ok(digests)
     }
+}
+
+/// The rows outside of a pixel that are near it, or have one of these spatial indices.
+fn candidates(
+    cell: Pixel,
+    around: Option<&Surroundings>,
+    indices: &[u64],
+    places: &Places,
+) -> Vec<Candidate> {
+    let outside = places.index.iter().enumerate().filter_map(|(row, index)| {
+        let index = index.filter(|index| !cell.range().contains(index))?;
+        let position = places.position(row)?;
+        let near = around.is_some_and(|around| around.proves(index, &position));
+        let position = (places.ra.value(row), places.dec.value(row));
+        let may_be_held = near || indices.binary_search(&index).is_ok();
+        may_be_held.then_some(Candidate { row, near, position })
+    });
+    outside.collect()
 }
 
 /// Two hashes of 64 bits beside each other.

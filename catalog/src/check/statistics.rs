@@ -8,6 +8,7 @@ use datafusion::arrow::compute::{SortOptions, cast};
 use datafusion::arrow::datatypes::{DataType, Float32Type, Float64Type};
 use datafusion::arrow::util::display::array_value_to_string;
 use datafusion::parquet::arrow::arrow_reader::statistics::StatisticsConverter;
+use datafusion::parquet::file::statistics::Statistics;
 
 use super::file::TableFile;
 use super::finding::{FindingKind, FindingPlace, Findings};
@@ -74,7 +75,7 @@ impl<'a> ColumnStatistics<'a> {
                 }
             }
         }
-        let stated_nulls = metadata.column(leaf).statistics().and_then(|s| s.null_count_opt());
+        let stated_nulls = metadata.column(leaf).statistics().and_then(Statistics::null_count_opt);
         let (nulls, is_told) = (0, false);
         Some(Self { file, group, column, bounds, stated_nulls, nulls, is_told })
     }

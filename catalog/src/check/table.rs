@@ -51,6 +51,14 @@ pub(super) struct Looked {
     pub(super) bytes: u64,
 }
 
+/// The columns of identifiers, and where their values are collected.
+struct Identifiers {
+    columns: Vec<IdColumn>,
+    ids: Vec<Ids>,
+    /// Removed when all was looked at.
+    _scratch: tempfile::TempDir,
+}
+
 /// Tells of pieces of work that are done.
 struct Teller<'a> {
     check: &'a TableCheck<'a>,
@@ -89,13 +97,13 @@ impl TableCheck<'_> {
             }
         }
         let rules = self.rules(&table);
-        let (columns, ids) = self.ids(&table, &indexes)?;
-        let all: Vec<&Member> = margins.iter().chain([]).map(|(_, m)| m).collect();
-        let all = [vec![&table], all, indexes.iter().map(|(_, m)| m).collect()].concat();
+        let identifiers = self.identifiers(&table, &indexes)?;
+        let others = margins.iter().map(|(_, m)| m).chain(indexes.iter().map(|(_, m)| m));
+        let all: Vec<&Member> = std::iter::once(&table).chain(others).collect();
         let bytes = all.iter().map(|member| member.bytes()).sum();
         let files = all.iter().map(|member| member.files.len() as u64).sum();
         let teller = self.teller(CheckStep::Rows, bytes);
-        let facts = self.read(&table, rules.as_ref(), &ids.1, &teller)?;
+        let facts = self.read(&table, rules.as_ref(), &identifiers.ids, &teller)?;
         for (_, margin) in &margins {
             let of_margin = rules.as_ref().map(|rules| Rules {
                 is_margin: true,
@@ -113,7 +121,7 @@ impl TableCheck<'_> {
                 self.check_margin(&table, &extents, rules, (margin, *threshold_arcsec))?;
             }
         }
-        self.check_ids(&table, &indexes, &columns, ids)?;
+        self.check_ids(&table, &indexes, identifiers)?;
         let rows = facts.iter().flatten().map(|facts| facts.rows).sum();
         Ok(Looked { rows, files, bytes })
     }
@@ -197,12 +205,12 @@ impl TableCheck<'_> {
                 let said = self.access.bytes(&text).ok().flatten();
                 if said.is_some_and(|said| said != moc_file::ascii(&coverage, order)) {
                     let what = format!("it is not the MOC of {}", moc_file::FITS);
-                    self.findings.add(FindingKind::Moc, FindingPlace::of(text), what);
+                    self.findings.add(FindingKind::Moc, FindingPlace::of(&text), what);
                 }
                 Some(coverage)
             }
             Err(reason) => {
-                self.findings.add(FindingKind::Moc, FindingPlace::of(path), reason);
+                self.findings.add(FindingKind::Moc, FindingPlace::of(&path), reason);
                 None
             }
         }
@@ -286,11 +294,11 @@ impl TableCheck<'_> {
     }
 
     /// The columns of identifiers, and where their values are collected.
-    fn ids(
+    fn identifiers(
         &self,
         table: &Member,
         indexes: &[(String, Member)],
-    ) -> Result<(Vec<IdColumn>, (tempfile::TempDir, Vec<Ids>)), Error> {
+    ) -> Result<Identifiers, Error> {
         let scratch =
             tempfile::Builder::new().prefix("armilla-check-").tempdir_in(&self.options.scratch);
         let scratch = scratch.map_err(|e| Error::write(&self.options.scratch, e))?;
@@ -330,16 +338,16 @@ impl TableCheck<'_> {
             std::fs::create_dir(&folder).map_err(|e| Error::write(&folder, e))?;
             ids.push(Ids::new(&column.name, &folder, rows, memory)?);
         }
-        Ok((columns, (scratch, ids)))
+        Ok(Identifiers { columns, ids, _scratch: scratch })
     }
 
     fn check_ids(
         &self,
         table: &Member,
         indexes: &[(String, Member)],
-        columns: &[IdColumn],
-        (scratch, ids): (tempfile::TempDir, Vec<Ids>),
+        identifiers: Identifiers,
     ) -> Result<(), Error> {
+        let Identifiers { columns, ids, _scratch } = identifiers;
         let teller = self.teller(CheckStep::Ids, columns.len() as u64);
         for (column, ids) in columns.iter().zip(ids) {
             let index = column.index.map(|at| &indexes[at].1);
@@ -349,7 +357,6 @@ impl TableCheck<'_> {
             index::examine(ids, column, table, index, (self.options.threads, self.findings))?;
             teller.tell(1);
         }
-        drop(scratch);
         Ok(())
     }
 }

@@ -64,8 +64,8 @@ impl Bed {
         static GOOD: OnceLock<tempfile::TempDir> = OnceLock::new();
         let good = GOOD.get_or_init(|| {
             let folder = tempfile::tempdir().unwrap();
-            let options = WriteOptions { tile_rows: 60, ..options(folder.path()) };
-            write(options, &rows(600)).unwrap();
+            let options = WriteOptions { tile_rows: 40, ..options(folder.path()) };
+            write(options, &rows(1_200)).unwrap();
             folder
         });
         let folder = tempfile::tempdir().unwrap();
@@ -278,9 +278,9 @@ fn files_that_cannot_be_read_are_told() {
 fn counts_that_differ_are_told() {
     let bed = Bed::new();
     for name in ["hats.properties", "properties"] {
-        replace(&bed.table().join(name), "hats_nrows=600", "hats_nrows=601");
+        replace(&bed.table().join(name), "hats_nrows=1200", "hats_nrows=1201");
     }
-    assert_eq!(only(bed.path()), "row count: t/t: hats_nrows=601, but its files have 600 rows");
+    assert_eq!(only(bed.path()), "row count: t/t: hats_nrows=1201, but its files have 1200 rows");
 
     let bed = Bed::new();
     let (path, name, pixel) = bed.tile(0);

@@ -41,14 +41,14 @@ fn positions(batch: &RecordBatch) -> Vec<Position> {
 fn needed(bed: &Bed) -> (PathBuf, String, Pixel, usize) {
     for (path, name, pixel) in margins(bed) {
         let mut cells = vec![pixel];
-        for _ in 0..5 {
+        for _ in 0..7 {
             cells = cells.iter().flat_map(|cell| cell.children().unwrap()).collect();
         }
         let inside: Vec<Position> = cells.iter().map(|cell| cell.center()).collect();
         let batches = read(&path);
         let near = positions(&batches[0])
             .iter()
-            .position(|row| inside.iter().any(|place| place.distance(row).degrees() < 0.9));
+            .position(|row| inside.iter().any(|place| place.distance(row).degrees() < 0.95));
         if let Some(row) = near {
             return (path, name, pixel, row);
         }
