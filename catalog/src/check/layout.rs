@@ -135,6 +135,13 @@ impl Member {
         }
         self.tiles = self.files.iter().filter_map(|file| file.pixel).collect();
         self.tiles.dedup();
+        let finest = self.tiles.iter().map(|tile| tile.order().get()).max();
+        if let (Some(stated), Some(finest)) = (self.properties.order, finest)
+            && stated != finest
+        {
+            let what = format!("hats_order={stated}, but its smallest tiles are of order {finest}");
+            findings.add(FindingKind::Properties, FindingPlace::of(&self.path), what);
+        }
         for pair in self.tiles.windows(2) {
             if pair[1].range().start < pair[0].range().end {
                 let what = format!("the tile {} lies in the tile {}", pair[1], pair[0]);
@@ -216,7 +223,7 @@ pub(super) fn primary_of(access: &Access, path: &Path) -> Option<String> {
     let read = |name: &str| access.bytes(&path.clone().join(name)).ok().flatten();
     let bytes = PROPERTIES.into_iter().find_map(read)?;
     let properties = Properties::parse(path.as_ref(), &String::from_utf8_lossy(&bytes));
-    properties.get("hats_primary_table_url").map(str::to_owned)
+    properties.table().ok()?.primary
 }
 
 /// The properties, from either file, which say the same where both are there.

@@ -25,6 +25,9 @@ use crate::Error;
 use crate::hats::tile_name;
 use crate::survey::below;
 
+/// Columns that are read together: a row group of them is some tens of megabytes.
+const BLOCK_COLUMNS: usize = 32;
+
 /// A margin beside its table.
 pub(super) struct MarginCheck<'a> {
     pub(super) access: &'a Access,
@@ -228,7 +231,7 @@ impl MarginCheck<'_> {
         if rows.is_empty() {
             return Ok(());
         }
-        let digests = self.digests(file, group, Some(RowSelection::from(selectors)))?;
+        let digests = self.digests(file, group, Some(&RowSelection::from(selectors)))?;
         for (Candidate { row, near, position }, digest) in rows.into_iter().zip(digests) {
             let same = wanted.entry(digest).or_default();
             same.there += 1;
@@ -245,31 +248,52 @@ impl MarginCheck<'_> {
         &self,
         file: &TableFile,
         group: usize,
-        selection: Option<RowSelection>,
+        selection: Option<&RowSelection>,
     ) -> Result<Vec<u128>, Error> {
+        let mut digests = Vec::new();
+        for (number, columns) in self.columns.chunks(BLOCK_COLUMNS).enumerate() {
+            let mut row = 0;
+            self.convert((file, group), columns, selection, |bytes| {
+                match digests.get_mut(row) {
+                    Some(before) => *before = digest(*before, bytes),
+                    None if number == 0 => digests.push(digest(0, bytes)),
+                    None => {}
+                }
+                row += 1;
+            })?;
+        }
+        Ok(digests)
+    }
+
+    /// Hands out some values of each row, in a form that is the same where they are.
+    fn convert(
+        &self,
+        (file, group): (&TableFile, usize),
+        columns: &[(String, DataType)],
+        selection: Option<&RowSelection>,
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<(), Error> {
         let missing = |name: &str| Error::malformed(&file.path, format!("it has no column {name}"));
-        let columns: Result<Vec<usize>, Error> = self
-            .columns
+        let failed = |e| Error::compute("compare rows", e);
+        let places: Result<Vec<usize>, Error> = columns
             .iter()
             .map(|(name, _)| file.column(name).ok_or_else(|| missing(name)))
             .collect();
-        let columns = columns?;
-        let failed = |e| Error::compute("compare rows", e);
-        let fields = self.columns.iter().map(|(_, data_type)| SortField::new(data_type.clone()));
+        let places = places?;
+        let fields = columns.iter().map(|(_, data_type)| SortField::new(data_type.clone()));
         let converter = RowConverter::new(fields.collect()).map_err(failed)?;
-        let fetched = file.fetch_all(self.access, group, &columns)?;
-        let mut digests = Vec::new();
-        for batch in file.decode(group, &columns, &fetched, selection)? {
+        let fetched = file.fetch_all(self.access, group, &places)?;
+        for batch in file.decode(group, &places, &fetched, selection.cloned())? {
             let batch: RecordBatch = batch.map_err(failed)?;
-            let values = self.columns.iter().map(|(name, data_type)| {
+            let values = columns.iter().map(|(name, data_type)| {
                 let column = batch.column_by_name(name).ok_or_else(|| missing(name))?;
                 cast(column, data_type).map_err(failed)
             });
             let values: Vec<ArrayRef> = values.collect::<Result<_, Error>>()?;
             let rows = converter.convert_columns(&values).map_err(failed)?;
-            digests.extend(rows.iter().map(|row| digest(row.as_ref())));
+            rows.iter().for_each(|row| take(row.as_ref()));
         }
-        Ok(digests)
+        Ok(())
     }
 }
 
@@ -291,11 +315,12 @@ fn candidates(
     outside.collect()
 }
 
-/// Two hashes of 64 bits beside each other.
-fn digest(bytes: &[u8]) -> u128 {
+/// Two hashes of 64 bits beside each other, of bytes after those of a former hash.
+fn digest(before: u128, bytes: &[u8]) -> u128 {
     let half = |seed: u8| {
         let mut hasher = std::hash::DefaultHasher::new();
         hasher.write_u8(seed);
+        hasher.write_u128(before);
         hasher.write(bytes);
         u128::from(hasher.finish())
     };

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use adql::sky::Pixel;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use object_store::path::Path;
 
 use super::access::Access;
 use super::extents::Extents;
 use super::finding::{FindingKind, FindingPlace, Findings};
 use super::ids::Ids;
 use super::index::{self, IdColumn, Uniqueness};
-use super::layout::Member;
+use super::layout::{Member, primary_of};
 use super::margin::{MarginCheck, common_columns};
 use super::rows::{FileCheck, FileFacts, Own, Rules};
 use super::{CheckOptions, CheckProgress, CheckStep};
@@ -89,7 +90,7 @@ impl TableCheck<'_> {
         let Some(table) = self.member(&self.site.path) else { return Ok(Looked::default()) };
         let (mut margins, mut indexes) = (Vec::new(), Vec::new());
         for attachment in &self.site.attachments {
-            let Some(member) = self.member(&attachment.path.as_str().into()) else { continue };
+            let Some(member) = self.member(&path_of(&attachment.path)) else { continue };
             match &attachment.kind {
                 Kind::Margin { threshold_arcsec } => margins.push((*threshold_arcsec, member)),
                 Kind::Index { column } => indexes.push((column.clone(), member)),
@@ -126,7 +127,7 @@ impl TableCheck<'_> {
         Ok(Looked { rows, files, bytes })
     }
 
-    fn member(&self, path: &object_store::path::Path) -> Option<Member> {
+    fn member(&self, path: &Path) -> Option<Member> {
         Member::look(self.access, self.location.lists(), path, self.findings)
     }
 
@@ -143,8 +144,7 @@ impl TableCheck<'_> {
         let name = self.site.path.filename().unwrap_or_default();
         for attachment in &self.site.attachments {
             // Its own properties may say another table than the collection that it is in.
-            let path: object_store::path::Path = attachment.path.as_str().into();
-            let text = super::layout::primary_of(self.access, &path);
+            let text = primary_of(self.access, &path_of(&attachment.path));
             let stated = text.as_deref().map(|url| url.trim_end_matches('/'));
             let last = stated.and_then(|url| url.rsplit('/').next());
             if last.is_some_and(|last| last != name && Some(last) != self.site.named.filename()) {
@@ -359,6 +359,11 @@ impl TableCheck<'_> {
         }
         Ok(())
     }
+}
+
+/// The path that a store has written so.
+fn path_of(text: &str) -> Path {
+    Path::parse(text).unwrap_or_else(|_| Path::from(text))
 }
 
 /// The metadata of a table, or what is wrong with them.

@@ -64,6 +64,8 @@ pub(crate) struct TableProperties {
     pub(crate) dec: Option<String>,
     pub(crate) spatial_index: Option<String>,
     pub(crate) spatial_index_order: u8,
+    /// Order of its smallest tiles, where it can be read.
+    pub(crate) order: Option<u8>,
     pub(crate) primary: Option<String>,
     pub(crate) leaf: Leaf,
     pub(crate) description: Option<String>,
@@ -112,6 +114,7 @@ impl Properties {
             dec: text("hats_col_dec"),
             spatial_index: text("hats_col_healpix"),
             spatial_index_order: self.number("hats_col_healpix_order")?.unwrap_or(29),
+            order: self.get("hats_order").and_then(|order| order.parse().ok()),
             primary: text("hats_primary_table_url"),
             leaf: match self.get("hats_npix_suffix") {
                 None => Leaf::File(".parquet".to_owned()),

@@ -453,6 +453,11 @@ fn properties_that_contradict_each_other_are_told() {
     let bed = Bed::new();
     replace(&bed.table().join("properties"), "hats_order=", "hats_order=1");
     assert_told(bed.path(), FindingKind::Properties, &["t/t/properties: hats_order is 1"]);
+    replace(&bed.table().join("hats.properties"), "hats_order=", "hats_order=1");
+    let order = only(bed.path());
+    assert!(
+        order.starts_with("properties: t/t: hats_order=1") && order.contains("but its smallest")
+    );
     let bed = Bed::new();
     for name in ["hats.properties", "properties"] {
         let path = bed.path().join("t/t_id").join(name);
