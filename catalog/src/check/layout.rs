@@ -142,11 +142,14 @@ impl Member {
             let what = format!("hats_order={stated}, but its smallest tiles are of order {finest}");
             findings.add(FindingKind::Properties, FindingPlace::of(&self.path), what);
         }
-        for pair in self.tiles.windows(2) {
-            if pair[1].range().start < pair[0].range().end {
-                let what = format!("the tile {} lies in the tile {}", pair[1], pair[0]);
+        let mut widest: Option<Pixel> = None;
+        for tile in &self.tiles {
+            let outer = widest.filter(|outer| tile.range().start < outer.range().end);
+            if let Some(outer) = outer {
+                let what = format!("the tile {tile} lies in the tile {outer}");
                 findings.add(FindingKind::Overlap, FindingPlace::of(&self.path), what);
             }
+            widest = outer.or(Some(*tile));
         }
     }
 

@@ -30,7 +30,7 @@ fn checked(folder: &Path, findings_max: usize) -> Vec<TableReport> {
 
 /// The kinds and the lines of what is found in a folder with one table.
 fn found(folder: &Path) -> (Vec<FindingKind>, Vec<String>) {
-    let mut reports = checked(folder, 1_000);
+    let mut reports = checked(folder, 10_000);
     let report = reports.pop().unwrap();
     assert!(reports.is_empty() && report.more.is_empty());
     let mut kinds: Vec<FindingKind> = report.findings.iter().map(|f| f.kind).collect();
