@@ -39,7 +39,7 @@ pub struct Attachment {
 }
 
 /// A table as it was found.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Site {
     pub(crate) name: TableName,
     /// Folder of the table itself: in a collection that of the primary table.

@@ -1,4 +1,4 @@
-//! Footers of Parquet files, read without the statistics that only a scan needs.
+//! Footers of Parquet files, without the statistics that only a scan needs, or whole.
 
 use std::sync::Arc;
 
@@ -30,11 +30,32 @@ pub(crate) async fn read(
     path: &Path,
     size: u64,
 ) -> Result<ParquetMetaData, Error> {
-    let parquet = |e: ParquetError| Error::parquet(&path, e);
-    let mut decoder = ParquetMetaDataPushDecoder::try_new(size)
-        .map_err(parquet)?
+    let decoder = ParquetMetaDataPushDecoder::try_new(size)
+        .map_err(|e| Error::parquet(&path, e))?
         .with_page_index_policy(PageIndexPolicy::Skip)
         .with_metadata_options(Some(Arc::new(without_statistics())));
+    decode(store, path, size, decoder).await
+}
+
+/// Reads all of the footer of a file, with statistics and page index.
+pub(crate) async fn read_whole(
+    store: &dyn ObjectStore,
+    path: &Path,
+    size: u64,
+) -> Result<ParquetMetaData, Error> {
+    let decoder = ParquetMetaDataPushDecoder::try_new(size)
+        .map_err(|e| Error::parquet(&path, e))?
+        .with_page_index_policy(PageIndexPolicy::Optional);
+    decode(store, path, size, decoder).await
+}
+
+async fn decode(
+    store: &dyn ObjectStore,
+    path: &Path,
+    size: u64,
+    mut decoder: ParquetMetaDataPushDecoder,
+) -> Result<ParquetMetaData, Error> {
+    let parquet = |e: ParquetError| Error::parquet(&path, e);
     let tail = size.saturating_sub(TAIL_BYTES)..size;
     let bytes = store.get_range(path, tail.clone()).await.map_err(|e| Error::store(&path, e))?;
     decoder.push_range(tail, bytes).map_err(parquet)?;

@@ -6,7 +6,8 @@
 //! coverage, coverage becomes tiles, and tiles become the files of a `DataSourceExec`.
 //! Where a folder holds a `pointer` in place of a table, `stores` read the table where it lies, and
 //! [`mod@add`] makes such a folder.
-//! Table files of other kinds are read by [`read`], and tables written by [`mod@write`].
+//! Table files of other kinds are read by [`read`], tables written by [`mod@write`] and verified by
+//! [`check`].
 //! Opening a snapshot reads metadata only, planning opens nothing at all, and pruning is
 //! conservative: it may keep too much, never too little.
 
@@ -17,6 +18,7 @@ mod footer;
 mod hats;
 mod location;
 pub mod metadata;
+mod moc_file;
 mod part;
 pub mod placement;
 mod pointer;
@@ -31,6 +33,7 @@ mod tap_schema;
 mod tile;
 
 pub mod add;
+pub mod check;
 pub mod explain;
 pub mod import;
 pub mod read;

@@ -33,6 +33,8 @@ use self::decoder::Decoded;
 use self::source::Source;
 use crate::metadata::TableMetadata;
 
+pub(crate) use self::fits::coverage::read as read_coverage;
+
 pub use self::error::{Place, ReadError};
 pub(crate) use self::remote::Remote;
 pub use self::remote::RemoteFile;

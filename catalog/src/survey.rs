@@ -81,7 +81,10 @@ pub(crate) async fn survey(
 }
 
 /// What a file of footers alone holds, if it is there and not too large.
-async fn footers(store: &dyn ObjectStore, path: &Path) -> Result<Option<ParquetMetaData>, Error> {
+pub(crate) async fn footers(
+    store: &dyn ObjectStore,
+    path: &Path,
+) -> Result<Option<ParquetMetaData>, Error> {
     let found = match store.get(path).await {
         Ok(found) => found,
         Err(object_store::Error::NotFound { .. }) => return Ok(None),
@@ -99,7 +102,7 @@ async fn footers(store: &dyn ObjectStore, path: &Path) -> Result<Option<ParquetM
 }
 
 /// Rows by file name, summed over row groups.
-fn rows_by_file(metadata: &ParquetMetaData) -> HashMap<String, u64> {
+pub(crate) fn rows_by_file(metadata: &ParquetMetaData) -> HashMap<String, u64> {
     let mut rows = HashMap::new();
     for group in metadata.row_groups() {
         let name = group.columns().first().and_then(|c| c.file_path());
@@ -222,7 +225,7 @@ async fn probe(
 }
 
 /// The path of a name as a store listed it (encoded already).
-fn below(dataset: &Path, name: &str) -> Path {
+pub(crate) fn below(dataset: &Path, name: &str) -> Path {
     let text = format!("{dataset}/{name}");
     Path::parse(&text).unwrap_or_else(|_| Path::from(text))
 }
@@ -278,7 +281,7 @@ async fn schema(
     }))
 }
 
-fn columns(path: &Path, footer: &ParquetMetaData) -> Result<SchemaRef, Error> {
+pub(crate) fn columns(path: &Path, footer: &ParquetMetaData) -> Result<SchemaRef, Error> {
     let file = footer.file_metadata();
     let schema: Schema = parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata())
         .map_err(|e| Error::parquet(&path, e))?;

@@ -1,14 +1,16 @@
 //! The writer of HATS tables: rows in any order in, a collection out, in bounded memory.
 //!
 //! Rows are collected in sorted `runs` while a `histogram` counts them; from it follow the
-//! tiles, which threads then write, each with its margin and the values for the id indexes.
+//! tiles, which threads then write, each with its margin and the values for the id indexes; where
+//! their rows are becomes the MOC of the table.
 //! The table appears under its name only when it is complete, with its metadata beside it as
 //! `table.toml`; what a killed run leaves is hidden and removed by the next run.
 //! The same rows in the same order make the same bytes, on any number of threads.
 
+mod covered;
 mod histogram;
 mod index;
-mod input;
+pub(crate) mod input;
 mod leaf;
 mod margin;
 pub(crate) mod parallel;

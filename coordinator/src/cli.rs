@@ -6,9 +6,11 @@
 mod add;
 mod arguments;
 mod certificates;
+mod check;
 mod demo;
 mod error;
 mod import;
+mod progress;
 mod query;
 mod serve;
 mod shutdown;
@@ -59,7 +61,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Error> {
-    let Arguments { command, file, flags, text, inputs } = arguments;
+    let Arguments { command, file, flags, text, inputs, paths } = arguments;
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let settings = Settings::read(command, file.as_deref().map(Path::new), variables, flags)?;
@@ -85,6 +87,7 @@ fn run(arguments: Arguments) -> Result<(), Error> {
             Command::Explain => query::explain(&settings, &text).await,
             Command::Import => import::run(&settings, inputs).await,
             Command::Add => add::run(&settings, &text).await,
+            Command::Check => check::run(&settings, paths).await,
             Command::Certificates => certificates::run(&settings),
         }
     });

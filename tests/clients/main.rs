@@ -5,6 +5,7 @@
 mod adding;
 mod bucket;
 mod certificates;
+mod checking;
 mod conformance;
 mod demo;
 mod importing;

@@ -24,11 +24,8 @@ fn tables_are_read_in_place_from_s3_and_http() {
     let (Some(hats), Some(python)) = (places::hats(), places::python()) else { return };
     let store = Store::start(&python, &hats);
     let folder = hats.to_string_lossy().into_owned();
-    let places = [
-        format!("s3://{BUCKET}/opengc"),
-        format!("s3://{BUCKET}"),
-        format!("{}/{BUCKET}/opengc", store.address),
-    ];
+    let [s3, http] = store.places("opengc");
+    let places = [s3, format!("s3://{BUCKET}"), http];
     for adql in QUERIES {
         let expected = store.query(&folder, adql);
         assert!(!expected.rows.is_empty(), "{adql}");

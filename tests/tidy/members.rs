@@ -102,9 +102,12 @@ fn three_test_binaries_link_datafusion() {
 
 #[test]
 fn the_reference_settings_are_toml() {
-    for (name, key) in
-        [("coordinator.toml", "data"), ("worker.toml", "data"), ("import.toml", "input")]
-    {
+    for (name, key) in [
+        ("coordinator.toml", "data"),
+        ("worker.toml", "data"),
+        ("import.toml", "input"),
+        ("check.toml", "data"),
+    ] {
         let file = places::repository().join("deploy").join(name);
         let text = std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("deploy/{name}: {e}"));
         let parsed = toml::from_str::<toml::Table>(&text);

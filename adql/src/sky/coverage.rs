@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::pixel::Order;
+use super::pixel::{Order, Pixel};
 
 /// A set of spatial indices: sorted, disjoint ranges that do not touch.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -122,6 +122,66 @@ impl Coverage {
         gaps.sort_by_key(|k| gap(*k));
         let closed = gaps[..excess].iter().map(|k| self.ranges[*k].end..self.ranges[k + 1].start);
         Self { ranges: merge(self.ranges.iter().cloned().chain(closed).collect()) }
+    }
+
+    /// The fewest pixels that together are it, along the spatial index: the cells of a MOC.
+    pub fn cells(&self) -> Vec<Pixel> {
+        let mut cells = Vec::new();
+        for range in &self.ranges {
+            let mut start = range.start;
+            while start < range.end {
+                // As large as the place where it starts and what is left of the range allow.
+                let aligned = start.trailing_zeros().min(u64::BITS - 2) / 2;
+                let left = (range.end - start).ilog2() / 2;
+                let up = u8::try_from(aligned.min(left)).unwrap_or(0).min(Order::MAX.get());
+                let order = Order::new(Order::MAX.get() - up);
+                let cell = order.and_then(|order| Pixel::new(order, start >> (2 * up)));
+                let cell = cell.expect("a coverage ends where the sky does");
+                start = cell.range().end;
+                cells.push(cell);
+            }
+        }
+        cells
+    }
+
+    /// The least coverage of whole pixels of an order that holds it.
+    pub fn at_order(&self, order: Order) -> Self {
+        let shift = 2 * (Order::MAX.get() - order.get());
+        let whole = |range: &Range<u64>| {
+            let last = (range.end - 1) >> shift;
+            range.start >> shift << shift..(last + 1) << shift
+        };
+        Self { ranges: merge(self.ranges.iter().map(whole).collect()) }
+    }
+
+    /// The text of a MOC of this order (MOC 2.0 §3.3.1), which holds the coverage.
+    pub fn ascii(&self, order: Order) -> String {
+        let mut cells = self.at_order(order).cells();
+        cells.sort_by_key(|cell| (cell.order(), cell.index()));
+        let mut text = String::new();
+        let mut of_order = None;
+        for run in cells
+            .chunk_by(|a, b| a.order() == b.order() && a.index() + 1 == b.index())
+            .filter_map(|run| Some((run.first()?, run.last()?)))
+        {
+            let (first, last) = run;
+            if of_order != Some(first.order()) {
+                let space = if text.is_empty() { "" } else { " " };
+                text.push_str(&format!("{space}{}/", first.order()));
+                of_order = Some(first.order());
+            } else {
+                text.push(' ');
+            }
+            text.push_str(&first.index().to_string());
+            if last != first {
+                text.push_str(&format!("-{}", last.index()));
+            }
+        }
+        if of_order != Some(order) {
+            let space = if text.is_empty() { "" } else { " " };
+            text.push_str(&format!("{space}{order}/"));
+        }
+        text
     }
 
     /// How much of the sky it holds, 0 to 1.

@@ -96,6 +96,17 @@ impl Pixel {
         self.index
     }
 
+    /// Order and index as one number (MOC 2.0 §3.3, NUNIQ).
+    pub fn uniq(self) -> u64 {
+        (4 << (2 * self.order.0)) + self.index
+    }
+
+    /// The pixel of such a number, if it is one.
+    pub fn from_uniq(uniq: u64) -> Option<Self> {
+        let order = u8::try_from(uniq.checked_ilog2()?.checked_sub(2)? / 2).ok()?;
+        Self::new(Order::new(order)?, uniq - (4 << (2 * order)))
+    }
+
     /// The spatial indices that lie in it.
     pub fn range(self) -> std::ops::Range<u64> {
         let shift = self.order.shift();
@@ -127,6 +138,16 @@ impl Pixel {
 
     pub(super) fn center_vector(self) -> Vector {
         let (lon, lat) = nested::center(self.order.0, self.index);
+        from_radians(lon, lat)
+    }
+
+    /// The place at these parts, 0 to 1, of the way along the south-eastern and the south-western
+    /// side from the southern corner.
+    pub(super) fn place_within(self, dx: f64, dy: f64) -> Vector {
+        // The far sides belong to the next pixels.
+        let end = 1.0_f64.next_down();
+        let (dx, dy) = (dx.clamp(0.0, end), dy.clamp(0.0, end));
+        let (lon, lat) = nested::sph_coo(self.order.0, self.index, dx, dy);
         from_radians(lon, lat)
     }
 

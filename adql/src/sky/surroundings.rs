@@ -19,15 +19,20 @@ const RIM_PART: f64 = 0.25;
 /// By how much the angle is widened, in radians (2 mas): a spatial index computed by others may
 /// be that of the next cell of order 29.
 const SLACK: f64 = 1e-8;
+/// Steps towards the nearest place of a side, each of which leaves two thirds of the way.
+const SIDE_STEPS: usize = 60;
 
 /// The places outside of a pixel that are within an angle of it, and few more.
 #[derive(Debug, Clone)]
 pub struct Surroundings {
     pixel: Pixel,
+    angle: Angle,
     /// Order of the rim cells and of the smallest zones.
     order: Order,
     /// Centers of the cells along the inside of the sides.
     rim: Vec<Vector>,
+    /// Where those cells are, counted along two sides of the pixel.
+    places: Vec<(u64, u64)>,
     /// Angle and radius of the largest rim cell, together.
     reach: f64,
     /// Ascending and disjoint.
@@ -51,11 +56,12 @@ impl Surroundings {
             let Some(finer) = Order::new(order.get() + 1) else { break };
             order = finer;
         }
-        let cells: Vec<Pixel> = rim(pixel, order).collect();
+        let (cells, places): (Vec<Pixel>, Vec<(u64, u64)>) = rim(pixel, order).unzip();
         let rim: Vec<Vector> = cells.iter().map(|cell| cell.center_vector()).collect();
         let radii = cells.iter().zip(&rim).map(|(cell, center)| cell.radius(*center));
         let reach = radii.fold(0.0, f64::max) + angle.radians() + SLACK;
-        let mut around = Self { pixel, order, rim, reach, zones: Vec::new() };
+        let zones = Vec::new();
+        let mut around = Self { pixel, angle, order, rim, places, reach, zones };
         let all: Vec<u32> = (0..).zip(&cells).map(|(at, _)| at).collect();
         for base in Pixel::base() {
             around.descend(base, &all);
@@ -75,13 +81,75 @@ impl Surroundings {
         ranges
     }
 
-    /// Whether it holds a place of this spatial index.
-    pub fn holds(&self, spatial_index: u64, position: &Position) -> bool {
+    fn zone(&self, spatial_index: u64) -> Option<&Zone> {
         let at = self.zones.partition_point(|zone| zone.range.end <= spatial_index);
-        let Some(zone) = self.zones.get(at).filter(|zone| zone.range.contains(&spatial_index))
+        self.zones.get(at).filter(|zone| zone.range.contains(&spatial_index))
+    }
+
+    /// Whether a place of this spatial index is certainly within the angle of the pixel: a place of
+    /// the pixel, or of its sides, was found that is so near.
+    ///
+    /// Unlike [`Surroundings::holds`] it may miss a place that is as far off as the angle, to
+    /// rounding, and takes none that is farther.
+    pub fn proves(&self, spatial_index: u64, position: &Position) -> bool {
+        let Some(zone) = self.zone(spatial_index) else { return false };
+        let near: Vec<usize> = if zone.near.is_empty() {
+            (0..self.rim.len()).collect()
+        } else {
+            zone.near.iter().map(|at| usize::try_from(*at).unwrap_or(usize::MAX)).collect()
+        };
+        let place = position.vector();
+        let distance = |at: &usize| chord_squared(self.rim[*at], place);
+        let Some(nearest) = near.into_iter().min_by(|a, b| distance(a).total_cmp(&distance(b)))
         else {
             return false;
         };
+        let limit = chord_squared_of(self.angle.radians() - SLACK);
+        distance(&nearest) <= limit || self.nearest_on_sides(self.places[nearest], place) <= limit
+    }
+
+    /// The square of the chord to the nearest place found on the sides of the pixel, beside a cell
+    /// of the rim.
+    fn nearest_on_sides(&self, (x, y): (u64, u64), place: Vector) -> f64 {
+        let side = 1_u64 << (self.order.get() - self.pixel.order().get());
+        #[expect(clippy::cast_precision_loss, reason = "a rim has few cells")]
+        let part = |at: u64| at as f64 / side as f64;
+        // The nearest place may be beside the neighbour of the nearest cell.
+        let around = |at: u64| (part(at.saturating_sub(1)), part((at + 2).min(side)));
+        let mut best = f64::INFINITY;
+        let mut look = |(mut low, mut high): (f64, f64), at: &dyn Fn(f64) -> (f64, f64)| {
+            let distance = |t: f64| {
+                let (dx, dy) = at(t);
+                chord_squared(self.pixel.place_within(dx, dy), place)
+            };
+            for _ in 0..SIDE_STEPS {
+                let third = (high - low) / 3.0;
+                if distance(low + third) < distance(high - third) {
+                    high -= third;
+                } else {
+                    low += third;
+                }
+            }
+            best = best.min(distance(f64::midpoint(low, high)));
+        };
+        if y == 0 {
+            look(around(x), &|t| (t, 0.0));
+        }
+        if y + 1 == side {
+            look(around(x), &|t| (t, 1.0));
+        }
+        if x == 0 {
+            look(around(y), &|t| (0.0, t));
+        }
+        if x + 1 == side {
+            look(around(y), &|t| (1.0, t));
+        }
+        best
+    }
+
+    /// Whether it holds a place of this spatial index.
+    pub fn holds(&self, spatial_index: u64, position: &Position) -> bool {
+        let Some(zone) = self.zone(spatial_index) else { return false };
         let limit = chord_squared_of(self.reach);
         let near = |at: &u32| {
             chord_squared(self.rim[usize::try_from(*at).unwrap_or(usize::MAX)], position.vector())
@@ -134,8 +202,8 @@ fn chord_squared_of(angle: f64) -> f64 {
     4.0 * half * half * (1.0 + 1e-12)
 }
 
-/// The cells of an order that lie in a pixel along its sides.
-fn rim(pixel: Pixel, order: Order) -> impl Iterator<Item = Pixel> {
+/// The cells of an order that lie in a pixel along its sides, with their places in it.
+fn rim(pixel: Pixel, order: Order) -> impl Iterator<Item = (Pixel, (u64, u64))> {
     let depth = order.get() - pixel.order().get();
     let side = 1_u64 << depth;
     let last = side - 1;
@@ -145,7 +213,9 @@ fn rim(pixel: Pixel, order: Order) -> impl Iterator<Item = Pixel> {
         let step = if whole || last == 0 { 1 } else { last };
         (0..side).step_by(usize::try_from(step).unwrap_or(1)).map(move |y| (x, y))
     });
-    cells.filter_map(move |(x, y)| Pixel::new(order, first + spread(x) + 2 * spread(y)))
+    cells.filter_map(move |(x, y)| {
+        Some((Pixel::new(order, first + spread(x) + 2 * spread(y))?, (x, y)))
+    })
 }
 
 /// The bits of a number of few bits, each followed by a zero.

@@ -1,7 +1,7 @@
 //! `partition_info.csv`: which pixels hold rows (HATS 1.0 §3.3).
 //!
-//! The columns `Norder` and `Npix` are found by name; others (`Dir`, row counts of old writers)
-//! are ignored.
+//! The columns `Norder` and `Npix` are found by name; others (`Dir`) are ignored, and row counts,
+//! which old writers gave, are read for checks only.
 
 use std::fmt::Write as _;
 
@@ -12,6 +12,9 @@ use crate::Error;
 
 /// Name of the file.
 pub(crate) const FILE_NAME: &str = "partition_info.csv";
+
+/// Column of row counts.
+const ROWS: &str = "num_rows";
 
 /// Reads the pixels in the text of the file at `path`.
 pub(crate) fn parse(path: &str, text: &str) -> Result<Vec<Pixel>, Error> {
@@ -34,6 +37,14 @@ pub(crate) fn parse(path: &str, text: &str) -> Result<Vec<Pixel>, Error> {
         .collect()
 }
 
+/// The rows of each pixel, where the file says them.
+pub(crate) fn rows(text: &str) -> Option<Vec<u64>> {
+    let mut lines = text.trim_start_matches('\u{feff}').lines();
+    let at = lines.next()?.split(',').position(|c| c.trim().trim_matches('"') == ROWS)?;
+    let lines = lines.filter(|line| !line.trim().is_empty());
+    lines.map(|line| line.split(',').nth(at)?.trim().parse().ok()).collect()
+}
+
 /// The text of the file that lists these pixels.
 pub(crate) fn text(pixels: &[Pixel]) -> String {
     let mut text = String::from("Norder,Npix\n");
@@ -51,7 +62,7 @@ fn parse_line(line: &str, order: usize, index: usize) -> Option<Pixel> {
 
 #[cfg(test)]
 mod tests {
-    use super::{parse, text};
+    use super::{parse, rows, text};
 
     #[test]
     fn finds_the_columns_by_name() {
@@ -59,6 +70,8 @@ mod tests {
         let printed: Vec<String> = pixels.iter().map(ToString::to_string).collect();
         assert_eq!(printed, ["1/44", "2/110"]);
         assert_eq!(parse("p", &text(&pixels)).unwrap(), pixels);
+        assert_eq!(rows("Norder,Npix,num_rows\n1,44,7\n\n2,110,0\n"), Some(vec![7, 0]));
+        assert_eq!(rows("Norder,Npix\n1,44\n"), None);
     }
 
     #[test]

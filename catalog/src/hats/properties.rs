@@ -64,6 +64,8 @@ pub(crate) struct TableProperties {
     pub(crate) dec: Option<String>,
     pub(crate) spatial_index: Option<String>,
     pub(crate) spatial_index_order: u8,
+    /// Order of its smallest tiles, where it can be read.
+    pub(crate) order: Option<u8>,
     pub(crate) primary: Option<String>,
     pub(crate) leaf: Leaf,
     pub(crate) description: Option<String>,
@@ -79,6 +81,12 @@ impl Properties {
     /// The value of a key; an empty one counts as absent.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.values.get(key).map(String::as_str).filter(|v| !v.is_empty())
+    }
+
+    /// A key that others do not have, or with another value.
+    pub(crate) fn difference<'a>(&'a self, other: &'a Self) -> Option<&'a str> {
+        let keys = self.values.keys().chain(other.values.keys());
+        keys.map(String::as_str).find(|key| self.get(key) != other.get(key))
     }
 
     /// The value of a key that the standard requires here.
@@ -106,6 +114,7 @@ impl Properties {
             dec: text("hats_col_dec"),
             spatial_index: text("hats_col_healpix"),
             spatial_index_order: self.number("hats_col_healpix_order")?.unwrap_or(29),
+            order: self.get("hats_order").and_then(|order| order.parse().ok()),
             primary: text("hats_primary_table_url"),
             leaf: match self.get("hats_npix_suffix") {
                 None => Leaf::File(".parquet".to_owned()),

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use adql::sky::Pixel;
+use adql::sky::{Coverage, Pixel};
 
 use super::properties::Kind;
 
@@ -23,6 +23,8 @@ pub(crate) struct Written<'a> {
     /// Its primary table, below the folder that holds the collection.
     pub(crate) primary: Option<String>,
     pub(crate) tiles: &'a [Pixel],
+    /// Where its rows are, if that is known better than by tiles.
+    pub(crate) coverage: Option<&'a Coverage>,
     pub(crate) title: Option<&'a str>,
     pub(crate) description: Option<&'a str>,
     /// What wrote it.
@@ -105,17 +107,15 @@ pub(crate) fn table(written: &Written<'_>) -> String {
     if written.position.is_some() {
         let order = written.tiles.iter().map(|tile| tile.order().get()).max();
         lines.add("hats_order", &order.unwrap_or(0));
-        lines.add("moc_sky_fraction", &sky_fraction(written.tiles));
+        let of_tiles = || Coverage::from_ranges(written.tiles.iter().map(|tile| tile.range()));
+        let fraction =
+            written.coverage.map_or_else(|| of_tiles().sky_fraction(), Coverage::sky_fraction);
+        lines.add("moc_sky_fraction", &fraction);
     }
     lines.add("hats_estsize", &written.bytes.div_ceil(1024));
     lines.add("hats_version", "v1.0").add("hats_builder", written.builder);
     lines.add_if("obs_title", written.title).add_if("obs_description", written.description);
     lines.0
-}
-
-fn sky_fraction(tiles: &[Pixel]) -> f64 {
-    let pixels = tiles.iter().map(|tile| f64::from(tile.order().get()));
-    pixels.map(|order| 0.25_f64.powf(order) / 12.0).sum()
 }
 
 /// The text of `collection.properties`.
@@ -151,6 +151,7 @@ mod tests {
             spatial_index: "_healpix_29",
             primary: None,
             tiles: &[],
+            coverage: None,
             title: None,
             description: Some(described),
             builder: "x",

@@ -8,6 +8,7 @@
 //! their place, for which a file that is packed or in a store is copied into a temporary one.
 
 mod column;
+pub(crate) mod coverage;
 mod header;
 mod heap;
 

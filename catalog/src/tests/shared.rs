@@ -7,7 +7,7 @@ use super::fixture::{answer, failure, open, public, session, within};
 use crate::{Kind, Location, Snapshot, tile_of_path};
 
 /// The shared tables, or `None` (said aloud) where they are not.
-fn shared() -> Option<PathBuf> {
+pub(super) fn shared() -> Option<PathBuf> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/hats");
     if !folder.is_dir() {
         eprintln!("NOT TESTED: {} is absent", folder.display());

@@ -24,7 +24,7 @@ use crate::{Error, Kind};
 
 const ID: &str = "id";
 
-fn schema() -> Schema {
+pub(super) fn schema() -> Schema {
     Schema::new(vec![
         Field::new(ID, DataType::Int64, false),
         Field::new("ra", DataType::Float64, false),
@@ -34,7 +34,7 @@ fn schema() -> Schema {
     ])
 }
 
-fn batch(rows: &[Row]) -> RecordBatch {
+pub(super) fn batch(rows: &[Row]) -> RecordBatch {
     let double = |value: fn(&Row) -> f64| -> ArrayRef {
         Arc::new(Float64Array::from_iter_values(rows.iter().map(value)))
     };
@@ -51,7 +51,7 @@ fn batch(rows: &[Row]) -> RecordBatch {
 }
 
 /// Small tiles, a margin of 1°, an index, and memory for a few hundred rows.
-fn options(folder: &Path) -> WriteOptions {
+pub(super) fn options(folder: &Path) -> WriteOptions {
     let mut metadata = TableMetadata::default();
     let described = ColumnMetadata { unit: Some("mag".to_owned()), ..ColumnMetadata::default() };
     metadata.columns.insert("mag".to_owned(), described);
@@ -66,7 +66,7 @@ fn options(folder: &Path) -> WriteOptions {
     }
 }
 
-fn write(options: WriteOptions, rows: &[Row]) -> Result<Outcome, Error> {
+pub(super) fn write(options: WriteOptions, rows: &[Row]) -> Result<Outcome, Error> {
     let mut writer = TableWriter::create(options, &schema())?;
     for rows in rows.chunks(97) {
         writer.push(&batch(rows))?;
@@ -75,7 +75,7 @@ fn write(options: WriteOptions, rows: &[Row]) -> Result<Outcome, Error> {
 }
 
 /// All files below a folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -85,7 +85,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn read(path: &Path) -> Vec<RecordBatch> {
+pub(super) fn read(path: &Path) -> Vec<RecordBatch> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
     reader.build().unwrap().map(Result::unwrap).collect()
 }
@@ -116,7 +116,7 @@ fn index_of(row: &Row) -> i64 {
 }
 
 /// Everywhere, at the poles, on the seam, on corners of base pixels, and a dense clump.
-fn difficult_rows() -> Vec<Row> {
+pub(super) fn difficult_rows() -> Vec<Row> {
     let mut all = rows(1_500);
     let mut add = |ra: f64, dec: f64| {
         let id = i64::try_from(all.len()).unwrap();

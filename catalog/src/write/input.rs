@@ -21,7 +21,7 @@ use crate::{Error, SPATIAL_INDEX};
 
 /// How far a position may be from the center of the cell that a ready spatial index names, in
 /// degrees: a cell of order 29 and the next, since implementations round differently.
-const CELL_DEG: f64 = 4e-7;
+pub(crate) const CELL_DEG: f64 = 4e-7;
 
 /// The schema of what comes in and of what is written.
 #[derive(Debug)]
@@ -136,7 +136,9 @@ impl Input {
                 None => Some(computed),
                 Some(ready) if ready.is_null(row) => None,
                 Some(ready) if ready.value(row) == computed => Some(computed),
-                Some(ready) => is_near(ready.value(row), ra, dec).then(|| ready.value(row)),
+                Some(ready) => {
+                    is_near(ready.value(row), ra, dec, CELL_DEG).then(|| ready.value(row))
+                }
             }
         });
         places.collect()
@@ -198,9 +200,10 @@ pub(super) fn check_names(table: &str, schema: &Schema) -> Result<(), Error> {
     Ok(())
 }
 
-fn is_near(spatial_index: i64, ra: f64, dec: f64) -> bool {
+/// Whether the cell that a spatial index names is that of a position, or so few degrees off.
+pub(crate) fn is_near(spatial_index: i64, ra: f64, dec: f64, degrees: f64) -> bool {
     let cell = u64::try_from(spatial_index).ok().and_then(|at| Pixel::new(Order::MAX, at));
     let position = Position::from_degrees(ra, dec);
     cell.zip(position)
-        .is_some_and(|(cell, position)| cell.center().distance(&position).degrees() < CELL_DEG)
+        .is_some_and(|(cell, position)| cell.center().distance(&position).degrees() < degrees)
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use adql::sky::Pixel;
+use adql::sky::{Coverage, Pixel};
 use datafusion::arrow::array::{ArrayRef, RecordBatch};
 
 use crate::hats::written::{self, WrittenCollection};
@@ -16,6 +16,8 @@ use crate::hats::{
     index_part_name, partition_info,
 };
 use crate::metadata::{self, TableMetadata};
+use crate::moc_file;
+use crate::write::covered::Covered;
 use crate::write::histogram::sky_without;
 use crate::write::index::{Index, Values};
 use crate::write::leaf::{GROUP_ROWS, Leaf, Written};
@@ -66,7 +68,8 @@ pub(super) fn write(
     check(&table.name, &table.options, table.input.written())?;
     table.runs.finish()?;
     let pixels = table.counts.tiles(tile_rows(&table));
-    let tiles = write_tiles(&table, &pixels, progress)?;
+    let covered = Covered::new(&table.options.metadata, table.input.written());
+    let tiles = write_tiles(&table, &pixels, &covered, progress)?;
     let (files, values): (Vec<Written>, Vec<Vec<Values>>) =
         tiles.into_iter().map(|tile| (tile.file, tile.values)).unzip();
     let mut outcome = Outcome {
@@ -80,7 +83,10 @@ pub(super) fn write(
         TableKind::Source => Kind::Source,
     };
     let primary = Member::new(&table, table.name.clone())?;
-    outcome.bytes += primary.describe(&table.leaf(), kind, &pixels, files)?.1;
+    let (coverage, order) = covered.coverage();
+    let sky = (pixels.as_slice(), Some(&coverage));
+    outcome.bytes += primary.describe(&table.leaf(), kind, sky, files)?.1;
+    moc_file::write(&primary.folder, &coverage, order)?;
     let margin = write_margin(&table, &pixels, progress)?;
     let mut margin_name = None;
     if let Some((name, rows, bytes)) = margin {
@@ -140,6 +146,7 @@ impl TableWriter {
 fn write_tiles(
     table: &TableWriter,
     pixels: &[Pixel],
+    covered: &Covered,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Vec<Tile>, Error> {
     let dataset = table.staging.path().join(&table.name).join(DATASET);
@@ -149,6 +156,7 @@ fn write_tiles(
         let pixel = pixels[number];
         let rows = table.runs.gather(&[pixel.range()])?;
         let file = table.write_rows(&leaf, &dataset, pixel, &rows)?;
+        rows.iter().try_for_each(|batch| covered.add(batch))?;
         let mut values = Vec::new();
         for (at, name) in table.options.indexes.iter().enumerate() {
             let column = schema.index_of(name).map_err(|e| Error::compute("index a column", e))?;
@@ -188,7 +196,8 @@ fn write_margin(
         table.write_rows(&leaf, &dataset, pixel, &rows).map(|file| Some((pixel, file)))
     })?;
     let (cells, files): (Vec<Pixel>, Vec<Written>) = files.into_iter().flatten().unzip();
-    let (rows, bytes) = member.describe(&leaf, Kind::Margin { threshold_arcsec }, &cells, files)?;
+    let kind = Kind::Margin { threshold_arcsec };
+    let (rows, bytes) = member.describe(&leaf, kind, (&cells, None), files)?;
     Ok(Some((member.name, rows, bytes)))
 }
 
@@ -215,7 +224,7 @@ fn write_index(
         Ok(file)
     })?;
     let kind = Kind::Index { column: column.to_owned() };
-    let (rows, bytes) = member.describe(&leaf, kind, &[], files)?;
+    let (rows, bytes) = member.describe(&leaf, kind, (&[], None), files)?;
     Ok((member.name, rows, bytes))
 }
 
@@ -227,12 +236,13 @@ impl<'a> Member<'a> {
         Ok(Self { table, folder, name })
     }
 
-    /// Writes what describes the files of the member; its rows and bytes.
+    /// Writes what describes the files of the member, with its tiles and where its rows are, if
+    /// that is known better; its rows and bytes.
     fn describe(
         &self,
         leaf: &Leaf,
         kind: Kind,
-        tiles: &[Pixel],
+        (tiles, coverage): (&[Pixel], Option<&Coverage>),
         files: Vec<Written>,
     ) -> Result<(u64, u64), Error> {
         let rows = files.iter().map(|file| file.rows).sum();
@@ -257,6 +267,7 @@ impl<'a> Member<'a> {
             spatial_index: SPATIAL_INDEX,
             primary: (!is_primary).then(|| format!("{table}/{table}")),
             tiles,
+            coverage,
             title: metadata.title.as_deref().filter(|_| is_primary),
             description: metadata.description.as_deref().filter(|_| is_primary),
             builder: SOFTWARE,

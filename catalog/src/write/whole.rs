@@ -132,6 +132,7 @@ impl WholeWriter {
             position: None,
             spatial_index: crate::SPATIAL_INDEX,
             primary: None,
+            coverage: None,
             tiles: &tiles,
             title: metadata.title.as_deref(),
             description: metadata.description.as_deref(),

@@ -17,6 +17,9 @@ const LOCATION: &str = "LOCATION";
 /// Name of the positional arguments of `import`.
 const INPUT: &str = "INPUT";
 
+/// Name of the positional arguments of `check`.
+const PATH: &str = "PATH";
+
 const ABOUT: &str = "ADQL over petabytes of catalogs: a TAP service on HATS tables";
 
 const AFTER_HELP: &str = "\
@@ -51,6 +54,16 @@ beside it may describe it. Services show it when they start again; workers copy 
 where it lies. To remove it, delete /sky/gaia/source. Credentials of s3:// come from the AWS_…
 variables of each process and are never written.";
 
+const CHECK_EXAMPLE: &str = "\
+Examples:
+  armilla check /sky/dp1/object
+  armilla check /sky s3://bucket/gaia_collection
+
+Every value is read and held against tiles, order, statistics, margins, indexes, counts and MOC.
+What is wrong is on a line each: its kind, the file, the row group and row (counted from 0), what is
+there and what was expected. The exit code is 0 where all is good, 1 where something is wrong, and 2
+for a command line that cannot be. A note says what queries take as it is meant.";
+
 const CERTIFICATES_EXAMPLE: &str = "\
 Example, one coordinator and two workers:
   armilla certificates --dir /root/armilla-certificates \\
@@ -75,6 +88,8 @@ pub(crate) struct Arguments {
     pub(crate) text: String,
     /// The files and folders that are imported.
     pub(crate) inputs: Vec<PathBuf>,
+    /// The folders and URLs that are checked.
+    pub(crate) paths: Vec<String>,
 }
 
 impl Arguments {
@@ -89,12 +104,17 @@ impl Arguments {
             Command::Import => matches.get_many::<PathBuf>(INPUT).unwrap_or_default(),
             _ => clap::parser::ValuesRef::default(),
         };
+        let paths = match command {
+            Command::Check => matches.get_many::<String>(PATH).unwrap_or_default(),
+            _ => clap::parser::ValuesRef::default(),
+        };
         Ok(Self {
             command,
             file: file.or_else(|| std::env::var_os("ARMILLA_CONFIG")),
             flags: flags(command, matches),
             text: text.cloned().unwrap_or_default(),
             inputs: inputs.cloned().collect(),
+            paths: paths.cloned().collect(),
         })
     }
 }
@@ -173,6 +193,11 @@ fn subcommand(command: Command) -> Clap {
         let input = Arg::new(INPUT).value_name(INPUT).num_args(0..).help(help);
         clap = clap.arg(input.value_parser(clap::value_parser!(PathBuf)));
     }
+    if command == Command::Check {
+        let help =
+            "folders or URLs of tables, collections or folders of tables; without one, --data";
+        clap = clap.arg(Arg::new(PATH).value_name(PATH).num_args(0..).help(help));
+    }
     clap
 }
 
@@ -218,6 +243,7 @@ fn about(command: Command) -> &'static str {
         Command::Explain => "Tell which tiles, row groups and rows a query touches, and why",
         Command::Import => "Make a table of files: CSV, VOTable, FITS or Parquet in, HATS out",
         Command::Add => "Serve a HATS table or collection in place, wherever it lies",
+        Command::Check => "Tell what is wrong with HATS tables, and where",
         Command::Certificates => {
             "Make the certificates by which a cluster's nodes trust each other"
         }
@@ -246,6 +272,7 @@ fn example(command: Command) -> &'static str {
         }
         Command::Import => IMPORT_EXAMPLE,
         Command::Add => ADD_EXAMPLE,
+        Command::Check => CHECK_EXAMPLE,
         Command::Certificates => CERTIFICATES_EXAMPLE,
     }
 }

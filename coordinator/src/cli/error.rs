@@ -41,6 +41,14 @@ pub enum Error {
     /// The table cannot be added.
     #[error(transparent)]
     Add(catalog::Error),
+    /// Tables are not as they should be; what is wrong with them was told.
+    #[error("{tables} of {checked} tables are not as they should be")]
+    Wrong {
+        /// How many.
+        tables: usize,
+        /// How many were looked at.
+        checked: usize,
+    },
     /// Settings that do not go together.
     #[error("{0}")]
     Contradiction(String),

@@ -1,6 +1,6 @@
 //! `armilla import`: settings to options, progress to a bar or lines, and the report.
 
-use std::io::{IsTerminal, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,15 +15,12 @@ use catalog::read::{FileFormat, ReadOptions, TableChoice};
 use catalog::write::{Step, TableKind};
 use catalog::{Location, Snapshot};
 use datafusion::arrow::datatypes::DataType;
-use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, HumanCount, HumanDuration};
 
 use crate::cli::Error;
+use crate::cli::progress::Display;
 use crate::config::{Bytes, List, OneOf, Rows, Settings};
 
-/// How often the bar moves, at most.
-const TICK: Duration = Duration::from_millis(100);
-/// How often a line is written where there is no terminal.
-const LINE: Duration = Duration::from_secs(10);
 /// Columns that are named before they are only counted.
 const REMARKS_MAX: usize = 20;
 
@@ -34,7 +31,7 @@ pub(super) async fn run(settings: &Settings, inputs: Vec<PathBuf>) -> Result<(),
     let importing = tokio::task::spawn_blocking(move || {
         let teller = Teller::new(start);
         let report = import(&options, &|progress| teller.tell(progress));
-        teller.finish();
+        teller.display.finish();
         report.map(|report| (options, report)).map_err(Error::Import)
     });
     let (options, report) =
@@ -163,86 +160,44 @@ fn read_options(settings: &Settings) -> Result<ReadOptions, Error> {
     Ok(read)
 }
 
-/// Shows progress: a bar on a terminal, lines in the log otherwise.
+/// Shows progress, and rows with their rate.
 struct Teller {
-    start: Instant,
-    bar: Option<ProgressBar>,
-    shown: Mutex<Shown>,
-}
-
-/// What was told last.
-#[derive(Default)]
-struct Shown {
-    step: Option<Step>,
-    moved: Option<Instant>,
+    display: Display,
     /// When rows began to come, and how many there were before.
-    rows_from: Option<(Instant, u64)>,
+    rows_from: Mutex<Option<(Instant, u64)>>,
 }
 
 impl Teller {
     fn new(start: Instant) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new(0);
-            // The default style is as good where the template is not.
-            if let Ok(style) = ProgressStyle::with_template("{prefix:8} {bar:40} {percent}% {msg}")
-            {
-                bar.set_style(style);
-            }
-            bar
-        });
-        Self { start, bar, shown: Mutex::default() }
+        Self { display: Display::new(start), rows_from: Mutex::default() }
     }
 
     fn tell(&self, progress: ImportProgress) {
-        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
         let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        let (step, done, total) = match progress {
-            ImportProgress::Parents { rows } => (None, rows, 0),
-            ImportProgress::Rows { bytes, total_bytes, .. } => {
-                (Some(Step::Rows), bytes, total_bytes)
+        let (what, done, total) = match progress {
+            ImportProgress::Parents { rows } => ("parents", rows, 0),
+            ImportProgress::Rows { bytes, total_bytes, .. } => ("rows", bytes, total_bytes),
+            ImportProgress::Table(table) => {
+                let what = match table.step {
+                    Step::Rows => "rows",
+                    Step::Tiles => "tiles",
+                    Step::Margins => "margins",
+                    Step::Indexes => "indexes",
+                };
+                (what, wide(table.done), wide(table.total))
             }
-            ImportProgress::Table(table) => (Some(table.step), wide(table.done), wide(table.total)),
         };
+        let mut rows_from = self.rows_from.lock().unwrap_or_else(PoisonError::into_inner);
         if let ImportProgress::Rows { rows, .. } = progress {
-            shown.rows_from.get_or_insert((now, rows));
+            rows_from.get_or_insert((Instant::now(), rows));
         }
-        let wait = if self.bar.is_some() { TICK } else { LINE };
-        let since = shown.moved.unwrap_or(self.start);
-        let is_new = shown.step != step;
-        if !is_new && now.duration_since(since) < wait {
-            return;
-        }
-        (shown.step, shown.moved) = (step, Some(now));
-        let what = match step {
-            None => "parents",
-            Some(Step::Rows) => "rows",
-            Some(Step::Tiles) => "tiles",
-            Some(Step::Margins) => "margins",
-            Some(Step::Indexes) => "indexes",
-        };
-        let words = match (progress, shown.rows_from) {
+        self.display.show(what, (done, total), |now| match (progress, *rows_from) {
             (ImportProgress::Rows { rows, .. }, Some((from, before))) => {
                 let seconds = now.duration_since(from).as_secs_f64();
                 pace(rows, rows - before.min(rows), seconds, (done, total))
             }
             _ => format!("{} of {}", HumanCount(done), HumanCount(total)),
-        };
-        match &self.bar {
-            Some(bar) => {
-                bar.set_prefix(what);
-                bar.set_length(total);
-                bar.set_position(done);
-                bar.set_message(words);
-            }
-            None => tracing::info!(step = what, "{words}"),
-        }
-    }
-
-    fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        });
     }
 }
 

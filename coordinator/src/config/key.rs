@@ -1,61 +1,9 @@
 //! The table of all settings.
 
-use std::fmt;
-
-/// What the binary is asked to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Command {
-    /// A service with everything in one process.
-    Serve,
-    /// The service of a cluster.
-    Coordinator,
-    /// A node that holds tiles.
-    Worker,
-    /// One query, to stdout.
-    Query,
-    /// What one query would touch, to stdout.
-    Explain,
-    /// A table from files.
-    Import,
-    /// A table that lies elsewhere.
-    Add,
-    /// Certificates for the nodes of a cluster.
-    Certificates,
-}
-
-impl Command {
-    /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Serve,
-        Self::Coordinator,
-        Self::Worker,
-        Self::Query,
-        Self::Explain,
-        Self::Import,
-        Self::Add,
-        Self::Certificates,
-    ];
-
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Serve => "serve",
-            Self::Coordinator => "coordinator",
-            Self::Worker => "worker",
-            Self::Query => "query",
-            Self::Explain => "explain",
-            Self::Import => "import",
-            Self::Add => "add",
-            Self::Certificates => "certificates",
-        }
-    }
-}
-
-impl fmt::Display for Command {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+use super::command::Command;
+use super::command::Command::{
+    Add, Certificates, Check, Coordinator, Explain, Import, Query, Serve, Worker,
+};
 
 /// A setting.
 #[derive(Debug, Clone, Copy)]
@@ -78,8 +26,6 @@ pub struct Key {
     pub commands: &'static [Command],
 }
 
-use Command::{Add, Certificates, Coordinator, Explain, Import, Query, Serve, Worker};
-
 const URLS: &str = "a list of URLs as http://127.0.0.1:9001,http://127.0.0.1:9002";
 const HOSTS: &str = "a list of hosts as w1.example.org,10.0.0.2";
 const ADDRESS: &str = "an address with a port, as 127.0.0.1:8080";
@@ -99,7 +45,7 @@ pub const KEYS: &[Key] = &[
                of one HATS table or collection; for a worker, its own folder; serve makes a demo \
                sky in a folder that holds nothing",
         wanted: "a folder or URL",
-        commands: &[Serve, Coordinator, Worker, Query, Explain, Add],
+        commands: &[Serve, Coordinator, Worker, Query, Explain, Add, Check],
     },
     Key {
         name: "demo_rows",
@@ -212,10 +158,11 @@ pub const KEYS: &[Key] = &[
         value: "BYTES",
         default: "",
         defaults: &[],
-        help: "memory for all queries together, or for an import, as 8GiB; beyond it they spill to \
-               disk; without it, a share of what the machine has: half, an import a quarter",
+        help: "memory for all queries together, or for an import or the ids of a check, as 8GiB; \
+               beyond it they spill to disk; without it, a share of what the machine has: half, an \
+               import or a check a quarter",
         wanted: SIZE,
-        commands: &[Serve, Coordinator, Worker, Query, Explain, Import],
+        commands: &[Serve, Coordinator, Worker, Query, Explain, Import, Check],
     },
     Key {
         name: "query_memory",
@@ -236,7 +183,7 @@ pub const KEYS: &[Key] = &[
         help: "folder for what does not fit into memory; without it, .armilla/spill in the folder \
                of a worker, and otherwise the folder for temporary files of the system",
         wanted: "a folder",
-        commands: &[Serve, Coordinator, Worker, Query, Explain],
+        commands: &[Serve, Coordinator, Worker, Query, Explain, Check],
     },
     Key {
         name: "spill_bytes",
@@ -555,9 +502,19 @@ pub const KEYS: &[Key] = &[
         value: "COUNT",
         default: "",
         defaults: &[],
-        help: "threads of an import; without it, as many as there are cores",
+        help: "threads of an import or a check; without it, as many as there are cores",
         wanted: "a number of threads greater than 0",
-        commands: &[Import],
+        commands: &[Import, Check],
+    },
+    Key {
+        name: "findings",
+        flag: "findings",
+        value: "COUNT",
+        default: "10",
+        defaults: &[],
+        help: "findings of each kind that are told for a table; the others are only counted",
+        wanted: "a number of findings",
+        commands: &[Check],
     },
     Key {
         name: "input_format",
@@ -627,11 +584,11 @@ pub const KEYS: &[Key] = &[
         flag: "log",
         value: "FILTER",
         default: "info",
-        defaults: &[(Query, "warn"), (Explain, "warn"), (Add, "warn")],
+        defaults: &[(Query, "warn"), (Explain, "warn"), (Add, "warn"), (Check, "error")],
         help: "what is logged to stderr: error, warn, info, debug, or as tracing has it, \
                warn,worker=debug",
         wanted: "a level or a filter, as info or warn,worker=debug",
-        commands: &[Serve, Coordinator, Worker, Query, Explain, Import, Add],
+        commands: &[Serve, Coordinator, Worker, Query, Explain, Import, Add, Check],
     },
     Key {
         name: "tls_ca",

@@ -76,3 +76,52 @@ fn all_and_nothing() {
     assert_eq!(beyond, Coverage::all());
     assert!(!beyond.contains(Order::MAX.pixels()));
 }
+
+#[test]
+fn cells_are_the_fewest_pixels() {
+    let pixel = |order: u8, index| Pixel::new(Order::new(order).unwrap(), index).unwrap();
+    let of = |cells: &[Pixel]| Coverage::from_ranges(cells.iter().map(|cell| cell.range()));
+    assert_eq!(Coverage::all().cells(), Pixel::base().collect::<Vec<_>>());
+    let cells = [pixel(29, 3), pixel(28, 1), pixel(1, 1), pixel(0, 11)];
+    assert_eq!(of(&cells).cells(), cells);
+    assert_eq!(of(&pixel(7, 1_000).children().unwrap()).cells(), [pixel(7, 1_000)]);
+    let strewn = of(&[pixel(29, 70), pixel(20, 1_000_000)]);
+    let coarse = strewn.at_order(Order::new(5).unwrap());
+    assert_eq!(coarse.cells(), [pixel(5, 0), pixel(5, 1_000_000 >> 30)][..1]);
+    assert_eq!(strewn.at_order(Order::MAX), strewn);
+}
+
+/// The example of MOC 2.0 §3.3.1, and its limits.
+#[test]
+fn mocs_are_written_as_the_standard_has_them() {
+    let order = |order| Order::new(order).unwrap();
+    let pixel = |order: u8, index| Pixel::new(Order::new(order).unwrap(), index).unwrap();
+    let cells = [pixel(1, 1), pixel(1, 2), pixel(1, 4), pixel(2, 12), pixel(2, 14), pixel(2, 21)];
+    let moc = Coverage::from_ranges(cells.iter().map(|cell| cell.range()));
+    assert_eq!(moc.ascii(order(8)), "1/1-2 4 2/12 14 21 8/");
+    assert_eq!(moc.ascii(order(2)), "1/1-2 4 2/12 14 21");
+    assert_eq!(Coverage::empty().ascii(order(3)), "3/");
+    assert_eq!(Coverage::all().ascii(order(0)), "0/0-11");
+}
+
+proptest! {
+    #[test]
+    fn cells_and_their_numbers_hold_all(cells in cells(), order in 0_u8..=29) {
+        let coverage = coverage(&cells);
+        let numbers: Vec<u64> = coverage.cells().into_iter().map(Pixel::uniq).collect();
+        let read: Vec<Pixel> = numbers.iter().map(|n| Pixel::from_uniq(*n).unwrap()).collect();
+        prop_assert_eq!(Coverage::from_ranges(read.iter().map(|cell| cell.range())), coverage.clone());
+        let wide = coverage.at_order(Order::new(order).unwrap());
+        prop_assert_eq!(wide.intersection(&coverage), coverage);
+        prop_assert!(wide.cells().iter().all(|cell| cell.order().get() <= order));
+    }
+}
+
+#[test]
+fn numbers_that_are_no_cells_are_none() {
+    for number in [0, 3, u64::MAX] {
+        assert_eq!(Pixel::from_uniq(number), None, "{number}");
+    }
+    assert_eq!(Pixel::from_uniq(4).map(|cell| cell.to_string()).as_deref(), Some("0/0"));
+    assert_eq!(Pixel::from_uniq(15).map(|cell| cell.to_string()).as_deref(), Some("0/11"));
+}

@@ -84,3 +84,60 @@ fn a_margin_of_arcseconds_is_thin() {
     assert!(cells * 20 < whole, "{cells} cells around {whole}");
     assert!(around.ranges().windows(2).all(|pair| pair[0].end < pair[1].start));
 }
+
+#[test]
+fn what_is_proven_near_is_near_and_nothing_else_is() {
+    let pixels = [(0, 0), (0, 4), (0, 11), (1, 3), (1, 44), (3, 63), (3, 320), (3, 767)];
+    let mut proven = 0;
+    for (order, index) in pixels {
+        let pixel = pixel(order, index);
+        // Centers of cells that are small beside the angle: places of the pixel.
+        let cells = inside(pixel, 5);
+        let cell_radius = 60.0 / f64::from(1_u32 << (order + 5));
+        for degrees in [0.5, 3.0, 20.0] {
+            let around = Surroundings::new(pixel, Angle::from_degrees(degrees));
+            for place in places(pixel, 1.5 * degrees) {
+                let at = spatial_index(place.lon_deg(), place.lat_deg()).unwrap();
+                let at = u64::try_from(at).unwrap();
+                if pixel.range().contains(&at) {
+                    continue;
+                }
+                let distances = cells.iter().map(|cell| cell.distance(&place).degrees());
+                let nearest = distances.fold(f64::INFINITY, f64::min);
+                let proves = around.proves(at, &place);
+                if nearest < degrees - 1e-6 {
+                    assert!(proves, "{place} is {nearest}° from {pixel}, within {degrees}°");
+                }
+                if nearest > degrees + cell_radius {
+                    assert!(!proves, "{place} is {nearest}° from {pixel}, beyond {degrees}°");
+                }
+                proven += u32::from(proves);
+            }
+        }
+    }
+    assert!(proven > 1_000, "{proven}");
+}
+
+#[test]
+fn a_place_just_within_the_angle_is_proven() {
+    // Along the meridian through the northern corner of a pixel near the equator.
+    let pixel = Pixel::of(Order::new(3).unwrap(), &Position::from_degrees(10.0, 3.0).unwrap());
+    let corner = (0..=4_000)
+        .map(|k| Position::from_degrees(pixel.center().lon_deg(), f64::from(k) * 0.02 - 40.0))
+        .map(Option::unwrap)
+        .filter(|place| {
+            let at = spatial_index(place.lon_deg(), place.lat_deg()).unwrap();
+            pixel.range().contains(&u64::try_from(at).unwrap())
+        })
+        .map(|place| place.lat_deg())
+        .fold(-90.0, f64::max);
+    let around = Surroundings::new(pixel, Angle::from_degrees(1.0));
+    let proves = |lat: f64| {
+        let place = Position::from_degrees(pixel.center().lon_deg(), lat).unwrap();
+        let at = spatial_index(place.lon_deg(), place.lat_deg()).unwrap();
+        around.proves(u64::try_from(at).unwrap(), &place)
+    };
+    // The corner is within a step of 0.02° beyond the last place inside.
+    assert!(proves(corner + 0.999), "{corner}");
+    assert!(!proves(corner + 1.021), "{corner}");
+}
