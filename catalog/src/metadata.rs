@@ -6,8 +6,17 @@
 //! over what the files say.
 //! A file that cannot be read, or contradicts its table, ends the opening with file and line: it
 //! is found at start, where a misread `[position]` would lose rows. What depends on other tables
-//! or is mere text (a key to a table that is not served, a malformed UCD) is left out with a
-//! warning, since parts of an archive are served too.
+//! or is mere text (a key to a table that is not served, a malformed UCD, a frame that no
+//! vocabulary has) is left out with a warning, since parts of an archive are served too.
+//! What readers of files say of them ([`crate::read`]), and Felis ([`felis`]), is put in the same
+//! words; [`TableMetadata::over`] lays one over the other.
+
+pub mod felis;
+mod layers;
+mod origin;
+mod system;
+pub mod ucd;
+pub mod unit;
 
 use std::collections::BTreeMap;
 
@@ -18,11 +27,16 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::discover::read_text;
 
+pub use origin::Origin;
+pub use system::{FrameMetadata, TimeMetadata};
+pub(crate) use origin::is_doi;
+pub(crate) use system::time_origin;
+
 /// Name of the file.
 pub(crate) const FILE_NAME: &str = "table.toml";
 
 /// The version of this layout that is written; older ones are read.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Everything that a `table.toml` may say.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -36,15 +50,33 @@ pub struct TableMetadata {
     /// One paragraph for humans.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// What it takes more than a paragraph to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// Data model role of the table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub utype: Option<String>,
+    /// Its place among the tables of its schema when they are listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u32>,
+    /// Who made it, and how it is cited.
+    #[serde(default, skip_serializing_if = "Origin::is_empty")]
+    pub origin: Origin,
+    /// Where on the sky it has rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<CoverageMetadata>,
     /// The position by which users search, where it is not the one that rows are tiled by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<PositionMetadata>,
     /// By the exact name of the column.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, ColumnMetadata>,
+    /// Frames of columns with coordinates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frames: Vec<FrameMetadata>,
+    /// Scales of columns with times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub times: Vec<TimeMetadata>,
     /// Columns that point to rows of other tables.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<KeyMetadata>,
@@ -60,6 +92,18 @@ pub struct PositionMetadata {
     pub dec: String,
     /// No row's own position is farther from the one that it is tiled by.
     pub slack_arcsec: f64,
+}
+
+/// Where on the sky a table has rows, as registries are told.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CoverageMetadata {
+    /// The URL of a MOC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moc: Option<String>,
+    /// Its share of the sky, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fraction: Option<f64>,
 }
 
 /// What is said of one column.
@@ -81,12 +125,21 @@ pub struct ColumnMetadata {
     /// One line for humans.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// What it takes more than a line to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Its place among the columns when they are listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u32>,
     /// Whether a condition on the column alone spares most of the table.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub indexed: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub indexed: Option<bool>,
     /// Whether the column belongs to a sensible first look.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub principal: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<bool>,
+    /// Whether a standard defines the column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub std: Option<bool>,
 }
 
 /// A foreign key.
@@ -152,11 +205,11 @@ mod tests {
 
     #[test]
     fn reads_what_is_written() {
-        let mut metadata = TableMetadata { version: 1, ..TableMetadata::default() };
+        let mut metadata = TableMetadata { version: 2, ..TableMetadata::default() };
         metadata.title = Some("Röntgen sources".to_owned());
         let column = ColumnMetadata {
             unit: Some("mag".to_owned()),
-            principal: true,
+            principal: Some(true),
             ..ColumnMetadata::default()
         };
         metadata.columns.insert("g mag".to_owned(), column);
@@ -172,7 +225,8 @@ mod tests {
             ("version = 1\n[columns.ra]\nunit = 7\n", "line 3: invalid type"),
             ("version = 1\n[position]\nra = \"a\"\n", "line 2: missing field `dec`"),
             ("title = \"a\"\n", "missing field `version`"),
-            ("version = 2\nnews = 1\n", "version = 2 is not read here: write 1 or less"),
+            ("version = 3\nnews = 1\n", "version = 3 is not read here: write 2 or less"),
+            ("version = 2\n[[times]]\nscale = \"TT\"\norigin = \"x\"\ncolumns = []\n", "line 4: "),
         ];
         for (text, expected) in cases {
             let error = parse(text).unwrap_err();
