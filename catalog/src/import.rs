@@ -12,13 +12,14 @@ mod journal;
 mod parent;
 mod placing;
 mod position;
+mod saying;
 mod sexagesimal;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::Error;
-use crate::metadata::{ColumnMetadata, TableMetadata};
+use crate::metadata::TableMetadata;
 use crate::read::ReadOptions;
 use crate::write::{
     Outcome, Progress, Staging, TILE_BYTES, TILE_ROWS, TableKind, TableWriter, Unplaced,
@@ -33,6 +34,7 @@ use position::Positions;
 pub use aside::FILE_NAME as WITHOUT_POSITION;
 pub use parent::Parent;
 pub use position::{PositionChoice, PositionUnit, Reasons};
+pub use saying::FelisChoice;
 
 /// Memory of an import, unless said otherwise.
 const MEMORY_BYTES: usize = 2 << 30;
@@ -59,6 +61,8 @@ pub struct ImportOptions {
     pub inputs: Vec<PathBuf>,
     /// What is said of the files.
     pub read: ReadOptions,
+    /// What Rubin's YAML says of the table.
+    pub felis: Option<FelisChoice>,
     /// The folder that becomes the table.
     pub folder: PathBuf,
     /// What the rows are.
@@ -85,6 +89,7 @@ impl ImportOptions {
         Self {
             inputs,
             read: ReadOptions::default(),
+            felis: None,
             folder: folder.into(),
             kind: TableKind::Object,
             placing: Placing::Position(PositionChoice::default()),
@@ -131,6 +136,7 @@ impl ImportOptions {
         let said = [
             ("inputs", files.collect::<Vec<_>>().join(", ")),
             ("reading", format!("{:?}", self.read)),
+            ("felis", self.felis.as_ref().map(FelisChoice::identity).unwrap_or_default()),
             ("kind", format!("{:?}", self.kind)),
             ("position", placing),
             ("margin", format!("{:?}", self.margin_arcsec)),
@@ -209,7 +215,10 @@ pub fn import(
         return Err(Error::Exists { path: options.folder.display().to_string() });
     }
     let name = options.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let inputs = Inputs::open(&name, &options.inputs, &options.read)?;
+    let mut inputs = Inputs::open(&name, &options.inputs, &options.read)?;
+    if let Some(felis) = &options.felis {
+        saying::add_felis(&mut inputs, felis, options)?;
+    }
     let own = match &options.placing {
         Placing::Nowhere => None,
         Placing::Position(choice) => {
@@ -221,6 +230,11 @@ pub fn import(
             if *choice == PositionChoice::default() { found.ok() } else { Some(found?) }
         }
     };
+    if let Some(own) = &own {
+        let sources = own.sources(&inputs.schema);
+        saying::check_frames(&inputs.metadata, sources)
+            .map_err(|reason| Error::Input { table: name.clone(), reason })?;
+    }
     let staging = Staging::resume(&options.folder)?;
     let journal = Journal::new(&staging, options.command(&inputs));
     let done = match journal.read() {
@@ -274,7 +288,10 @@ struct Import<'a> {
 impl Import<'_> {
     /// Writes a table without positions.
     fn whole(self, staging: Staging) -> Result<Report, Error> {
-        let options = self.options.write_options(self.metadata());
+        let mut metadata = saying::of_taken(&self.inputs, self.options);
+        // There is no position that it would be of.
+        metadata.frames.retain(|frame| !frame.columns.is_empty());
+        let options = self.options.write_options(metadata);
         let mut writer = WholeWriter::create_in(staging, options, &self.inputs.schema)?;
         let mut rows = 0;
         let said = self.inputs.read(inputs::Place::default(), |taken| {
@@ -296,7 +313,7 @@ impl Import<'_> {
         journal: &Journal,
         mut done: Done,
     ) -> Result<Report, Error> {
-        let mut metadata = self.metadata();
+        let mut metadata = saying::of_taken(&self.inputs, self.options);
         let mut remarks = self.inputs.remarks.clone();
         remarks.extend(placer.describe(&self.inputs.schema, &mut metadata));
         let [ra, dec] = placer.tiled_by().map(str::to_owned);
@@ -359,18 +376,6 @@ impl Import<'_> {
     /// A table of no rows is a mistake sooner than a wish.
     fn refuse_nothing(&self, rows: u64) -> Result<(), Error> {
         if rows > 0 { Ok(()) } else { Err(self.wrong("its files hold no rows".to_owned())) }
-    }
-
-    /// What the files say, of the columns that are taken.
-    fn metadata(&self) -> TableMetadata {
-        let mut metadata = self.inputs.metadata.clone();
-        let schema = &self.inputs.schema;
-        metadata.columns.retain(|name, said| {
-            schema.index_of(name).is_ok() && *said != ColumnMetadata::default()
-        });
-        // Of the table that is imported, others are not known.
-        (metadata.position, metadata.keys) = (None, Vec::new());
-        metadata
     }
 }
 

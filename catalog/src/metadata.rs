@@ -28,9 +28,9 @@ use crate::Error;
 use crate::discover::read_text;
 
 pub use origin::Origin;
-pub use system::{FrameMetadata, TimeMetadata};
 pub(crate) use origin::is_doi;
 pub(crate) use system::time_origin;
+pub use system::{FrameMetadata, TimeMetadata};
 
 /// Name of the file.
 pub(crate) const FILE_NAME: &str = "table.toml";

@@ -30,6 +30,7 @@ use self::source::Source;
 use crate::metadata::TableMetadata;
 
 pub use self::error::{Place, ReadError};
+pub(crate) use self::parquet::voparquet_metadata;
 
 /// Rows of a batch.
 pub const BATCH_ROWS: usize = 8_192;
@@ -48,8 +49,8 @@ pub trait TableReader: Iterator<Item = Result<RecordBatch, ReadError>> + Send {
     fn progress(&self) -> ReadProgress;
 
     /// What a person should know of the table and [`TableMetadata`] has no place for: that it was
-    /// cut by a limit of its service (`OVERFLOW`), frames and time scales of columns, tables
-    /// that were passed over. It is complete when the last batch was read.
+    /// cut by a limit of its service (`OVERFLOW`), values that all rows share, tables that were
+    /// passed over. It is complete when the last batch was read.
     fn remarks(&self) -> &[String];
 }
 
@@ -160,16 +161,20 @@ impl Default for CsvOptions {
 /// When the file cannot be read, is of no known format, or its columns cannot be had.
 pub fn open(path: &Path, options: &ReadOptions) -> Result<Box<dyn TableReader>, ReadError> {
     let source = Source::open(path)?;
-    let format = match options.format {
-        Some(format) => format,
-        None => find_format(&source)?,
-    };
-    Ok(match format {
+    Ok(match options.format.map_or_else(|| find_format(&source), Ok)? {
         FileFormat::Csv => Box::new(Decoded(csv::CsvReader::open(source, options)?)),
         FileFormat::Votable => Box::new(Decoded(votable::VotableReader::open(source, options)?)),
         FileFormat::Fits => Box::new(Decoded(fits::FitsReader::open(source, options)?)),
         FileFormat::Parquet => Box::new(parquet::ParquetReader::open(source, options)?),
     })
+}
+
+/// The format in which [`open`] reads a file.
+///
+/// # Errors
+/// When the file cannot be read or is of no known format.
+pub fn format_of(path: &Path, options: &ReadOptions) -> Result<FileFormat, ReadError> {
+    options.format.map_or_else(|| find_format(&Source::open(path)?), Ok)
 }
 
 /// The format of a file, by its first bytes and then by its name.

@@ -27,8 +27,9 @@ use worker::{Counters, NodeName, TileStore, session};
 
 use crate::attempts::{self, Attempt};
 use crate::cluster::Cluster;
+use crate::format::Info;
 use crate::plan::explain;
-use crate::{Error, distributed};
+use crate::{Error, distributed, origin};
 
 /// What an engine needs to know.
 #[derive(Debug, Clone)]
@@ -74,6 +75,8 @@ pub struct QueryResult {
     pub stream: SendableRecordBatchStream,
     /// Whether it reads `TAP_SCHEMA` and nothing else, so that limits on rows should let it pass.
     pub metadata_only: bool,
+    /// What its document says of where the data come from.
+    pub origins: Vec<Info>,
 }
 
 /// Answers queries on one snapshot of the tables.
@@ -233,8 +236,8 @@ impl Engine {
         };
         let stream = execute_stream(Arc::clone(&planned.physical), planned.task_context());
         let stream = stream.map_err(Error::Execution)?;
-        let Planned { columns, metadata_only, .. } = planned;
-        let result = QueryResult { columns, stream, metadata_only };
+        let Planned { columns, metadata_only, origins, .. } = planned;
+        let result = QueryResult { columns, stream, metadata_only, origins };
         Ok(Attempt { result, workers, _load: load })
     }
 
@@ -308,7 +311,8 @@ impl Engine {
         let planned_after = start.elapsed();
         tracing::debug!(?understood, ?optimized_after, ?planned_after, "planned");
         let (columns, runtime) = (query.columns, self.runtime.of_query(None));
-        Ok(Planned { columns, metadata_only, optimized, physical, state, runtime })
+        let origins = origin::of(&self.snapshot, &query.tables);
+        Ok(Planned { columns, metadata_only, origins, optimized, physical, state, runtime })
     }
 }
 
@@ -319,6 +323,8 @@ pub struct Planned {
     pub columns: Vec<OutputColumn>,
     /// Whether it reads `TAP_SCHEMA` and nothing else.
     pub metadata_only: bool,
+    /// Where its data come from.
+    pub origins: Vec<Info>,
     /// The logical plan after all rewrites.
     pub optimized: LogicalPlan,
     /// The physical plan, with stages where there are workers.

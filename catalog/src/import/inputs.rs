@@ -16,7 +16,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::hats::{Collection, DATASET, PROPERTIES, collection, is_data, tile_pixel};
 use crate::metadata::TableMetadata;
-use crate::read::{self, ReadError, ReadOptions};
+use crate::read::{self, FileFormat, ReadError, ReadOptions};
 use crate::{Error, SPATIAL_INDEX};
 
 /// How the files of tables end; others in a folder are passed over.
@@ -46,6 +46,8 @@ pub(super) struct Inputs {
     pub(super) schema: SchemaRef,
     /// What the first file says.
     pub(super) metadata: TableMetadata,
+    /// The format of the first file.
+    pub(super) format: FileFormat,
     pub(super) remarks: Vec<String>,
     options: ReadOptions,
 }
@@ -89,6 +91,7 @@ impl Inputs {
             return Err(wrong("there is no input: name files or folders".to_owned()));
         };
         let mut options = options.clone();
+        let format = read::format_of(&first.path, &options)?;
         let reader = read::open(&first.path, &options)?;
         let metadata = reader.metadata().clone();
         let mut schema = taken_schema(reader.schema());
@@ -106,7 +109,7 @@ impl Inputs {
             options.types.extend(widened);
             schema = taken_schema(read::open(&first.path, &options)?.schema());
         }
-        Ok(Self { files, schema, metadata, remarks, options })
+        Ok(Self { files, schema, metadata, format, remarks, options })
     }
 
     /// The bytes of all files.

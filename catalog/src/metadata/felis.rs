@@ -89,16 +89,18 @@ impl FelisType {
             Self::Byte => matches!(data_type, DataType::Int8 | DataType::UInt8),
             Self::Short => matches!(data_type, DataType::Int16 | DataType::UInt8),
             Self::Int => matches!(data_type, DataType::Int32 | DataType::UInt16),
-            Self::Long => matches!(data_type, DataType::Int64 | DataType::UInt32 | DataType::UInt64),
+            Self::Long => {
+                matches!(data_type, DataType::Int64 | DataType::UInt32 | DataType::UInt64)
+            }
             Self::Float => *data_type == DataType::Float32,
             Self::Double => *data_type == DataType::Float64,
             Self::Char | Self::String | Self::Unicode | Self::Text => is_text(data_type),
-            Self::Binary => matches!(
-                data_type,
-                DataType::Binary | DataType::LargeBinary | DataType::BinaryView
-            ),
+            Self::Binary => {
+                matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView)
+            }
             Self::Timestamp => {
-                matches!(data_type, DataType::Timestamp(..) | DataType::Date32) || is_text(data_type)
+                matches!(data_type, DataType::Timestamp(..) | DataType::Date32)
+                    || is_text(data_type)
             }
         }
     }
@@ -130,8 +132,10 @@ impl Felis {
         let mut resources = BTreeMap::new();
         for (resource, uri) in document.resources() {
             if depth <= 1 || uri.contains("://") {
-                let reason = format!("the resource {resource} ({uri}) is not read: name a file \
-                                      beside this one, and no chain of more than {DEPTH_MAX}");
+                let reason = format!(
+                    "the resource {resource} ({uri}) is not read: name a file \
+                                      beside this one, and no chain of more than {DEPTH_MAX}"
+                );
                 return Err(Error::malformed(&name, reason));
             }
             let beside = path.with_file_name(uri);
@@ -183,7 +187,8 @@ impl Felis {
             };
             for (of, wanted) in tables {
                 let other = from.document.tables.iter().find(|table| table.name == *of);
-                let other = other.ok_or_else(|| missing(&format!("table {of} in {}", from.path)))?;
+                let other =
+                    other.ok_or_else(|| missing(&format!("table {of} in {}", from.path)))?;
                 let known = from.columns(other)?;
                 for (name, reference) in wanted {
                     let of_name = reference.as_ref().and_then(|r| r.ref_name.as_ref());

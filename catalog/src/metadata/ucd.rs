@@ -67,7 +67,9 @@ mod tests {
 
     #[test]
     fn words_and_their_places_are_checked() {
-        for good in ["pos.eq.ra;meta.main", "phot.mag;em.opt.V", "META.ID", "stat.error;phot.mag;em.opt"] {
+        for good in
+            ["pos.eq.ra;meta.main", "phot.mag;em.opt.V", "META.ID", "stat.error;phot.mag;em.opt"]
+        {
             assert_eq!(check(good), Ok(()), "{good}");
         }
         let wrong = [

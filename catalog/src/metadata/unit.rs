@@ -16,8 +16,7 @@ const PREFIXED: [&str; 51] = [
 const ALSO_PREFIXED: [&str; 10] =
     ["voxel", "W", "Wb", "yr", "solLum", "solMass", "solRad", "bit", "byte", "B"];
 /// Units that stand alone.
-const PLAIN: [&str; 10] =
-    ["Angstrom", "angstrom", "AU", "au", "Ba", "dB", "mas", "Sun", "ta", "%"];
+const PLAIN: [&str; 10] = ["Angstrom", "angstrom", "AU", "au", "Ba", "dB", "mas", "Sun", "ta", "%"];
 const PREFIXES: [&str; 20] = [
     "da", "y", "z", "a", "f", "p", "n", "u", "m", "c", "d", "h", "k", "M", "G", "T", "P", "E", "Z",
     "Y",
@@ -156,8 +155,7 @@ impl<'a> Parser<'a> {
     /// `2`, `-1`, `(1/2)` or `(0.5)`.
     fn power(&mut self) -> Result<(), String> {
         let is_grouped = self.take("(");
-        let power =
-            self.take_while(|c| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | '/'));
+        let power = self.take_while(|c| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | '/'));
         let number = |text: &str| text.parse::<f64>().is_ok_and(f64::is_finite);
         let is_good = match (is_grouped, power.split_once('/')) {
             (true, Some((above, below))) => number(above) && number(below),
@@ -179,12 +177,9 @@ fn is_known(name: &str) -> bool {
     if PLAIN.contains(&name) || takes_prefix(name) {
         return true;
     }
-    let after = |prefix: &&str| name.strip_prefix(**prefix);
-    PREFIXES.iter().filter_map(|prefix| after(&prefix)).any(takes_prefix)
-        || BINARY_PREFIXES
-            .iter()
-            .filter_map(|prefix| after(&prefix))
-            .any(|symbol| ["bit", "byte", "B"].contains(&symbol))
+    let is_binary = |symbol: &str| ["bit", "byte", "B"].contains(&symbol);
+    PREFIXES.iter().filter_map(|prefix| name.strip_prefix(prefix)).any(takes_prefix)
+        || BINARY_PREFIXES.iter().filter_map(|prefix| name.strip_prefix(prefix)).any(is_binary)
 }
 
 /// What somebody may have meant.
@@ -226,9 +221,29 @@ mod tests {
     #[test]
     fn units_are_judged() {
         let good = [
-            "", "deg", "mag", "mas.yr**-1", "km/s", "erg.s**-1.cm**-2", "W/(m**2.Hz)", "nJy",
-            "10**-17erg.cm**-2.s**-1", "1e3m", "10", "log(Hz)", "deg**2", "arcsec**(1/2)", "%",
-            "'electron'", "k'foo'", "Mibyte", "sqrt(s)", "solMass", "mas", "UNKNOWN", "dam",
+            "",
+            "deg",
+            "mag",
+            "mas.yr**-1",
+            "km/s",
+            "erg.s**-1.cm**-2",
+            "W/(m**2.Hz)",
+            "nJy",
+            "10**-17erg.cm**-2.s**-1",
+            "1e3m",
+            "10",
+            "log(Hz)",
+            "deg**2",
+            "arcsec**(1/2)",
+            "%",
+            "'electron'",
+            "k'foo'",
+            "Mibyte",
+            "sqrt(s)",
+            "solMass",
+            "mas",
+            "UNKNOWN",
+            "dam",
         ];
         for unit in good {
             assert_eq!(check(unit), Ok(()), "{unit}");

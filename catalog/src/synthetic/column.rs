@@ -147,8 +147,8 @@ pub(super) fn metadata<R>(columns: &[&Column<R>]) -> TableMetadata {
             unit: text(column.unit),
             ucd: text(column.ucd),
             description: text(&column.description),
-            principal: column.principal,
-            indexed: column.indexed,
+            principal: column.principal.then_some(true),
+            indexed: column.indexed.then_some(true),
             ..ColumnMetadata::default()
         };
         (column.name.as_ref().to_owned(), metadata)

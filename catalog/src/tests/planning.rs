@@ -14,6 +14,7 @@ use object_store::path::Path;
 use super::fixture::{plan, public, scans, session, within};
 use crate::discover::Site;
 use crate::hats::{Leaf, Properties, tile_name};
+use crate::metadata::TableMetadata;
 use crate::survey::Survey;
 use crate::tile::{Found, Manifest};
 use crate::{HatsTable, Location, Snapshot, TiledTable};
@@ -41,7 +42,8 @@ fn large() -> Arc<Snapshot> {
         properties: properties.table().unwrap(),
         attachments: Vec::new(),
     };
-    let survey = Survey { manifest, schema: Arc::new(Schema::new(fields)) };
+    let schema = Arc::new(Schema::new(fields));
+    let survey = Survey { manifest, schema, metadata: TableMetadata::default() };
     let table = Arc::new(TiledTable::new(site, survey, None).unwrap());
     let store = Arc::new(InMemory::new());
     Arc::new(Snapshot::new(Location::Folder("/large".into()), store, vec![table]))
