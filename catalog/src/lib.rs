@@ -25,6 +25,7 @@ mod table;
 mod tap_schema;
 mod tile;
 
+pub mod describe;
 pub mod explain;
 pub mod import;
 pub mod read;

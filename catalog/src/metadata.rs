@@ -172,6 +172,16 @@ impl TableMetadata {
         text.map(|text| Self::parse(path.as_ref(), &text)).transpose()
     }
 
+    /// Reads a local file, if it is there.
+    pub(crate) fn read_file(path: &std::path::Path) -> Result<Option<Self>, Error> {
+        let name = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(&name, &text).map(Some),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::malformed(&name, format!("it cannot be read: {error}"))),
+        }
+    }
+
     /// Parses the text of the file at `path`.
     pub(crate) fn parse(path: &str, text: &str) -> Result<Self, Error> {
         let wrong = |error: &toml::de::Error| Error::malformed(&path, at_line(text, error));

@@ -1,7 +1,8 @@
 //! An immutable, numbered view of all tables of a location: what one query sees from end to end.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use adql::schema::TAP_SCHEMA;
@@ -11,12 +12,13 @@ use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::TableSource;
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStore;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::Error;
+use crate::describe::overlay_file;
 use crate::discover::{Discovered, Site, discover};
 use crate::location::Location;
-use crate::metadata::TableMetadata;
+use crate::metadata::{FILE_NAME, TableMetadata};
 use crate::placement::{Placement, placement_order};
 use crate::provider::HatsTable;
 use crate::survey::survey;
@@ -39,14 +41,32 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Reads what a location holds: names, columns, tiles; no rows.
+    ///
+    /// # Errors
+    /// When it cannot be read, or a table or what describes it is not as it should be.
     pub async fn open(location: &Location) -> Result<Self, Error> {
+        Self::open_described(location, None).await
+    }
+
+    /// The same, with a folder of descriptions, `<schema>/<table>.toml`, that win over what lies
+    /// beside the tables.
+    ///
+    /// # Errors
+    /// As [`Snapshot::open`], and when a description cannot be read.
+    pub async fn open_described(
+        location: &Location,
+        overlay: Option<&Path>,
+    ) -> Result<Self, Error> {
         let Discovered { store, sites } = discover(location).await?;
+        if let Some(overlay) = overlay {
+            warn_of_strays(overlay, &sites)?;
+        }
         let tables: Vec<Arc<TiledTable>> = futures::stream::iter(sites)
             .map(|site| {
                 let store = Arc::clone(&store);
                 async move {
                     refuse_reserved(&site)?;
-                    let metadata = TableMetadata::read(store.as_ref(), &site.named).await?;
+                    let metadata = said_of(store.as_ref(), &site, overlay).await?;
                     let found = survey(store.as_ref(), location, &site).await?;
                     TiledTable::new(site, found, metadata).map(Arc::new)
                 }
@@ -174,6 +194,47 @@ impl Snapshot {
         }
         files
     }
+}
+
+/// What is said of a table, and by which file.
+async fn said_of(
+    store: &dyn ObjectStore,
+    site: &Site,
+    overlay: Option<&Path>,
+) -> Result<Option<(TableMetadata, String)>, Error> {
+    let beside = TableMetadata::read(store, &site.named).await?;
+    let beside = beside.map(|metadata| (metadata, site.named.clone().join(FILE_NAME).to_string()));
+    let above = match overlay.map(|overlay| overlay_file(overlay, &site.name)) {
+        Some(file) => TableMetadata::read_file(&file)?.map(|said| (said, file)),
+        None => None,
+    };
+    Ok(match (above, beside) {
+        (Some((above, file)), Some((beside, path))) => {
+            Some((above.over(beside), format!("{} over {path}", file.display())))
+        }
+        (Some((above, file)), None) => Some((above, file.display().to_string())),
+        (None, beside) => beside,
+    })
+}
+
+/// Says which descriptions are of no table here.
+fn warn_of_strays(overlay: &Path, sites: &[Site]) -> Result<(), Error> {
+    let known: HashSet<PathBuf> =
+        sites.iter().map(|site| overlay_file(overlay, &site.name)).collect();
+    let list = |folder: &Path| {
+        let entries = std::fs::read_dir(folder);
+        let entries = entries.map_err(|error| {
+            let reason = format!("the folder of descriptions cannot be read: {error}");
+            Error::malformed(&folder.display(), reason)
+        })?;
+        Ok::<_, Error>(entries.filter_map(|entry| Some(entry.ok()?.path())).collect::<Vec<_>>())
+    };
+    for schema in list(overlay)?.into_iter().filter(|path| path.is_dir()) {
+        for file in list(&schema)?.into_iter().filter(|path| !known.contains(path)) {
+            warn!(file = %file.display(), "ignored what describes no table here");
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a folder that would be a schema of TAP itself.

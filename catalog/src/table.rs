@@ -48,15 +48,16 @@ pub struct TiledTable {
 }
 
 impl TiledTable {
-    /// Puts together what the folder, its files and its `table.toml` say.
+    /// Puts together what the folder, its files and its `table.toml` (with its path) say.
     pub(crate) fn new(
         site: Site,
         survey: Survey,
-        metadata: Option<TableMetadata>,
+        metadata: Option<(TableMetadata, String)>,
     ) -> Result<Self, Error> {
         let Site { name, path, named, properties, attachments } = site;
-        let metadata = metadata.unwrap_or_default().over(survey.metadata);
-        let metadata_path = named.join(FILE_NAME);
+        let (metadata, metadata_path) = metadata
+            .unwrap_or_else(|| (TableMetadata::default(), named.join(FILE_NAME).to_string()));
+        let metadata = metadata.over(survey.metadata);
         let file_schema = served_schema(&survey.schema);
         let mut fields: Vec<Arc<Field>> = file_schema.fields().iter().map(Arc::clone).collect();
         let tiling = positions(&name, path.as_ref(), &properties, &file_schema)?;

@@ -1,4 +1,4 @@
-//! The command line: seven commands, whose flags are the keys of [`crate::config::KEYS`].
+//! The command line: eight commands, whose flags are the keys of [`crate::config::KEYS`].
 //!
 //! A server prints one line to stdout when it is ready, `ready: URL`; everything else that it says
 //! goes to stderr. Exit codes: 0, 1 for what went wrong, 2 for a command line that cannot be.
@@ -6,6 +6,7 @@
 mod arguments;
 mod certificates;
 mod demo;
+mod describe;
 mod error;
 mod import;
 mod query;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 use ::worker::memory::Budget;
 use ::worker::{Front, Identity};
+use catalog::import::FelisChoice;
 use catalog::{Location, Snapshot};
 use clap::error::ErrorKind;
 use tracing_subscriber::EnvFilter;
@@ -58,7 +60,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Error> {
-    let Arguments { command, file, flags, adql, inputs } = arguments;
+    let Arguments { command, file, flags, adql, inputs, table } = arguments;
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let settings = Settings::read(command, file.as_deref().map(Path::new), variables, flags)?;
@@ -83,6 +85,7 @@ fn run(arguments: Arguments) -> Result<(), Error> {
             Command::Query => query::run(&settings, &adql).await,
             Command::Explain => query::explain(&settings, &adql).await,
             Command::Import => import::run(&settings, inputs).await,
+            Command::Describe => describe::run(&settings, &table).await,
             Command::Certificates => certificates::run(&settings),
         }
     });
@@ -108,6 +111,7 @@ fn engine_config(settings: &Settings) -> Result<EngineConfig, Error> {
     let mut config = EngineConfig::embedded(settings.require::<String>("data")?);
     config.budget = budget(settings)?;
     config.prune = settings.require("prune")?;
+    config.metadata = settings.get("metadata")?;
     Ok(config)
 }
 
@@ -115,8 +119,16 @@ fn engine_config(settings: &Settings) -> Result<EngineConfig, Error> {
 async fn snapshot(settings: &Settings) -> Result<Arc<Snapshot>, Error> {
     let location: Location =
         settings.require::<String>("data")?.parse().map_err(crate::Error::from)?;
-    let snapshot = Snapshot::open(&location).await.map_err(crate::Error::from)?;
-    Ok(Arc::new(snapshot))
+    let overlay = settings.get::<PathBuf>("metadata")?;
+    let snapshot = Snapshot::open_described(&location, overlay.as_deref()).await;
+    Ok(Arc::new(snapshot.map_err(crate::Error::from)?))
+}
+
+/// The Felis file that describes a table.
+fn felis(settings: &Settings) -> Result<Option<FelisChoice>, Error> {
+    let path = settings.get::<PathBuf>("felis")?;
+    let table = settings.get("felis_table")?;
+    Ok(path.map(|path| FelisChoice { path, table }))
 }
 
 /// How this node proves who it is to others; none where it need not.

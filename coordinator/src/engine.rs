@@ -4,6 +4,7 @@
 //! the store of its node differ. Dropping the stream of a query ends all of its tasks.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,8 @@ use crate::{Error, distributed, origin};
 pub struct EngineConfig {
     /// Folder or URL with all tables.
     pub data: String,
+    /// Folder of descriptions that win over those beside the tables.
+    pub metadata: Option<PathBuf>,
     /// What the queries of this process may use.
     pub budget: Budget,
     /// Bounds on the text of a query.
@@ -49,6 +52,7 @@ impl EngineConfig {
     pub fn embedded(data: impl Into<String>) -> Self {
         Self {
             data: data.into(),
+            metadata: None,
             budget: Budget::of(session::default_memory_bytes()),
             limits: Limits::default(),
             prune: true,
@@ -110,7 +114,8 @@ impl Engine {
     /// When the tables cannot be read.
     pub async fn open(config: &EngineConfig) -> Result<Self, Error> {
         let location: Location = config.data.parse()?;
-        let snapshot = Arc::new(Snapshot::open(&location).await?);
+        let snapshot = Snapshot::open_described(&location, config.metadata.as_deref()).await?;
+        let snapshot = Arc::new(snapshot);
         Self::on(snapshot, config, None)
     }
 

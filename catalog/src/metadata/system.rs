@@ -136,6 +136,17 @@ fn checked_year(what: &str, text: &str) -> Result<String, String> {
 }
 
 impl FrameMetadata {
+    /// A frame of no columns yet.
+    pub(crate) fn of(system: &CoordinateSystem) -> Self {
+        Self {
+            system: system.frame.clone(),
+            equinox: system.equinox.clone(),
+            epoch: system.epoch.clone(),
+            refposition: system.refposition.clone(),
+            columns: Vec::new(),
+        }
+    }
+
     /// The frame, if its words are those of the standard.
     pub(crate) fn system(&self) -> Result<CoordinateSystem, String> {
         let year = |what, year: &Option<String>| {
@@ -163,6 +174,16 @@ impl FrameMetadata {
 }
 
 impl TimeMetadata {
+    /// A scale of no columns yet.
+    pub(crate) fn of(system: &TimeSystem) -> Self {
+        Self {
+            scale: system.scale.clone(),
+            refposition: system.refposition.clone(),
+            origin: system.origin,
+            columns: Vec::new(),
+        }
+    }
+
     /// The scale, if its words are those of the standard.
     pub(crate) fn system(&self) -> Result<TimeSystem, String> {
         let origin = self.origin.filter(|date| !date.is_finite());

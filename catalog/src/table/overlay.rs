@@ -6,7 +6,6 @@ use std::sync::Arc;
 use adql::schema::is_ucd;
 use adql::{Column, Positions, System, Table};
 use datafusion::arrow::datatypes::Schema;
-use object_store::path::Path;
 use tracing::warn;
 
 use super::precision;
@@ -25,24 +24,24 @@ pub(super) fn positions(
     own: &PositionMetadata,
     tiling: Option<&Positions>,
     schema: &Schema,
-    path: &Path,
+    path: &str,
 ) -> Result<Positions, Error> {
     let Some(tiling) = tiling else {
         let reason = "position: the table is not tiled: give hats_col_ra and hats_col_dec in its \
                       properties";
-        return Err(Error::malformed(path, reason));
+        return Err(Error::malformed(&path, reason));
     };
     let slack_arcsec = own.slack_arcsec;
     if !(0.0..=SLACK_MAX_ARCSEC).contains(&slack_arcsec) {
         let reason = format!(
             "position.slack_arcsec = {slack_arcsec} is no distance: give 0 to {SLACK_MAX_ARCSEC}"
         );
-        return Err(Error::malformed(path, reason));
+        return Err(Error::malformed(&path, reason));
     }
     let mut own_slack_deg: f64 = 0.0;
     for (key, column) in [("ra", &own.ra), ("dec", &own.dec)] {
         let slack = precision(column, schema).map_err(|reason| {
-            Error::malformed(path, format!("position.{key} = \"{column}\" is {reason}"))
+            Error::malformed(&path, format!("position.{key} = \"{column}\" is {reason}"))
         })?;
         own_slack_deg = own_slack_deg.max(slack);
     }
@@ -58,7 +57,7 @@ pub(super) fn positions(
 pub(super) fn describe(
     table: &mut Table,
     metadata: &TableMetadata,
-    path: &Path,
+    path: &str,
 ) -> Result<(), Error> {
     overlay(&mut table.title, metadata.title.as_ref());
     overlay(&mut table.description, metadata.description.as_ref());
@@ -68,7 +67,7 @@ pub(super) fn describe(
     for (name, said) in &metadata.columns {
         let Some(at) = table.column_index(name) else {
             let reason = format!("columns.\"{name}\" is no column of its tiles; names are exact");
-            return Err(Error::malformed(path, reason));
+            return Err(Error::malformed(&path, reason));
         };
         let column = &mut table.columns[at];
         overlay(&mut column.unit, said.unit.as_ref());
@@ -90,14 +89,14 @@ pub(super) fn describe(
             None if key.columns.is_empty() => format!("a key to {} has no columns", key.target),
             None => continue,
         };
-        return Err(Error::malformed(path, reason));
+        return Err(Error::malformed(&path, reason));
     }
     choose_principal(table);
     Ok(())
 }
 
 /// Frames and scales of columns.
-fn place_systems(table: &mut Table, metadata: &TableMetadata, path: &Path) -> Result<(), Error> {
+fn place_systems(table: &mut Table, metadata: &TableMetadata, path: &str) -> Result<(), Error> {
     let position: Vec<String> =
         table.positions.iter().flat_map(|p| [p.ra.clone(), p.dec.clone()]).collect();
     let mut placed = HashSet::new();
@@ -106,7 +105,7 @@ fn place_systems(table: &mut Table, metadata: &TableMetadata, path: &Path) -> Re
         let said = format!("frames: {}", frame.system);
         if columns.is_empty() {
             let reason = format!("{said} has no columns, and the table no position");
-            return Err(Error::malformed(path, reason));
+            return Err(Error::malformed(&path, reason));
         }
         if let Some(name) = columns.iter().find(|name| position.contains(name))
             && !frame.is_searchable()
@@ -114,7 +113,7 @@ fn place_systems(table: &mut Table, metadata: &TableMetadata, path: &Path) -> Re
             let reason = format!(
                 "{said} of {name}: the table is searched by it, in degrees of ICRS; convert it"
             );
-            return Err(Error::malformed(path, reason));
+            return Err(Error::malformed(&path, reason));
         }
         let system = usable(frame.system(), &said, path).map(System::Space);
         place_system(table, (system, columns), &mut placed, (&said, path))?;
@@ -128,7 +127,7 @@ fn place_systems(table: &mut Table, metadata: &TableMetadata, path: &Path) -> Re
 }
 
 /// What is of the standard; says so where it is not.
-fn usable<T>(system: Result<T, String>, said: &str, path: &Path) -> Option<T> {
+fn usable<T>(system: Result<T, String>, said: &str, path: &str) -> Option<T> {
     system.inspect_err(|reason| warn!(file = %path, said, reason, "ignored a system")).ok()
 }
 
@@ -136,17 +135,17 @@ fn place_system(
     table: &mut Table,
     (system, columns): (Option<System>, &[String]),
     placed: &mut HashSet<String>,
-    (said, path): (&str, &Path),
+    (said, path): (&str, &str),
 ) -> Result<(), Error> {
     let system = system.map(Arc::new);
     for name in columns {
         let Some(at) = table.column_index(name) else {
             let reason = format!("{said} of \"{name}\", which is no column of its tiles");
-            return Err(Error::malformed(path, reason));
+            return Err(Error::malformed(&path, reason));
         };
         if !placed.insert(name.clone()) {
             let reason = format!("{said} of {name}, which has another frame or scale already");
-            return Err(Error::malformed(path, reason));
+            return Err(Error::malformed(&path, reason));
         }
         if system.is_some() {
             table.columns[at].system.clone_from(&system);
@@ -163,7 +162,7 @@ fn overlay(text: &mut Option<String>, said: Option<&String>) {
 }
 
 /// Whether a text is a UCD; says so where it is not.
-fn is_usable_ucd(ucd: &str, column: &str, path: &Path) -> bool {
+fn is_usable_ucd(ucd: &str, column: &str, path: &str) -> bool {
     let good = is_ucd(ucd.trim());
     if !good {
         warn!(file = %path, column, ucd, "ignored what is no UCD");

@@ -11,6 +11,9 @@ use crate::config::{Command, FILE, KEYS, Key};
 /// Name of the positional argument of `query` and `explain`.
 const ADQL: &str = "ADQL";
 
+/// Name of the positional argument of `describe`.
+const TABLE: &str = "TABLE";
+
 /// Name of the positional arguments of `import`.
 const INPUT: &str = "INPUT";
 
@@ -38,6 +41,18 @@ The table appears when it is complete. An import that is killed goes on when the
 given again. Rows without a position are counted, and are in without_position.parquet in the folder
 of the table.";
 
+const DESCRIBE_EXAMPLE: &str = "\
+Examples:
+  armilla describe /sky/dp1/object --felis dp1.yaml --write
+  armilla describe /sky/dp1/object
+  armilla describe https://example.org/hats/gaia --metadata descriptions --write
+
+The first writes table.toml: title, units, UCDs, frames, keys and the like, as far as files and
+Felis say them, each column with its type, and comments where something is missing. What is in the
+file already stays as it is. The second tells what is wrong, each with its line, and ends with 1 if
+anything is. The third keeps the description apart from data that cannot be written to; serve it by
+  armilla serve --data https://example.org/hats/gaia --metadata descriptions";
+
 const CERTIFICATES_EXAMPLE: &str = "\
 Example, one coordinator and two workers:
   armilla certificates --dir /root/armilla-certificates \\
@@ -62,6 +77,8 @@ pub(crate) struct Arguments {
     pub(crate) adql: String,
     /// The files and folders that are imported.
     pub(crate) inputs: Vec<PathBuf>,
+    /// The table that is described; empty for others.
+    pub(crate) table: String,
 }
 
 impl Arguments {
@@ -72,6 +89,10 @@ impl Arguments {
         let command = command.expect("clap knows no other subcommand");
         let file = matches.get_one::<OsString>(FILE).cloned();
         let adql = if takes_query(command) { matches.get_one::<String>(ADQL) } else { None };
+        let table = match command {
+            Command::Describe => matches.get_one::<String>(TABLE),
+            _ => None,
+        };
         let inputs = match command {
             Command::Import => matches.get_many::<PathBuf>(INPUT).unwrap_or_default(),
             _ => clap::parser::ValuesRef::default(),
@@ -82,6 +103,7 @@ impl Arguments {
             flags: flags(command, matches),
             adql: adql.cloned().unwrap_or_default(),
             inputs: inputs.cloned().collect(),
+            table: table.cloned().unwrap_or_default(),
         })
     }
 }
@@ -147,6 +169,10 @@ fn subcommand(command: Command) -> Clap {
         let help = "the query; - reads it from stdin";
         clap = clap.arg(Arg::new(ADQL).value_name(ADQL).required(true).help(help));
     }
+    if command == Command::Describe {
+        let help = "folder DIR/SCHEMA/TABLE, or the address of a table";
+        clap = clap.arg(Arg::new(TABLE).value_name(TABLE).required(true).help(help));
+    }
     if command == Command::Import {
         let help = "files and folders of one table";
         let input = Arg::new(INPUT).value_name(INPUT).num_args(0..).help(help);
@@ -196,6 +222,7 @@ fn about(command: Command) -> &'static str {
         Command::Query => "Run one query and write its rows to stdout",
         Command::Explain => "Tell which tiles, row groups and rows a query touches, and why",
         Command::Import => "Make a table of files: CSV, VOTable, FITS or Parquet in, HATS out",
+        Command::Describe => "Tell what is wrong or missing in what is said of a table",
         Command::Certificates => {
             "Make the certificates by which a cluster's nodes trust each other"
         }
@@ -223,6 +250,7 @@ fn example(command: Command) -> &'static str {
              'SELECT COUNT(*) FROM stars WHERE DISTANCE(ra, dec, 10.68, 41.27) < 0.1'"
         }
         Command::Import => IMPORT_EXAMPLE,
+        Command::Describe => DESCRIBE_EXAMPLE,
         Command::Certificates => CERTIFICATES_EXAMPLE,
     }
 }

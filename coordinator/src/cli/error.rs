@@ -38,6 +38,17 @@ pub enum Error {
     /// The table cannot be imported.
     #[error(transparent)]
     Import(catalog::Error),
+    /// The table cannot be described.
+    #[error(transparent)]
+    Describe(catalog::Error),
+    /// What is said of a table is wrong; it has been told.
+    #[error("{file} has {errors} errors")]
+    Wrong {
+        /// The file.
+        file: String,
+        /// How many.
+        errors: usize,
+    },
     /// Settings that do not go together.
     #[error("{0}")]
     Contradiction(String),

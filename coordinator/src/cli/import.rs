@@ -17,7 +17,7 @@ use catalog::{Location, Snapshot};
 use datafusion::arrow::datatypes::DataType;
 use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 
-use crate::cli::Error;
+use crate::cli::{Error, felis};
 use crate::config::{Bytes, List, OneOf, Rows, Settings};
 
 /// How often the bar moves, at most.
@@ -53,6 +53,7 @@ async fn options(settings: &Settings, inputs: Vec<PathBuf>) -> Result<ImportOpti
     let mut options = ImportOptions::new(inputs, out);
     options.placing = placing(settings, &options.folder).await?;
     options.read = read_options(settings)?;
+    options.felis = felis(settings)?;
     let has_parent = matches!(options.placing, Placing::Parent(..));
     options.kind = match settings.get::<OneOf>("kind")? {
         None if has_parent => TableKind::Source,

@@ -1,57 +1,6 @@
 //! The table of all settings.
 
-use std::fmt;
-
-/// What the binary is asked to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Command {
-    /// A service with everything in one process.
-    Serve,
-    /// The service of a cluster.
-    Coordinator,
-    /// A node that holds tiles.
-    Worker,
-    /// One query, to stdout.
-    Query,
-    /// What one query would touch, to stdout.
-    Explain,
-    /// A table from files.
-    Import,
-    /// Certificates for the nodes of a cluster.
-    Certificates,
-}
-
-impl Command {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Serve,
-        Self::Coordinator,
-        Self::Worker,
-        Self::Query,
-        Self::Explain,
-        Self::Import,
-        Self::Certificates,
-    ];
-
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Serve => "serve",
-            Self::Coordinator => "coordinator",
-            Self::Worker => "worker",
-            Self::Query => "query",
-            Self::Explain => "explain",
-            Self::Import => "import",
-            Self::Certificates => "certificates",
-        }
-    }
-}
-
-impl fmt::Display for Command {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+use super::command::Command;
 
 /// A setting.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +23,7 @@ pub struct Key {
     pub commands: &'static [Command],
 }
 
-use Command::{Certificates, Coordinator, Explain, Import, Query, Serve, Worker};
+use Command::{Certificates, Coordinator, Describe, Explain, Import, Query, Serve, Worker};
 
 const URLS: &str = "a list of URLs as http://127.0.0.1:9001,http://127.0.0.1:9002";
 const HOSTS: &str = "a list of hosts as w1.example.org,10.0.0.2";
@@ -96,6 +45,17 @@ pub const KEYS: &[Key] = &[
                sky in a folder that holds nothing",
         wanted: "a folder or URL",
         commands: &[Serve, Coordinator, Worker, Query, Explain],
+    },
+    Key {
+        name: "metadata",
+        flag: "metadata",
+        value: "DIR",
+        default: "",
+        defaults: &[],
+        help: "folder with descriptions of tables, DIR/<schema>/<table>.toml, that win over the \
+               table.toml beside them: for data that cannot be written to",
+        wanted: "a folder",
+        commands: &[Serve, Coordinator, Query, Explain, Describe],
     },
     Key {
         name: "demo_rows",
@@ -421,6 +381,37 @@ pub const KEYS: &[Key] = &[
         commands: &[Import],
     },
     Key {
+        name: "felis",
+        flag: "felis",
+        value: "FILE",
+        default: "",
+        defaults: &[],
+        help: "Felis file (YAML) with the description of the table, believed before what CSV, \
+               VOTable and FITS files say",
+        wanted: "a file",
+        commands: &[Import, Describe],
+    },
+    Key {
+        name: "felis_table",
+        flag: "felis-table",
+        value: "NAME",
+        default: "",
+        defaults: &[],
+        help: "table of the Felis file; without it, the one that is named like the folder",
+        wanted: "the name of a table",
+        commands: &[Import, Describe],
+    },
+    Key {
+        name: "write",
+        flag: "write",
+        value: "",
+        default: "false",
+        defaults: &[],
+        help: "write what is known and missing into the table's table.toml; what is there stays",
+        wanted: "true or false",
+        commands: &[Describe],
+    },
+    Key {
         name: "ra",
         flag: "ra",
         value: "COLUMN",
@@ -616,7 +607,7 @@ pub const KEYS: &[Key] = &[
         help: "what is logged to stderr: error, warn, info, debug, or as tracing has it, \
                warn,worker=debug",
         wanted: "a level or a filter, as info or warn,worker=debug",
-        commands: &[Serve, Coordinator, Worker, Query, Explain, Import],
+        commands: &[Serve, Coordinator, Worker, Query, Explain, Import, Describe],
     },
     Key {
         name: "tls_ca",
