@@ -105,8 +105,8 @@ async fn known_of(
     let Survey { manifest, schema, mut metadata } = survey(store, location, site).await?;
     let mut remarks = Vec::new();
     if let Some(choice) = felis {
-        let wanted = choice.table.as_deref().unwrap_or(&name.table);
-        let mut said = Felis::read(&choice.path)?.table(wanted, &name.schema)?;
+        let felis = Felis::read(&choice.path)?;
+        let mut said = felis.table(choice.table.as_deref(), &name.table, &name.schema)?;
         remarks = said.fit(&schema);
         metadata = metadata.over(said.metadata);
     }
@@ -121,7 +121,7 @@ async fn known_of(
     let survey = Survey { manifest, schema, metadata: TableMetadata::default() };
     let file = site.named.clone().join(FILE_NAME).to_string();
     let tiled = TiledTable::new(site, survey, Some((metadata.clone(), file)))?;
-    let table = tiled.table().as_ref().clone();
+    let table = Table { name: name.clone(), ..tiled.table().as_ref().clone() };
     Ok((table.clone(), with_defaults(metadata, &table), remarks))
 }
 

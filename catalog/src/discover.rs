@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use adql::TableName;
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tracing::{debug, warn};
@@ -18,6 +18,9 @@ use crate::location::{Location, Root};
 
 /// Schema of the tables that lie directly in the data folder.
 pub const DEFAULT_SCHEMA: &str = "public";
+
+/// Folders that are looked at at the same time.
+const CONCURRENCY: usize = 32;
 
 /// How many files of a folder without properties are looked at for Parquet.
 const PROBE_FILES: usize = 10_000;
@@ -103,8 +106,8 @@ pub(crate) async fn discover(location: &Location) -> Result<Discovered, Error> {
     };
     let mut top = Schema::new(DEFAULT_SCHEMA, Arc::clone(&inside));
     let mut sites = Vec::new();
-    for path in folders(inside.as_ref(), &Path::default()).await? {
-        match top.read(&path).await? {
+    for (path, folder) in read_all(&inside, &Path::default()).await? {
+        match folder {
             Folder::Other => sites.extend(discover_schema(&inside, &path).await?),
             folder => top.add(&path, folder).await?,
         }
@@ -117,8 +120,8 @@ pub(crate) async fn discover(location: &Location) -> Result<Discovered, Error> {
 async fn discover_schema(store: &Arc<dyn ObjectStore>, path: &Path) -> Result<Vec<Site>, Error> {
     let mut schema = Schema::new(path.filename().unwrap_or_default(), Arc::clone(store));
     let mut others = Vec::new();
-    for child in folders(store.as_ref(), path).await? {
-        match schema.read(&child).await? {
+    for (child, folder) in read_all(store, path).await? {
+        match folder {
             Folder::Other => others.push(child),
             folder => schema.add(&child, folder).await?,
         }
@@ -137,6 +140,33 @@ async fn discover_schema(store: &Arc<dyn ObjectStore>, path: &Path) -> Result<Ve
     }
     schema.attach();
     Ok(schema.sites)
+}
+
+/// The folders in a folder, each with what it says that it is.
+async fn read_all(store: &Arc<dyn ObjectStore>, path: &Path) -> Result<Vec<(Path, Folder)>, Error> {
+    futures::stream::iter(folders(store.as_ref(), path).await?)
+        .map(|path| async move {
+            let folder = read(store.as_ref(), &path).await?;
+            Ok((path, folder))
+        })
+        .buffered(CONCURRENCY)
+        .try_collect()
+        .await
+}
+
+/// What a folder says that it is.
+async fn read(store: &dyn ObjectStore, path: &Path) -> Result<Folder, Error> {
+    let file = path.clone().join(collection::FILE_NAME);
+    if let Some(text) = read_text(store, &file).await? {
+        return Ok(Folder::Collection(Collection::parse(file.as_ref(), &text)?));
+    }
+    for name in PROPERTIES {
+        let file = path.clone().join(name);
+        if let Some(text) = read_text(store, &file).await? {
+            return Ok(Folder::Table(Properties::parse(file.as_ref(), &text).table()?));
+        }
+    }
+    Ok(Folder::Other)
 }
 
 /// The folders in a folder; files and hidden folders are passed over.
@@ -186,17 +216,7 @@ impl Schema {
     }
 
     async fn read(&self, path: &Path) -> Result<Folder, Error> {
-        let file = path.clone().join(collection::FILE_NAME);
-        if let Some(text) = read_text(self.store.as_ref(), &file).await? {
-            return Ok(Folder::Collection(Collection::parse(file.as_ref(), &text)?));
-        }
-        for name in PROPERTIES {
-            let file = path.clone().join(name);
-            if let Some(text) = read_text(self.store.as_ref(), &file).await? {
-                return Ok(Folder::Table(Properties::parse(file.as_ref(), &text).table()?));
-            }
-        }
-        Ok(Folder::Other)
+        read(self.store.as_ref(), path).await
     }
 
     async fn add(&mut self, path: &Path, folder: Folder) -> Result<(), Error> {

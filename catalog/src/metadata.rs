@@ -29,8 +29,8 @@ use crate::discover::read_text;
 
 pub use origin::Origin;
 pub(crate) use origin::is_doi;
-pub(crate) use system::time_origin;
 pub use system::{FrameMetadata, TimeMetadata};
+pub(crate) use system::{MJD_ORIGIN, time_origin};
 
 /// Name of the file.
 pub(crate) const FILE_NAME: &str = "table.toml";
@@ -185,13 +185,20 @@ impl TableMetadata {
     /// Parses the text of the file at `path`.
     pub(crate) fn parse(path: &str, text: &str) -> Result<Self, Error> {
         let wrong = |error: &toml::de::Error| Error::malformed(&path, at_line(text, error));
-        // The version first: a newer file may have keys that are unknown here.
-        let Stated { version } = toml::from_str(text).map_err(|e| wrong(&e))?;
+        let read: Result<Self, toml::de::Error> = toml::from_str(text);
+        // A newer file may have keys that are unknown here: its version is what is wrong with it.
+        let version = match &read {
+            Ok(metadata) => metadata.version,
+            Err(_) => {
+                let stated: Stated = toml::from_str(text).map_err(|e| wrong(&e))?;
+                stated.version
+            }
+        };
         if !(1..=VERSION).contains(&version) {
             let reason = format!("version = {version} is not read here: write {VERSION} or less");
             return Err(Error::malformed(&path, reason));
         }
-        toml::from_str(text).map_err(|e| wrong(&e))
+        read.map_err(|e| wrong(&e))
     }
 }
 

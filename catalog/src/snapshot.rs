@@ -26,8 +26,8 @@ use crate::table::TiledTable;
 use crate::tap_schema::{Key, MetadataTable, SchemaInfo, TapSchema, keys_between};
 use crate::tile::TileFile;
 
-/// Tables that are surveyed at the same time.
-const CONCURRENCY: usize = 4;
+/// Tables that are surveyed at the same time: each waits for some twenty small reads in turn.
+const CONCURRENCY: usize = 16;
 
 /// All tables of a location, as they were when it was opened.
 pub struct Snapshot {

@@ -1,5 +1,6 @@
 //! Tests of the catalog against the shared HATS tables and against tables written here.
 
+mod describe;
 mod felis;
 mod fixture;
 mod importing;

@@ -5,6 +5,7 @@
 mod certificates;
 mod conformance;
 mod demo;
+mod describing;
 mod importing;
 mod jobs;
 mod origins;

@@ -146,7 +146,7 @@ fn add_columns(
         }
         let cell = CellType::of(&column.data_type, column.xtype.as_deref());
         let size = cell.array_size().map_or_else(String::new, |size| format!(" [{size}]"));
-        let missing = missing(&said, column.data_type.is_numeric());
+        let missing = missing(&said, column.data_type.is_floating());
         added.decor_mut().set_prefix(format!("\n# {}{size}{missing}\n", cell.kind.name()));
         columns.insert(&column.name, Item::Table(added));
     }
@@ -154,11 +154,11 @@ fn add_columns(
 }
 
 /// What a person should say of a column.
-fn missing(said: &ColumnMetadata, is_number: bool) -> String {
+fn missing(said: &ColumnMetadata, is_float: bool) -> String {
     let wanted = [
         ("description", said.description.is_none()),
         ("ucd", said.ucd.is_none()),
-        ("unit, if it has one", said.unit.is_none() && is_number),
+        ("unit, if it has one", said.unit.is_none() && is_float),
     ];
     let missing: Vec<&str> = wanted.iter().filter(|(_, is)| *is).map(|(key, _)| *key).collect();
     if missing.is_empty() { String::new() } else { format!("; missing: {}", missing.join(", ")) }

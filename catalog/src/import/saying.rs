@@ -36,8 +36,8 @@ pub(super) fn add_felis(
 ) -> Result<(), Error> {
     let schema = place_of(&options.folder).map_or(DEFAULT_SCHEMA.to_owned(), |(_, schema)| schema);
     let named = options.folder.file_name().unwrap_or_default().to_string_lossy();
-    let wanted = choice.table.as_deref().unwrap_or(&named);
-    let mut said = Felis::read(&choice.path)?.table(wanted, &schema)?;
+    let felis = Felis::read(&choice.path)?;
+    let mut said = felis.table(choice.table.as_deref(), &named, &schema)?;
     inputs.remarks.extend(said.fit(&inputs.schema));
     let files = std::mem::take(&mut inputs.metadata);
     inputs.metadata = match inputs.format {

@@ -16,6 +16,9 @@ use self::document::{ColumnEntry, Document, TableEntry};
 use super::{ColumnMetadata, KeyMetadata, TableMetadata, VERSION};
 use crate::Error;
 
+/// Columns that are named before they are only counted.
+const NAMED_MAX: usize = 8;
+
 /// Files that are read for one: a file, what it refers to, and so on.
 const DEPTH_MAX: usize = 4;
 
@@ -144,16 +147,24 @@ impl Felis {
         Ok(Self { path: name, document, resources })
     }
 
-    /// What it says of a table: the one of this name, in any case of letters, or the only one.
-    /// Keys lead to tables of `schema`, where the tables of the file are served.
+    /// What it says of a table: the one that is `wanted`, or else the one that is named like a
+    /// folder, in any case of letters, or the only one. Keys lead to tables of `schema`, where the
+    /// tables of the file are served.
     ///
     /// # Errors
     /// When it has no such table, or refers to a column that is not there.
-    pub fn table(&self, wanted: &str, schema: &str) -> Result<FelisTable, Error> {
+    pub fn table(
+        &self,
+        wanted: Option<&str>,
+        folder: &str,
+        schema: &str,
+    ) -> Result<FelisTable, Error> {
         let tables = &self.document.tables;
+        let is_only = wanted.is_none();
+        let wanted = wanted.unwrap_or(folder);
         let exact = tables.iter().find(|table| table.name == wanted);
         let close = || tables.iter().find(|table| table.name.eq_ignore_ascii_case(wanted));
-        let only = || if let [only] = tables.as_slice() { Some(only) } else { None };
+        let only = || tables.first().filter(|_| is_only && tables.len() == 1);
         let Some(table) = exact.or_else(close).or_else(only) else {
             let known: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
             let reason = format!("it has no table {wanted}; its tables are {}", known.join(", "));
@@ -255,8 +266,12 @@ impl FelisTable {
             }
         }
         if !missing.is_empty() {
-            let (count, names) = (missing.len(), missing.join(", "));
-            remarks.push(format!("Felis describes {count} columns that are not here: {names}"));
+            let count = missing.len();
+            missing.truncate(NAMED_MAX);
+            let more = if count > NAMED_MAX { ", …" } else { "" };
+            let names = missing.join(", ");
+            remarks
+                .push(format!("Felis describes {count} columns that are not here: {names}{more}"));
         }
         self.metadata.columns.retain(|name, _| schema.index_of(name).is_ok());
         let has = |key: &KeyMetadata| key.columns.keys().all(|name| schema.index_of(name).is_ok());

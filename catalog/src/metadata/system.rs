@@ -36,7 +36,7 @@ const REFPOSITIONS: [&str; 6] =
     ["TOPOCENTER", "GEOCENTER", "BARYCENTER", "HELIOCENTER", "EMBARYCENTER", "UNKNOWN"];
 
 /// The Julian date of MJD 0.
-const MJD_ORIGIN: f64 = 2_400_000.5;
+pub(crate) const MJD_ORIGIN: f64 = 2_400_000.5;
 
 /// The frame of some columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

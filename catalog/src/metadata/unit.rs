@@ -155,7 +155,11 @@ impl<'a> Parser<'a> {
     /// `2`, `-1`, `(1/2)` or `(0.5)`.
     fn power(&mut self) -> Result<(), String> {
         let is_grouped = self.take("(");
-        let power = self.take_while(|c| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | '/'));
+        let power = self.take_while(|letter| {
+            letter.is_ascii_digit()
+                || matches!(letter, '+' | '-')
+                || is_grouped && matches!(letter, '.' | '/')
+        });
         let number = |text: &str| text.parse::<f64>().is_ok_and(f64::is_finite);
         let is_good = match (is_grouped, power.split_once('/')) {
             (true, Some((above, below))) => number(above) && number(below),

@@ -71,7 +71,7 @@ impl VotableReader {
             }
             Serialization::Absent => Rows::Ended,
         };
-        let metadata = describe(&outline, columns.iter().map(|column| (&*column.name, column)));
+        let metadata = describe(&outline, &columns.iter().map(|column| (&*column.name, column)));
         let stated = outline.table.as_ref().and_then(|table| table.tag.attribute("nrows"));
         let cells = columns.iter().map(|column| column.cell.clone()).collect();
         let batch = BatchBuilder::new(Arc::clone(&schema), cells, options.batch_rows);
@@ -240,7 +240,7 @@ fn columns(
 /// What the document says of the table and of its columns, which go by these names.
 fn describe<'a>(
     outline: &Outline,
-    columns: impl Iterator<Item = (&'a str, &'a VotableColumn)> + Clone,
+    columns: &(impl Iterator<Item = (&'a str, &'a VotableColumn)> + Clone),
 ) -> TableMetadata {
     let tag = outline.table.as_ref().map(|table| &table.tag);
     let attribute = |name| tag.and_then(|tag| tag.attribute(name)).map(str::to_owned);
@@ -305,5 +305,5 @@ pub(super) fn described_by(
     if columns.len() != names.len() {
         return Ok(None);
     }
-    Ok(Some(describe(&outline, names.iter().copied().zip(&columns))))
+    Ok(Some(describe(&outline, &names.iter().copied().zip(&columns))))
 }

@@ -14,7 +14,7 @@ fn survey() -> Felis {
 
 #[test]
 fn tables_columns_and_keys_are_taken() {
-    let table = survey().table("object", "dp").unwrap();
+    let table = survey().table(None, "object", "dp").unwrap();
     let said = &table.metadata;
     assert_eq!(said.description.as_deref(), Some("Stars and galaxies"));
     assert_eq!((said.index, said.utype.as_deref()), (Some(10), Some("model:Object")));
@@ -42,7 +42,7 @@ fn tables_columns_and_keys_are_taken() {
 
 #[test]
 fn columns_of_other_files_are_taken() {
-    let table = survey().table("Field", "dp").unwrap();
+    let table = survey().table(Some("Field"), "x", "dp").unwrap();
     let names: Vec<&str> = table.columns.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["depth", "fieldId", "name"]);
     let id = &table.metadata.columns["fieldId"];
@@ -52,7 +52,7 @@ fn columns_of_other_files_are_taken() {
 
 #[test]
 fn what_does_not_fit_the_files_is_told() {
-    let mut table = survey().table("Object", "dp").unwrap();
+    let mut table = survey().table(None, "Object", "dp").unwrap();
     let fields = [
         Field::new("objectId", DataType::Int64, false),
         Field::new("band", DataType::Utf8, true),
@@ -97,10 +97,14 @@ fn what_is_wrong_is_named_with_its_place() {
     ];
     for (text, expected) in cases {
         fs::write(&path, &text).unwrap();
-        let read = Felis::read(&path).and_then(|felis| felis.table("T", "s"));
+        let read = Felis::read(&path).and_then(|felis| felis.table(Some("T"), "x", "s"));
         let error = read.unwrap_err().to_string();
         assert!(error.contains(expected), "{error}\nfor {text}");
     }
+    // The only table is the one that is not named otherwise.
+    fs::write(&path, column("    datatype: long\n")).unwrap();
+    let only = Felis::read(&path).unwrap();
+    assert!(only.table(None, "x", "s").is_ok() && only.table(Some("x"), "T", "s").is_err());
     let error = Felis::read(&folder.path().join("absent.yaml")).unwrap_err().to_string();
     assert!(error.contains("absent.yaml: the Felis file cannot be read"), "{error}");
 }

@@ -92,7 +92,7 @@ const PUBLISH: &str = "<ol><li>Put the catalogue, a table or collection in the l
     <a href=\"https://hats.readthedocs.io\">HATS</a>, into the data folder: \
     <code>DIR/&lt;schema&gt;/&lt;table&gt;</code>.</li>\
     <li>Describe it in <code>DIR/&lt;schema&gt;/&lt;table&gt;/table.toml</code>; all of it is \
-    optional but the version:<pre class=\"toml\">version = 1
+    optional but the version:<pre class=\"toml\">version = 2
 title = \"Objects\"
 description = \"One row for each star and galaxy.\"
 
@@ -102,11 +102,28 @@ ucd = \"phot.mag;em.opt.B\"
 description = \"brightness in the green\"
 principal = true
 
+[origin]
+release = \"DR1\"
+doi = \"10.1234/abc\"
+
+[[frames]]
+system = \"ICRS\"
+epoch = \"J2016.0\"
+columns = [\"ra\", \"dec\", \"pmra\", \"pmdec\"]
+
+[[times]]
+scale = \"TAI\"
+refposition = \"TOPOCENTER\"
+origin = \"MJD\"
+columns = [\"midpointMjdTai\"]
+
 [[keys]]
 target = \"demo.field\"
 columns = { fieldId = \"fieldId\" }
 description = \"the field that the object was seen in\"
-</pre></li>\
+</pre><code>armilla describe DIR/&lt;schema&gt;/&lt;table&gt; --write</code> begins \
+    the file with all that is known, each column with its type, and without <code>--write</code> \
+    tells what is wrong or missing.</li>\
     <li>Start the service again. What it cannot read, it names with file and line.</li></ol>";
 
 const WORKERS: &str = "<p>A worker needs a folder of its own and a place to copy its tiles from:</p>\

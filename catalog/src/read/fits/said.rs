@@ -4,11 +4,9 @@
 use super::column::FitsColumn;
 use super::header::Header;
 use crate::metadata::{
-    self, ColumnMetadata, FrameMetadata, Origin, TableMetadata, TimeMetadata, is_doi,
+    self, ColumnMetadata, FrameMetadata, MJD_ORIGIN, Origin, TableMetadata, TimeMetadata, is_doi,
 };
 
-/// The Julian date of MJD 0.
-const MJD_ORIGIN: f64 = 2_400_000.5;
 /// Before this year an equinox is one of FK4 (FITS 4.0 §8.3).
 const FIRST_OF_FK5: f64 = 1984.0;
 

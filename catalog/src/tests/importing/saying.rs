@@ -135,5 +135,5 @@ async fn voparquet_is_believed_before_felis_and_table_toml_before_all() {
     .unwrap();
     let ask = "SELECT unit, ucd, description FROM TAP_SCHEMA.columns WHERE table_name = 's.t' AND \
                column_name IN ('id', 'mag') ORDER BY column_name";
-    assert_eq!(bench.ask(ask).await, ["|meta.id|by the file", "Jy||"]);
+    assert_eq!(bench.ask(ask).await, ["Jy||", "|meta.id|by the file"]);
 }
