@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use tests::process::run_armilla;
 use tests::{Server, Tap, places};
@@ -63,17 +63,14 @@ fn read(document: &[u8], folder: &Path) -> String {
     fs::write(&file, document).expect("it is written");
     if let Some(shared) = places::shared() {
         let schema = shared.join("conformance/xsd/all.xsd");
-        let lint = Command::new("xmllint").args(["--nonet", "--noout", "--schema"]);
-        let output = lint_of(lint, &schema, &file);
+        let mut lint = Command::new("xmllint");
+        lint.args(["--nonet", "--noout", "--schema"]).arg(schema).arg(&file);
+        let output = lint.stdin(Stdio::null()).output().expect("xmllint starts");
         assert!(output.status.success(), "{}", text(&output.stderr));
     }
     let Some(python) = places::python() else { return String::new() };
     let said = places::run_python(&python, "tests/clients/read_described.py", &[path(&file)]);
     said.unwrap_or_else(|said| panic!("{said}"))
-}
-
-fn lint_of(lint: &mut Command, schema: &Path, file: &Path) -> Output {
-    lint.arg(schema).arg(file).stdin(Stdio::null()).output().expect("xmllint starts")
 }
 
 #[test]
