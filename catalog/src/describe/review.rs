@@ -229,8 +229,8 @@ pub(super) async fn keys(data: &Path, name: &TableName, text: &str) -> Vec<Findi
         let line = lines.of(&["keys", &at.to_string()]);
         let target = &key.target;
         let Some((schema, table)) = target.split_once('.') else {
-            let said = format!("target = \"{target}\" is not SCHEMA.TABLE, as \"{}\"", name.schema);
-            findings.push(wrong(line, format!("{said}.{table}", table = name.table)));
+            let said = format!("target = \"{target}\" is not SCHEMA.TABLE, as \"{name}\"");
+            findings.push(wrong(line, said));
             continue;
         };
         let found = folder_of(data, schema, table);

@@ -68,7 +68,7 @@ async fn a_new_file_has_every_column_and_what_is_known() {
     assert_eq!(ask(&snapshot, true, unit).await, ["mag"]);
     assert!(found(&data, Severity::Error).await.is_empty());
     let missing = found(&data, Severity::Missing).await;
-    let expected = ["0: title of the table", "0: description of mag", "0: description of \"name\""];
+    let expected = ["0: title of the table", "0: description of mag", "0: description of name"];
     assert_eq!(missing, expected);
 }
 

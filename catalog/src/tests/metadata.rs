@@ -256,9 +256,9 @@ async fn frames_times_notes_and_origin_are_of_the_table() {
                  AND table_name LIKE '%.t'";
     let said = ask(&snapshot, true, words).await;
     assert!(said[0].contains("brightness") && said[0].contains("Measured twice."), "{said:?}");
-    let order = "SELECT column_name FROM TAP_SCHEMA.columns WHERE table_name LIKE '%.t' \
-                 AND column_index < 2 ORDER BY column_index";
-    assert_eq!(ask(&snapshot, true, order).await, ["mag", "id"]);
+    let first = "SELECT column_name FROM TAP_SCHEMA.columns WHERE table_name LIKE '%.t' \
+                 AND column_index = 0";
+    assert_eq!(ask(&snapshot, true, first).await, ["mag"]);
 }
 
 #[tokio::test]
