@@ -20,6 +20,7 @@ mod resolve;
 pub mod rewrite;
 pub mod schema;
 pub mod sky;
+pub mod system;
 
 use std::sync::Arc;
 
@@ -30,6 +31,7 @@ use datafusion::optimizer::Analyzer;
 pub use error::{Error, Fault, Place};
 pub use limits::Limits;
 pub use schema::{Column, Positions, Schemas, Table, TableName};
+pub use system::{CoordinateSystem, System, TimeSystem};
 
 /// A planned query.
 #[derive(Debug, Clone)]
@@ -60,6 +62,8 @@ pub struct OutputColumn {
     pub xtype: Option<String>,
     /// One line for humans.
     pub description: Option<String>,
+    /// What its values are counted from.
+    pub system: Option<Arc<System>>,
 }
 
 /// Judges a text without any table: whether it is one query of ADQL 2.1 (or of the extensions)
@@ -89,8 +93,9 @@ fn plan_here(text: &str, schemas: &Arc<dyn Schemas>, limits: &Limits) -> Result<
     let types = plan.schema().fields().iter().map(|field| field.data_type().clone());
     let columns = resolved.outputs.into_iter().zip(types);
     let columns = columns.map(|(output, data_type)| {
-        let resolve::Metadata { unit, ucd, utype, xtype, description } = output.metadata;
-        OutputColumn { name: output.name, data_type, unit, ucd, utype, xtype, description }
+        let resolve::Metadata { unit, ucd, utype, xtype, description, system } = output.metadata;
+        let name = output.name;
+        OutputColumn { name, data_type, unit, ucd, utype, xtype, description, system }
     });
     let columns = columns.collect();
     Ok(Query { plan, columns, tables: resolved.tables.into_keys().collect() })

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::logical_expr::TableSource;
 
-use crate::Error;
 use crate::parser::words::{is_regular, is_reserved};
+use crate::{Error, System};
 
 /// The schema of the tables that describe all tables (TAP 1.1 §4). An unqualified name never means
 /// one of them, so that a table of the archive may be called `keys`.
@@ -75,6 +75,12 @@ pub struct Column {
     pub xtype: Option<String>,
     /// One line for humans.
     pub description: Option<String>,
+    /// What it takes more than a line to say.
+    pub note: Option<String>,
+    /// What its values are counted from.
+    pub system: Option<Arc<System>>,
+    /// Its place among the columns when they are listed; those without one come last.
+    pub index: Option<u32>,
     /// Queryable by its (delimited) name but no part of `*`, as `"_healpix_29"` is.
     pub hidden: bool,
     /// A floating-point column whose file may hold NaN, which ADQL must see as NULL.
@@ -99,12 +105,27 @@ impl Column {
             utype: None,
             xtype: None,
             description: None,
+            note: None,
+            system: None,
+            index: None,
             hidden: false,
             may_hold_nan,
             indexed: false,
             principal: false,
             std: false,
         }
+    }
+
+    /// Everything that is said of it in words.
+    pub fn words(&self) -> Option<String> {
+        words(self.description.as_ref(), self.note.as_ref())
+    }
+}
+
+fn words(description: Option<&String>, note: Option<&String>) -> Option<String> {
+    match (description, note) {
+        (Some(description), Some(note)) => Some(format!("{description}\n\n{note}")),
+        (one, other) => one.or(other).cloned(),
     }
 }
 
@@ -130,8 +151,12 @@ pub struct Table {
     pub title: Option<String>,
     /// One paragraph for humans.
     pub description: Option<String>,
+    /// What it takes more than a paragraph to say.
+    pub note: Option<String>,
     /// Data model role.
     pub utype: Option<String>,
+    /// Its place among the tables when they are listed; those without one come last.
+    pub index: Option<u32>,
     /// All columns in their order, hidden ones included.
     pub columns: Vec<Column>,
     /// Present when the table is tiled on the sky.
@@ -141,7 +166,21 @@ pub struct Table {
 impl Table {
     /// A table without metadata or positions.
     pub fn new(name: TableName, columns: Vec<Column>) -> Self {
-        Self { name, title: None, description: None, utype: None, columns, positions: None }
+        Self {
+            name,
+            title: None,
+            description: None,
+            note: None,
+            utype: None,
+            index: None,
+            columns,
+            positions: None,
+        }
+    }
+
+    /// Everything that is said of it in words.
+    pub fn words(&self) -> Option<String> {
+        words(self.description.as_ref().or(self.title.as_ref()), self.note.as_ref())
     }
 
     /// The columns that `*` stands for: those that are described to clients.

@@ -24,7 +24,7 @@ use crate::stores::Stores;
 pub const DEFAULT_SCHEMA: &str = "public";
 
 /// Folders that are looked at at the same time.
-const CONCURRENCY: usize = 16;
+const CONCURRENCY: usize = 32;
 
 /// How many files of a folder without properties are looked at for Parquet.
 const PROBE_FILES: usize = 10_000;

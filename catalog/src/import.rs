@@ -13,6 +13,7 @@ mod parent;
 mod placing;
 mod position;
 mod reading;
+mod saying;
 mod sexagesimal;
 
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ use std::path::{Path, PathBuf};
 use datafusion::arrow::array::RecordBatch;
 
 use crate::Error;
-use crate::metadata::{ColumnMetadata, TableMetadata};
+use crate::metadata::TableMetadata;
 use crate::read::ReadOptions;
 use crate::write::{
     Outcome, Progress, Staging, TILE_BYTES, TILE_ROWS, TableKind, TableWriter, Unplaced,
@@ -37,6 +38,7 @@ use reading::{Place, Reading};
 pub use aside::FILE_NAME as WITHOUT_POSITION;
 pub use parent::Parent;
 pub use position::{PositionChoice, PositionUnit, Reasons};
+pub use saying::FelisChoice;
 
 /// Memory of an import, unless said otherwise.
 const MEMORY_BYTES: usize = 2 << 30;
@@ -63,6 +65,8 @@ pub struct ImportOptions {
     pub inputs: Vec<PathBuf>,
     /// What is said of the files.
     pub read: ReadOptions,
+    /// What Rubin's YAML says of the table.
+    pub felis: Option<FelisChoice>,
     /// The folder that becomes the table.
     pub folder: PathBuf,
     /// What the rows are.
@@ -89,6 +93,7 @@ impl ImportOptions {
         Self {
             inputs,
             read: ReadOptions::default(),
+            felis: None,
             folder: folder.into(),
             kind: TableKind::Object,
             placing: Placing::Position(PositionChoice::default()),
@@ -138,6 +143,7 @@ impl ImportOptions {
         let said = [
             ("inputs", files.collect::<Vec<_>>().join(", ")),
             ("reading", format!("{:?}", self.read)),
+            ("felis", self.felis.as_ref().map(FelisChoice::identity).unwrap_or_default()),
             ("kind", format!("{:?}", self.kind)),
             ("position", placing),
             ("margin", format!("{:?}", self.margin_arcsec)),
@@ -216,7 +222,10 @@ pub fn import(
         return Err(Error::Exists { path: options.folder.display().to_string() });
     }
     let name = options.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let inputs = Inputs::open(&name, &options.inputs, &options.read)?;
+    let mut inputs = Inputs::open(&name, &options.inputs, &options.read)?;
+    if let Some(felis) = &options.felis {
+        saying::add_felis(&mut inputs, felis, options)?;
+    }
     let own = match &options.placing {
         Placing::Nowhere => None,
         Placing::Position(choice) => {
@@ -228,6 +237,11 @@ pub fn import(
             if *choice == PositionChoice::default() { found.ok() } else { Some(found?) }
         }
     };
+    if let Some(own) = &own {
+        let sources = own.sources(&inputs.schema);
+        saying::check_frames(&inputs.metadata, sources)
+            .map_err(|reason| Error::Input { table: name.clone(), reason })?;
+    }
     let staging = Staging::resume(&options.folder)?;
     let journal = Journal::new(&staging, options.command(&inputs));
     let done = match journal.read() {
@@ -281,7 +295,10 @@ struct Import<'a> {
 impl Import<'_> {
     /// Writes a table without positions.
     fn whole(self, staging: Staging) -> Result<Report, Error> {
-        let options = self.options.write_options(self.metadata());
+        let mut metadata = saying::of_taken(&self.inputs, self.options);
+        // There is no position that it would be of.
+        metadata.frames.retain(|frame| !frame.columns.is_empty());
+        let options = self.options.write_options(metadata);
         let mut writer = WholeWriter::create_in(staging, options, &self.inputs.schema)?;
         let mut rows = 0;
         let ready = |rows: RecordBatch| {
@@ -307,7 +324,7 @@ impl Import<'_> {
         journal: &Journal,
         mut done: Done,
     ) -> Result<Report, Error> {
-        let mut metadata = self.metadata();
+        let mut metadata = saying::of_taken(&self.inputs, self.options);
         let mut remarks = self.inputs.remarks.clone();
         remarks.extend(placer.describe(&self.inputs.schema, &mut metadata));
         let [ra, dec] = placer.tiled_by().map(str::to_owned);
@@ -380,18 +397,6 @@ impl Import<'_> {
     /// A table of no rows is a mistake sooner than a wish.
     fn refuse_nothing(&self, rows: u64) -> Result<(), Error> {
         if rows > 0 { Ok(()) } else { Err(self.wrong("its files hold no rows".to_owned())) }
-    }
-
-    /// What the files say, of the columns that are taken.
-    fn metadata(&self) -> TableMetadata {
-        let mut metadata = self.inputs.metadata.clone();
-        let schema = &self.inputs.schema;
-        metadata.columns.retain(|name, said| {
-            schema.index_of(name).is_ok() && *said != ColumnMetadata::default()
-        });
-        // Of the table that is imported, others are not known.
-        (metadata.position, metadata.keys) = (None, Vec::new());
-        metadata
     }
 }
 

@@ -34,6 +34,7 @@ mod tile;
 
 pub mod add;
 pub mod check;
+pub mod describe;
 pub mod explain;
 pub mod import;
 pub mod read;

@@ -6,8 +6,17 @@
 //! over what the files say.
 //! A file that cannot be read, or contradicts its table, ends the opening with file and line: it
 //! is found at start, where a misread `[position]` would lose rows. What depends on other tables
-//! or is mere text (a key to a table that is not served, a malformed UCD) is left out with a
-//! warning, since parts of an archive are served too.
+//! or is mere text (a key to a table that is not served, a malformed UCD, a frame that no
+//! vocabulary has) is left out with a warning, since parts of an archive are served too.
+//! What readers of files say of them ([`crate::read`]), and Felis ([`felis`]), is put in the same
+//! words; [`TableMetadata::over`] lays one over the other.
+
+pub mod felis;
+mod layers;
+mod origin;
+mod system;
+pub mod ucd;
+pub mod unit;
 
 use std::collections::BTreeMap;
 
@@ -19,11 +28,16 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::discover::read_text;
 
+pub use origin::Origin;
+pub(crate) use origin::is_doi;
+pub use system::{FrameMetadata, TimeMetadata};
+pub(crate) use system::{MJD_ORIGIN, time_origin};
+
 /// Name of the file.
 pub(crate) const FILE_NAME: &str = "table.toml";
 
 /// The version of this layout that is written; older ones are read.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Everything that a `table.toml` may say.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -37,15 +51,33 @@ pub struct TableMetadata {
     /// One paragraph for humans.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// What it takes more than a paragraph to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// Data model role of the table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub utype: Option<String>,
+    /// Its place among the tables of its schema when they are listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u32>,
+    /// Who made it, and how it is cited.
+    #[serde(default, skip_serializing_if = "Origin::is_empty")]
+    pub origin: Origin,
+    /// Where on the sky it has rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<CoverageMetadata>,
     /// The position by which users search, where it is not the one that rows are tiled by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<PositionMetadata>,
     /// By the exact name of the column.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, ColumnMetadata>,
+    /// Frames of columns with coordinates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frames: Vec<FrameMetadata>,
+    /// Scales of columns with times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub times: Vec<TimeMetadata>,
     /// Columns that point to rows of other tables.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<KeyMetadata>,
@@ -61,6 +93,18 @@ pub struct PositionMetadata {
     pub dec: String,
     /// No row's own position is farther from the one that it is tiled by.
     pub slack_arcsec: f64,
+}
+
+/// Where on the sky a table has rows, as registries are told.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CoverageMetadata {
+    /// The URL of a MOC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moc: Option<String>,
+    /// Its share of the sky, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fraction: Option<f64>,
 }
 
 /// What is said of one column.
@@ -82,12 +126,21 @@ pub struct ColumnMetadata {
     /// One line for humans.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// What it takes more than a line to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Its place among the columns when they are listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u32>,
     /// Whether a condition on the column alone spares most of the table.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub indexed: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub indexed: Option<bool>,
     /// Whether the column belongs to a sensible first look.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub principal: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<bool>,
+    /// Whether a standard defines the column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub std: Option<bool>,
 }
 
 /// A foreign key.
@@ -120,26 +173,19 @@ impl TableMetadata {
         text.map(|text| Self::parse(path.as_ref(), &text)).transpose()
     }
 
+    /// Reads a local file, if it is there.
+    pub(crate) fn read_file(path: &std::path::Path) -> Result<Option<Self>, Error> {
+        let name = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(&name, &text).map(Some),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::malformed(&name, format!("it cannot be read: {error}"))),
+        }
+    }
+
     /// Parses the text of the file at `path`.
     pub(crate) fn parse(path: &str, text: &str) -> Result<Self, Error> {
-        parse_versioned(path, text, VERSION)
-    }
-
-    /// What this says, and where it says nothing, what `below` does.
-    pub(crate) fn over(&self, below: &Self) -> Self {
-        const TEXTS: &str = "texts, numbers and flags are TOML";
-        let [mut both, own] = [below, self].map(|said| toml::Table::try_from(said).expect(TEXTS));
-        lay_over(&mut both, own);
-        both.try_into().expect("the keys are those of two such files")
-    }
-}
-
-fn lay_over(below: &mut toml::Table, own: toml::Table) {
-    for (key, value) in own {
-        match (below.get_mut(&key), value) {
-            (Some(toml::Value::Table(below)), toml::Value::Table(own)) => lay_over(below, own),
-            (_, value) => drop(below.insert(key, value)),
-        }
+        parse_versioned(path, text, VERSION, |metadata: &Self| metadata.version)
     }
 }
 
@@ -148,15 +194,23 @@ pub(crate) fn parse_versioned<T: DeserializeOwned>(
     path: &str,
     text: &str,
     newest: u32,
+    version: fn(&T) -> u32,
 ) -> Result<T, Error> {
     let wrong = |error: &toml::de::Error| Error::malformed(&path, at_line(text, error));
-    // The version first: a newer file may have keys that are unknown here.
-    let Stated { version } = toml::from_str(text).map_err(|e| wrong(&e))?;
+    let read: Result<T, toml::de::Error> = toml::from_str(text);
+    // A newer file may have keys that are unknown here: its version is what is wrong with it.
+    let version = match &read {
+        Ok(file) => version(file),
+        Err(_) => {
+            let stated: Stated = toml::from_str(text).map_err(|e| wrong(&e))?;
+            stated.version
+        }
+    };
     if !(1..=newest).contains(&version) {
         let reason = format!("version = {version} is not read here: write {newest} or less");
         return Err(Error::malformed(&path, reason));
     }
-    toml::from_str(text).map_err(|e| wrong(&e))
+    read.map_err(|e| wrong(&e))
 }
 
 /// What is wrong with a text, and where.
@@ -179,11 +233,11 @@ mod tests {
 
     #[test]
     fn reads_what_is_written() {
-        let mut metadata = TableMetadata { version: 1, ..TableMetadata::default() };
+        let mut metadata = TableMetadata { version: 2, ..TableMetadata::default() };
         metadata.title = Some("Röntgen sources".to_owned());
         let column = ColumnMetadata {
             unit: Some("mag".to_owned()),
-            principal: true,
+            principal: Some(true),
             ..ColumnMetadata::default()
         };
         metadata.columns.insert("g mag".to_owned(), column);
@@ -196,7 +250,7 @@ mod tests {
                      indexed = true\n[columns.r]\nunit = 'mag'\n\
                      [position]\nra = 'x'\ndec = 'y'\nslack_arcsec = 2.5\n";
         let own = "version = 1\ntitle = 'c'\n[columns.g]\nunit = 'Jy'\nprincipal = true\n";
-        let both = parse(own).unwrap().over(&parse(below).unwrap());
+        let both = parse(own).unwrap().over(parse(below).unwrap());
         let expected = "version = 1\ntitle = 'c'\ndescription = 'b'\n[columns.g]\nunit = 'Jy'\n\
                         indexed = true\nprincipal = true\n[columns.r]\nunit = 'mag'\n\
                         [position]\nra = 'x'\ndec = 'y'\nslack_arcsec = 2.5\n";
@@ -212,7 +266,8 @@ mod tests {
             ("version = 1\n[columns.ra]\nunit = 7\n", "line 3: invalid type"),
             ("version = 1\n[position]\nra = \"a\"\n", "line 2: missing field `dec`"),
             ("title = \"a\"\n", "missing field `version`"),
-            ("version = 2\nnews = 1\n", "version = 2 is not read here: write 1 or less"),
+            ("version = 3\nnews = 1\n", "version = 3 is not read here: write 2 or less"),
+            ("version = 2\n[[times]]\nscale = \"TT\"\norigin = \"x\"\ncolumns = []\n", "line 4: "),
         ];
         for (text, expected) in cases {
             let error = parse(text).unwrap_err();

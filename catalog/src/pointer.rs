@@ -40,7 +40,8 @@ pub(crate) async fn read(
 }
 
 fn parse(path: &str, text: &str, may_be_folder: bool) -> Result<Location, Error> {
-    let Pointer { location, .. } = parse_versioned(path, text, VERSION)?;
+    let Pointer { location, .. } =
+        parse_versioned(path, text, VERSION, |pointer: &Pointer| pointer.version)?;
     let wrong = |reason: String| Error::malformed(&path, reason);
     let found: Location = location.parse().map_err(|e: Error| wrong(e.to_string()))?;
     if found.has_credentials() {

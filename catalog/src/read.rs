@@ -36,6 +36,7 @@ use crate::metadata::TableMetadata;
 pub(crate) use self::fits::coverage::read as read_coverage;
 
 pub use self::error::{Place, ReadError};
+pub(crate) use self::parquet::voparquet_metadata;
 pub(crate) use self::remote::Remote;
 pub use self::remote::RemoteFile;
 pub use self::source::FileAt;
@@ -57,8 +58,8 @@ pub trait TableReader: Iterator<Item = Result<RecordBatch, ReadError>> + Send {
     fn progress(&self) -> ReadProgress;
 
     /// What a person should know of the table and [`TableMetadata`] has no place for: that it was
-    /// cut by a limit of its service (`OVERFLOW`), frames and time scales of columns, tables
-    /// that were passed over. It is complete when the last batch was read.
+    /// cut by a limit of its service (`OVERFLOW`), values that all rows share, tables that were
+    /// passed over. It is complete when the last batch was read.
     fn remarks(&self) -> &[String];
 
     /// The parts that can be read by themselves by [`open_part`], and together are the table;
@@ -192,11 +193,7 @@ pub fn open(path: &Path, options: &ReadOptions) -> Result<Box<dyn TableReader>, 
 /// When the file cannot be read, is of no known format, or its columns cannot be had.
 pub fn open_at(at: FileAt, options: &ReadOptions) -> Result<Box<dyn TableReader>, ReadError> {
     let source = Source::open(at)?;
-    let format = match options.format {
-        Some(format) => format,
-        None => find_format(&source)?,
-    };
-    Ok(match format {
+    Ok(match options.format.map_or_else(|| find_format(&source), Ok)? {
         FileFormat::Csv => Box::new(Decoded(csv::CsvReader::open(source, options)?)),
         FileFormat::Votable => Box::new(Decoded(votable::VotableReader::open(source, options)?)),
         FileFormat::Fits => Box::new(Decoded(fits::FitsReader::open(source, options)?)),
@@ -215,6 +212,14 @@ pub fn open_part(
 ) -> Result<Box<dyn TableReader>, ReadError> {
     let source = Source::open(at)?;
     Ok(Box::new(parquet::ParquetReader::open(source, options, Some(part))?))
+}
+
+/// The format in which [`open_at`] reads a file.
+///
+/// # Errors
+/// When the file cannot be read or is of no known format.
+pub fn format_of(at: FileAt, options: &ReadOptions) -> Result<FileFormat, ReadError> {
+    options.format.map_or_else(|| find_format(&Source::open(at)?), Ok)
 }
 
 /// The format of a file, by its first bytes and then by its name.

@@ -1,7 +1,8 @@
 //! An immutable, numbered view of all tables of a location: what one query sees from end to end.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use adql::schema::TAP_SCHEMA;
@@ -11,12 +12,13 @@ use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::TableSource;
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStore;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::Error;
+use crate::describe::overlay_file;
 use crate::discover::{Discovered, Site, discover};
 use crate::location::Location;
-use crate::metadata::TableMetadata;
+use crate::metadata::{FILE_NAME, TableMetadata};
 use crate::placement::{Placement, placement_order};
 use crate::provider::HatsTable;
 use crate::stores::Stores;
@@ -25,8 +27,8 @@ use crate::table::TiledTable;
 use crate::tap_schema::{Key, MetadataTable, SchemaInfo, TapSchema, keys_between};
 use crate::tile::TileFile;
 
-/// Tables that are surveyed at the same time.
-const CONCURRENCY: usize = 8;
+/// Tables that are surveyed at the same time: each waits for some twenty small reads in turn.
+const CONCURRENCY: usize = 16;
 
 /// All tables of a location, as they were when it was opened.
 pub struct Snapshot {
@@ -40,15 +42,33 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Reads what a location holds: names, columns, tiles; no rows.
+    ///
+    /// # Errors
+    /// When it cannot be read, or a table or what describes it is not as it should be.
     pub async fn open(location: &Location) -> Result<Self, Error> {
+        Self::open_described(location, None).await
+    }
+
+    /// The same, with a folder of descriptions, `<schema>/<table>.toml`, that win over what lies
+    /// beside the tables.
+    ///
+    /// # Errors
+    /// As [`Snapshot::open`], and when a description cannot be read.
+    pub async fn open_described(
+        location: &Location,
+        overlay: Option<&Path>,
+    ) -> Result<Self, Error> {
         let Discovered { stores, sites } = discover(location).await?;
+        if let Some(overlay) = overlay {
+            warn_of_strays(overlay, &sites)?;
+        }
         let tables: Vec<Arc<TiledTable>> = futures::stream::iter(sites)
             .map(|site| {
                 let stores = Arc::clone(&stores);
                 async move {
                     refuse_reserved(&site)?;
                     let (named, elsewhere) = (site.named.clone(), site.elsewhere.clone());
-                    let opened = open_table(&stores, location, site).await;
+                    let opened = open_table(&stores, location, site, overlay).await;
                     opened.map_err(|error| match &elsewhere {
                         Some(there) => Error::elsewhere(&named, there, error),
                         None => error,
@@ -185,24 +205,63 @@ async fn open_table(
     stores: &Stores,
     location: &Location,
     site: Site,
+    overlay: Option<&Path>,
 ) -> Result<Arc<TiledTable>, Error> {
     let location = site.elsewhere.as_ref().unwrap_or(location);
     let (metadata, found) =
-        futures::try_join!(described(stores, &site), survey(stores, location, &site))?;
+        futures::try_join!(said_of(stores, &site, overlay), survey(stores, location, &site))?;
     TiledTable::new(site, found, metadata).map(Arc::new)
 }
 
-/// What is said of a table: of one elsewhere, first beside its pointer and then there.
-async fn described(stores: &Stores, site: &Site) -> Result<Option<TableMetadata>, Error> {
+/// What is said of a table, and by which files: one of a folder of descriptions wins over the one
+/// beside the table or its pointer, and that over the one where the pointer leads.
+async fn said_of(
+    stores: &Stores,
+    site: &Site,
+    overlay: Option<&Path>,
+) -> Result<Option<(TableMetadata, String)>, Error> {
+    let path = site.named.clone().join(FILE_NAME).to_string();
+    let there = async {
+        match &site.elsewhere {
+            Some(location) => {
+                let said = TableMetadata::read(stores, &site.named).await?;
+                Ok(said.map(|said| (said, format!("{location}/{FILE_NAME}"))))
+            }
+            None => Ok::<_, Error>(None),
+        }
+    };
     let beside = TableMetadata::read(stores.own(), &site.named);
-    if site.elsewhere.is_none() {
-        return beside.await;
+    let (beside, there) = futures::try_join!(beside, there)?;
+    let above = match overlay.map(|overlay| overlay_file(overlay, &site.name)) {
+        Some(file) => {
+            TableMetadata::read_file(&file)?.map(|said| (said, file.display().to_string()))
+        }
+        None => None,
+    };
+    let layers = [above, beside.map(|said| (said, path)), there].into_iter().flatten();
+    Ok(layers.reduce(|(above, file), (below, path)| {
+        (above.over(below), format!("{file} over {path}"))
+    }))
+}
+
+/// Says which descriptions are of no table here.
+fn warn_of_strays(overlay: &Path, sites: &[Site]) -> Result<(), Error> {
+    let known: HashSet<PathBuf> =
+        sites.iter().map(|site| overlay_file(overlay, &site.name)).collect();
+    let list = |folder: &Path| {
+        let entries = std::fs::read_dir(folder);
+        let entries = entries.map_err(|error| {
+            let reason = format!("the folder of descriptions cannot be read: {error}");
+            Error::malformed(&folder.display(), reason)
+        })?;
+        Ok::<_, Error>(entries.filter_map(|entry| Some(entry.ok()?.path())).collect::<Vec<_>>())
+    };
+    for schema in list(overlay)?.into_iter().filter(|path| path.is_dir()) {
+        for file in list(&schema)?.into_iter().filter(|path| !known.contains(path)) {
+            warn!(file = %file.display(), "ignored what describes no table here");
+        }
     }
-    let (beside, there) = futures::try_join!(beside, TableMetadata::read(stores, &site.named))?;
-    Ok(match (beside, there) {
-        (Some(beside), Some(there)) => Some(beside.over(&there)),
-        (beside, there) => beside.or(there),
-    })
+    Ok(())
 }
 
 /// Whether a schema belongs to the service.

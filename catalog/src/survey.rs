@@ -6,6 +6,7 @@
 //! in the manifest, so that a query which needs it fails and no other does.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path as StdPath;
 
 use adql::sky::Pixel;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
@@ -21,6 +22,8 @@ use crate::discover::{Site, read_text};
 use crate::footer;
 use crate::hats::{self, COMMON_METADATA, DATASET, Leaf, METADATA, partition_info};
 use crate::location::Location;
+use crate::metadata::TableMetadata;
+use crate::read::voparquet_metadata;
 use crate::tile::{Found, Manifest};
 
 /// A `_metadata` beyond this size is not read: it would take minutes and gigabytes.
@@ -38,6 +41,8 @@ pub(crate) struct Survey {
     pub(crate) schema: SchemaRef,
     /// Whether each request to its store takes a while.
     pub(crate) is_far: bool,
+    /// What their `VOParquet` metadata say.
+    pub(crate) metadata: TableMetadata,
 }
 
 /// Looks at the files of a table, without reading a row.
@@ -67,7 +72,7 @@ pub(crate) async fn survey(
         file.etag = file.etag.take().filter(|_| location.has_etags());
     }
     read_missing_rows(store, &dataset, &mut found).await;
-    let schema = schema(store, &dataset, [common.as_ref(), metadata.as_ref()], &found).await?;
+    let (schema, said) = schema(store, &dataset, [common.as_ref(), metadata.as_ref()], &found).await?;
     let manifest = Manifest::new(dataset.to_string(), site.properties.leaf.clone(), found);
     if let (Some(counted), Some(stated)) = (manifest.rows(), site.properties.rows)
         && counted != stated
@@ -77,7 +82,7 @@ pub(crate) async fn survey(
     if !manifest.is_disjoint() {
         warn!(table = %site.name, "tiles overlap; every tile is compared with the coverage");
     }
-    Ok(Survey { manifest, schema, is_far: location.is_far() })
+    Ok(Survey { manifest, schema, metadata: said, is_far: location.is_far() })
 }
 
 /// What a file of footers alone holds, if it is there and not too large.
@@ -261,7 +266,7 @@ async fn schema(
     dataset: &Path,
     [common, metadata]: [Option<&ParquetMetaData>; 2],
     found: &[Found],
-) -> Result<SchemaRef, Error> {
+) -> Result<(SchemaRef, TableMetadata), Error> {
     for (name, footers) in [(COMMON_METADATA, common), (METADATA, metadata)] {
         if let Some(footers) = footers {
             return columns(&dataset.clone().join(name), footers);
@@ -281,9 +286,17 @@ async fn schema(
     }))
 }
 
-pub(crate) fn columns(path: &Path, footer: &ParquetMetaData) -> Result<SchemaRef, Error> {
+pub(crate) fn columns(
+    path: &Path,
+    footer: &ParquetMetaData,
+) -> Result<(SchemaRef, TableMetadata), Error> {
     let file = footer.file_metadata();
     let schema: Schema = parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata())
         .map_err(|e| Error::parquet(&path, e))?;
-    Ok(schema.into())
+    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let (metadata, remarks) = voparquet_metadata(StdPath::new(path.as_ref()), file, &names);
+    for remark in remarks {
+        warn!(file = %path, "{remark}");
+    }
+    Ok((schema.into(), metadata))
 }

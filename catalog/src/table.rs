@@ -7,7 +7,7 @@ mod overlay;
 
 use std::sync::Arc;
 
-use adql::{Column, Positions, Table, TableName};
+use adql::{Column, CoordinateSystem, Positions, System, Table, TableName};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::datasource::file_format::parquet::transform_schema_to_view;
 use tracing::warn;
@@ -16,7 +16,7 @@ use crate::Error;
 use crate::discover::{Attachment, Site};
 use crate::hats::{Kind, TableProperties};
 use crate::location::Location;
-use crate::metadata::{FILE_NAME, KeyMetadata, TableMetadata};
+use crate::metadata::{FILE_NAME, KeyMetadata, Origin, TableMetadata};
 use crate::survey::Survey;
 use crate::tile::Manifest;
 
@@ -42,6 +42,7 @@ pub struct TiledTable {
     /// Right ascension and declination that the spatial index is computed of.
     tiled_by: Option<[String; 2]>,
     keys: Vec<KeyMetadata>,
+    origin: Origin,
     manifest: Manifest,
     stated_rows: Option<u64>,
     attachments: Vec<Attachment>,
@@ -50,15 +51,16 @@ pub struct TiledTable {
 }
 
 impl TiledTable {
-    /// Puts together what the folder, its files and its `table.toml` say.
+    /// Puts together what the folder, its files and its `table.toml` (with its path) say.
     pub(crate) fn new(
         site: Site,
         survey: Survey,
-        metadata: Option<TableMetadata>,
+        metadata: Option<(TableMetadata, String)>,
     ) -> Result<Self, Error> {
         let Site { name, path, named, properties, attachments, elsewhere } = site;
-        let metadata = metadata.unwrap_or_default();
-        let metadata_path = named.join(FILE_NAME);
+        let (metadata, metadata_path) = metadata
+            .unwrap_or_else(|| (TableMetadata::default(), named.join(FILE_NAME).to_string()));
+        let metadata = metadata.over(survey.metadata);
         let file_schema = served_schema(&survey.schema);
         let mut fields: Vec<Arc<Field>> = file_schema.fields().iter().map(Arc::clone).collect();
         let tiling = positions(&name, path.as_ref(), &properties, &file_schema)?;
@@ -75,7 +77,14 @@ impl TiledTable {
             }
             None => tiling.clone(),
         };
-        let columns = fields.iter().map(|field| column(field, tiling.as_ref(), positions.as_ref()));
+        let icrs = Arc::new(System::Space(CoordinateSystem::new("ICRS")));
+        let columns = fields.iter().map(|field| {
+            let mut column = column(field, tiling.as_ref(), positions.as_ref());
+            let is_place = |p: &Positions| [&p.ra, &p.dec].contains(&field.name());
+            let placed = [&tiling, &positions].into_iter().flatten().any(is_place);
+            column.system = placed.then(|| Arc::clone(&icrs));
+            column
+        });
         let mut table = Table::new(name, columns.collect());
         (table.description, table.positions) = (properties.description, positions);
         overlay::describe(&mut table, &metadata, &metadata_path)?;
@@ -86,6 +95,7 @@ impl TiledTable {
             stored,
             tiled_by: tiling.map(|p| [p.ra, p.dec]),
             keys: metadata.keys,
+            origin: metadata.origin,
             manifest: survey.manifest,
             stated_rows: properties.rows,
             attachments,
@@ -153,6 +163,11 @@ impl TiledTable {
     /// The names of right ascension and declination by which rows are tiled.
     pub(crate) fn tiled_by(&self) -> Option<&[String; 2]> {
         self.tiled_by.as_ref()
+    }
+
+    /// Who made it, and how it is cited.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// Its keys as its `table.toml` says them; their targets may not be there.

@@ -1,6 +1,8 @@
 //! Tests of the catalog against the shared HATS tables and against tables written here.
 
 mod checking;
+mod describe;
+mod felis;
 mod fixture;
 mod importing;
 mod layout;

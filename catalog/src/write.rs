@@ -322,7 +322,10 @@ fn check(name: &str, options: &WriteOptions, schema: &Schema) -> Result<(), Erro
     let metadata = &options.metadata;
     let key_columns = metadata.keys.iter().flat_map(|key| key.columns.keys());
     let own = metadata.position.iter().flat_map(|own| [&own.ra, &own.dec]);
-    let named = metadata.columns.keys().chain(key_columns).chain(own).chain(&options.few_values);
+    let frames = metadata.frames.iter().flat_map(|frame| &frame.columns);
+    let systems = frames.chain(metadata.times.iter().flat_map(|time| &time.columns));
+    let said = metadata.columns.keys().chain(key_columns).chain(own).chain(systems);
+    let named = said.chain(&options.few_values);
     for column in named {
         if schema.index_of(column).is_err() {
             return wrong(format!("it has no column {column}, of which its metadata speak"));

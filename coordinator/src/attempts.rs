@@ -85,6 +85,7 @@ pub(crate) async fn run(
     let first = engine.attempt(adql, options, &BTreeSet::new()).await?;
     let columns = first.result.columns.clone();
     let metadata_only = first.result.metadata_only;
+    let origins = first.result.origins.clone();
     let schema = first.result.stream.schema();
     let query = Query {
         running: Running::new(engine),
@@ -107,7 +108,7 @@ pub(crate) async fn run(
         }
     });
     let stream = Box::pin(RecordBatchStreamAdapter::new(schema, stream));
-    Ok(QueryResult { columns, stream, metadata_only })
+    Ok(QueryResult { columns, stream, metadata_only, origins })
 }
 
 /// A query and what it has met.

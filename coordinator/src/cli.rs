@@ -8,6 +8,7 @@ mod arguments;
 mod certificates;
 mod check;
 mod demo;
+mod describe;
 mod error;
 mod import;
 mod progress;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 use ::worker::memory::Budget;
 use ::worker::{Front, Identity};
+use catalog::import::FelisChoice;
 use catalog::{Location, Snapshot};
 use clap::error::ErrorKind;
 use tracing_subscriber::EnvFilter;
@@ -88,6 +90,7 @@ fn run(arguments: Arguments) -> Result<(), Error> {
             Command::Import => import::run(&settings, inputs).await,
             Command::Add => add::run(&settings, &text).await,
             Command::Check => check::run(&settings, paths).await,
+            Command::Describe => describe::run(&settings, &text).await,
             Command::Certificates => certificates::run(&settings),
         }
     });
@@ -113,6 +116,7 @@ fn engine_config(settings: &Settings) -> Result<EngineConfig, Error> {
     let mut config = EngineConfig::embedded(settings.require::<String>("data")?);
     config.budget = budget(settings)?;
     config.prune = settings.require("prune")?;
+    config.metadata = settings.get("metadata")?;
     Ok(config)
 }
 
@@ -120,8 +124,16 @@ fn engine_config(settings: &Settings) -> Result<EngineConfig, Error> {
 async fn snapshot(settings: &Settings) -> Result<Arc<Snapshot>, Error> {
     let location: Location =
         settings.require::<String>("data")?.parse().map_err(crate::Error::from)?;
-    let snapshot = Snapshot::open(&location).await.map_err(crate::Error::from)?;
-    Ok(Arc::new(snapshot))
+    let overlay = settings.get::<PathBuf>("metadata")?;
+    let snapshot = Snapshot::open_described(&location, overlay.as_deref()).await;
+    Ok(Arc::new(snapshot.map_err(crate::Error::from)?))
+}
+
+/// The Felis file that describes a table.
+fn felis(settings: &Settings) -> Result<Option<FelisChoice>, Error> {
+    let path = settings.get::<PathBuf>("felis")?;
+    let table = settings.get("felis_table")?;
+    Ok(path.map(|path| FelisChoice { path, table }))
 }
 
 /// How this node proves who it is to others; none where it need not.

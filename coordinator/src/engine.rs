@@ -4,6 +4,7 @@
 //! the store of its node differ. Dropping the stream of a query ends all of its tasks.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,14 +28,17 @@ use worker::{Counters, NodeName, TileStore, session};
 
 use crate::attempts::{self, Attempt};
 use crate::cluster::Cluster;
+use crate::format::Info;
 use crate::plan::explain;
-use crate::{Error, distributed};
+use crate::{Error, distributed, origin};
 
 /// What an engine needs to know.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
     /// Folder or URL with all tables.
     pub data: String,
+    /// Folder of descriptions that win over those beside the tables.
+    pub metadata: Option<PathBuf>,
     /// What the queries of this process may use.
     pub budget: Budget,
     /// Bounds on the text of a query.
@@ -48,6 +52,7 @@ impl EngineConfig {
     pub fn embedded(data: impl Into<String>) -> Self {
         Self {
             data: data.into(),
+            metadata: None,
             budget: Budget::of(session::default_memory_bytes()),
             limits: Limits::default(),
             prune: true,
@@ -74,6 +79,8 @@ pub struct QueryResult {
     pub stream: SendableRecordBatchStream,
     /// Whether it reads `TAP_SCHEMA` and nothing else, so that limits on rows should let it pass.
     pub metadata_only: bool,
+    /// What its document says of where the data come from.
+    pub origins: Vec<Info>,
 }
 
 /// Answers queries on one snapshot of the tables.
@@ -107,7 +114,8 @@ impl Engine {
     /// When the tables cannot be read.
     pub async fn open(config: &EngineConfig) -> Result<Self, Error> {
         let location: Location = config.data.parse()?;
-        let snapshot = Arc::new(Snapshot::open(&location).await?);
+        let snapshot = Snapshot::open_described(&location, config.metadata.as_deref()).await?;
+        let snapshot = Arc::new(snapshot);
         Self::on(snapshot, config, None)
     }
 
@@ -233,8 +241,8 @@ impl Engine {
         };
         let stream = execute_stream(Arc::clone(&planned.physical), planned.task_context());
         let stream = stream.map_err(Error::Execution)?;
-        let Planned { columns, metadata_only, .. } = planned;
-        let result = QueryResult { columns, stream, metadata_only };
+        let Planned { columns, metadata_only, origins, .. } = planned;
+        let result = QueryResult { columns, stream, metadata_only, origins };
         Ok(Attempt { result, workers, _load: load })
     }
 
@@ -308,7 +316,8 @@ impl Engine {
         let planned_after = start.elapsed();
         tracing::debug!(?understood, ?optimized_after, ?planned_after, "planned");
         let (columns, runtime) = (query.columns, self.runtime.of_query(None));
-        Ok(Planned { columns, metadata_only, optimized, physical, state, runtime })
+        let origins = origin::of(&self.snapshot, &query.tables);
+        Ok(Planned { columns, metadata_only, origins, optimized, physical, state, runtime })
     }
 }
 
@@ -319,6 +328,8 @@ pub struct Planned {
     pub columns: Vec<OutputColumn>,
     /// Whether it reads `TAP_SCHEMA` and nothing else.
     pub metadata_only: bool,
+    /// Where its data come from.
+    pub origins: Vec<Info>,
     /// The logical plan after all rewrites.
     pub optimized: LogicalPlan,
     /// The physical plan, with stages where there are workers.

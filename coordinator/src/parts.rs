@@ -119,8 +119,8 @@ impl Parts {
         while kept.finished() < kept.parts().len() && kept.rows() < rows_max {
             self.run_part(engine, asked, &mut kept, rows_max).await?;
         }
-        let columns = planned.columns;
-        Ok(Some(QueryResult { columns, stream: kept.read(), metadata_only: false }))
+        let (columns, origins) = (planned.columns, planned.origins);
+        Ok(Some(QueryResult { columns, stream: kept.read(), metadata_only: false, origins }))
     }
 
     /// Runs the first part that is not finished, up to a number of rows of all.

@@ -8,6 +8,7 @@ mod certificates;
 mod checking;
 mod conformance;
 mod demo;
+mod describing;
 mod importing;
 mod importing_remote;
 mod jobs;

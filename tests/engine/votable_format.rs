@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use adql::OutputColumn;
+use adql::{CoordinateSystem, OutputColumn, System};
 use coordinator::Error;
 use coordinator::format::votable::error_document;
 use coordinator::format::{Document, Format, Info, encode};
@@ -37,6 +37,7 @@ pub(crate) fn columns(schema: &Schema) -> Vec<OutputColumn> {
         utype: None,
         xtype: None,
         description: None,
+        system: None,
     };
     schema.fields().iter().map(column).collect()
 }
@@ -324,7 +325,7 @@ fn fields_carry_their_metadata() {
     columns[0].description = Some("velocity > 0 & \"more\"".to_owned());
     columns[1].ucd = Some("not a ucd".to_owned());
     columns[2].xtype = Some("adql:REGION".to_owned());
-    let infos = vec![Info { name: "QUERY", value: "SELECT\n\"a\" < 1".to_owned() }];
+    let infos = vec![Info::new("QUERY", "SELECT\n\"a\" < 1")];
     let document = Document { columns, infos, max_rows: None };
     let stream = rows(&schema, vec![Ok(batch)]);
     let chunks = chunks(Format::VoTableTableData, document, stream);
@@ -354,9 +355,11 @@ fn main_positions_refer_to_their_frame() {
     let batch = batch(names.map(|name| (name, Arc::clone(&one))).to_vec());
     let schema = batch.schema();
     let mut columns = columns(&schema);
+    let icrs = Arc::new(System::Space(CoordinateSystem::new("ICRS")));
     let ucds = ["pos.eq.ra;meta.main", "pos.eq.dec;meta.main", "pos.eq.ra", "meta.id"];
     for (column, ucd) in columns.iter_mut().zip(ucds) {
         column.ucd = Some(ucd.to_owned());
+        column.system = ucd.ends_with(";meta.main").then(|| Arc::clone(&icrs));
     }
     for format in VOTABLES {
         let document = Document { columns: columns.clone(), infos: Vec::new(), max_rows: None };
@@ -400,7 +403,7 @@ fn structures_become_text() {
 
 #[test]
 fn an_error_document_has_no_table_and_says_why() {
-    let infos = [Info { name: "QUERY", value: "SELEC 1".to_owned() }];
+    let infos = [Info::new("QUERY", "SELEC 1")];
     let document = error_document("expected SELECT, found \"SELEC\" & more", &infos);
     let text = String::from_utf8(document).unwrap();
     assert!(text.contains(

@@ -1,19 +1,22 @@
 //! What output columns mean: unit, UCD and the like follow a value through a query.
 
+use std::sync::Arc;
+
 use datafusion::sql::sqlparser::ast::{DataType, Expr, Function};
 
 use super::scope::{Columns, Env, Visible};
-use crate::Column;
 use crate::parser::tree;
+use crate::{Column, System};
 
 /// The attributes of a VOTable FIELD that do not follow from the type (VOTable 1.5, section 4.1).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Metadata {
     pub(crate) unit: Option<String>,
     pub(crate) ucd: Option<String>,
     pub(crate) utype: Option<String>,
     pub(crate) xtype: Option<String>,
     pub(crate) description: Option<String>,
+    pub(crate) system: Option<Arc<System>>,
 }
 
 impl Metadata {
@@ -24,6 +27,7 @@ impl Metadata {
             utype: column.utype.clone(),
             xtype: column.xtype.clone(),
             description: column.description.clone(),
+            system: column.system.clone(),
         }
     }
 
@@ -114,6 +118,7 @@ fn common<'a>(results: impl Iterator<Item = &'a Expr>, env: &Env<'_>) -> Metadat
             utype: same(common.utype, branch.utype),
             xtype: same(common.xtype, branch.xtype),
             description: same(common.description, branch.description),
+            system: common.system.filter(|system| branch.system.as_ref() == Some(system)),
         }
     })
 }

@@ -16,7 +16,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use crate::hats::{Collection, DATASET, PROPERTIES, collection, is_data, tile_pixel};
 use crate::location::Location;
 use crate::metadata::TableMetadata;
-use crate::read::{self, FileAt, FilePart, ReadError, ReadOptions, Remote};
+use crate::read::{self, FileAt, FileFormat, FilePart, ReadError, ReadOptions, Remote};
 use crate::{Error, SPATIAL_INDEX};
 
 /// How the files of tables end; others in a folder are passed over.
@@ -58,6 +58,8 @@ pub(super) struct Inputs {
     pub(super) schema: SchemaRef,
     /// What the first file says.
     pub(super) metadata: TableMetadata,
+    /// The format of the first file.
+    pub(super) format: FileFormat,
     pub(super) remarks: Vec<String>,
     pub(super) options: ReadOptions,
 }
@@ -75,6 +77,7 @@ impl Inputs {
             return Err(wrong("there is no input: name files or folders".to_owned()));
         };
         let mut options = options.clone();
+        let format = read::format_of(first.at.clone(), &options)?;
         let reader = read::open_at(first.at.clone(), &options)?;
         first.parts = reader.parts();
         let metadata = reader.metadata().clone();
@@ -97,7 +100,7 @@ impl Inputs {
             options.types.extend(widened);
             schema = taken_schema(read::open_at(first.at.clone(), &options)?.schema());
         }
-        Ok(Self { files, schema, metadata, remarks, options })
+        Ok(Self { files, schema, metadata, format, remarks, options })
     }
 
     /// The bytes of all files.

@@ -137,11 +137,19 @@ impl Placer {
             let [ra, dec] = own.degrees().map(str::to_owned);
             PositionMetadata { ra, dec, slack_arcsec: 0.0 }
         });
-        metadata.keys.push(KeyMetadata {
+        let key = KeyMetadata {
             target: parent.table.to_string(),
             columns: [(parent.key.clone(), parent.id.clone())].into(),
             description: Some("the parent, with which the row lies on disk".to_owned()),
+        };
+        metadata.keys.retain(|known| {
+            known.columns != key.columns || !known.target.eq_ignore_ascii_case(&key.target)
         });
+        metadata.keys.push(key);
+        if self.own.is_none() {
+            // There is no position that it would be of.
+            metadata.frames.retain(|frame| !frame.columns.is_empty());
+        }
         let said = [("pos.eq.ra", "right ascension"), ("pos.eq.dec", "declination")];
         for (name, (ucd, coordinate)) in columns.iter().zip(said) {
             let column = ColumnMetadata {

@@ -13,6 +13,7 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBat
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
 
+use super::saying::extend_frames;
 use super::sexagesimal::{self, Leading};
 use crate::Error;
 use crate::metadata::{ColumnMetadata, TableMetadata};
@@ -192,6 +193,11 @@ impl Positions {
         &self.schema
     }
 
+    /// Names of the columns that it is made of.
+    pub(super) fn sources<'a>(&self, schema: &'a Schema) -> [&'a str; 2] {
+        self.axes.each_ref().map(|axis| schema.field(axis.source).name().as_str())
+    }
+
     /// Names of the columns of degrees.
     pub(super) fn degrees(&self) -> [&str; 2] {
         [&self.axes[0].degrees, &self.axes[1].degrees]
@@ -264,6 +270,7 @@ impl Positions {
                 ..ColumnMetadata::default()
             };
             metadata.columns.insert(degrees.clone(), added);
+            extend_frames(metadata, name, degrees);
             remarks.push(format!("{name} is {unit}: {degrees} has it in degrees"));
         }
         metadata.columns.retain(|_, said| *said != ColumnMetadata::default());

@@ -11,6 +11,7 @@ mod column;
 pub(crate) mod coverage;
 mod header;
 mod heap;
+mod said;
 
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::sync::Arc;
@@ -20,11 +21,11 @@ use datafusion::arrow::datatypes::{Field, Schema};
 use self::column::FitsColumn;
 use self::header::{Header, HeaderError, padded};
 use self::heap::{Heap, HeapError};
+use self::said::describe;
 use super::cell::BatchBuilder;
 use super::decoder::{Decoder, RowsRead};
 use super::source::{CELL_MAX_BYTES, Source, Stream};
 use super::{Place, ReadError, ReadOptions, TableChoice, check_columns};
-use crate::metadata::{self, ColumnMetadata, TableMetadata};
 
 /// Bytes of rows that are read at a time.
 const BLOCK_BYTES: usize = 4 << 20;
@@ -306,17 +307,6 @@ fn columns(
         }
     }
     Ok(columns)
-}
-
-fn describe(header: &Header, columns: &[FitsColumn]) -> TableMetadata {
-    let said = columns.iter().filter(|column| column.metadata != ColumnMetadata::default());
-    TableMetadata {
-        version: metadata::VERSION,
-        title: header.text("EXTNAME").map(|name| name.trim().to_owned()),
-        description: header.text("TITLE").or(header.text("DESCRIPT")).map(str::to_owned),
-        columns: said.map(|c| (c.name.clone(), c.metadata.clone())).collect(),
-        ..TableMetadata::default()
-    }
 }
 
 /// The rows, and the heap behind them, in files that can be read anywhere.

@@ -1,5 +1,6 @@
 //! Parquet, batch by batch, with what `VOParquet` 1.0 says of its columns.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
@@ -71,7 +72,7 @@ impl ParquetReader {
         let schema = Arc::new(Schema::new(builder.schema().fields().clone()));
         let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
         check_columns(&source, &schema, options)?;
-        let (metadata, remarks) = describe(&source, facts, &names);
+        let (metadata, remarks) = voparquet_metadata(source.path(), facts, &names);
         let builder = builder.with_batch_size(options.batch_rows.max(1));
         let reader = builder.with_row_groups(part.groups.clone().collect()).build();
         let reader = reader.map_err(broken)?;
@@ -113,12 +114,16 @@ fn parts(metadata: &ParquetMetaData) -> Vec<FilePart> {
 }
 
 /// What the VOTable in the file says; one that cannot be read leaves the columns bare.
-fn describe(source: &Source, facts: &FileMetaData, names: &[&str]) -> (TableMetadata, Vec<String>) {
+pub(crate) fn voparquet_metadata(
+    file: &Path,
+    facts: &FileMetaData,
+    names: &[&str],
+) -> (TableMetadata, Vec<String>) {
     let pairs = facts.key_value_metadata().into_iter().flatten();
     let votable = pairs.filter(|pair| pair.key == VOTABLE_KEY).find_map(|pair| pair.value.as_ref());
     let bare = TableMetadata { version: metadata::VERSION, ..TableMetadata::default() };
     let Some(votable) = votable else { return (bare, Vec::new()) };
-    match described_by(source.path(), votable, names) {
+    match described_by(file, votable, names) {
         Ok(Some(metadata)) => (metadata, Vec::new()),
         Ok(None) => {
             let said = "the VOTable in the file has other columns than the file: it is not used";

@@ -12,7 +12,6 @@ mod document;
 mod field;
 mod outline;
 
-use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,14 +19,16 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{Field, Schema};
 
 use self::binary::BinaryRows;
-use self::document::{CellPiece, CellTag, Document};
+use self::document::{CellPiece, CellTag, Document, Tag};
 use self::field::VotableColumn;
 use self::outline::{Outline, Serialization, Stop};
 use super::cell::{BatchBuilder, Shape};
 use super::decoder::{Decoder, RowsRead};
 use super::source::Source;
 use super::{Place, ReadError, ReadOptions, check_columns, is_text_wanted};
-use crate::metadata::{self, ColumnMetadata, TableMetadata};
+use crate::metadata::{
+    self, ColumnMetadata, FrameMetadata, TableMetadata, TimeMetadata, time_origin,
+};
 
 /// Values in a cell of fixed length: beyond, a document of missing cells would fill the memory.
 const FIXED_MAX: usize = 1 << 20;
@@ -70,9 +71,7 @@ impl VotableReader {
             }
             Serialization::Absent => Rows::Ended,
         };
-        let metadata = describe(&outline, &columns);
-        let remarks = on_systems(&outline, &columns);
-        outline.remarks.extend(remarks);
+        let metadata = describe(&outline, &columns.iter().map(|column| (&*column.name, column)));
         let stated = outline.table.as_ref().and_then(|table| table.tag.attribute("nrows"));
         let cells = columns.iter().map(|column| column.cell.clone()).collect();
         let batch = BatchBuilder::new(Arc::clone(&schema), cells, options.batch_rows);
@@ -238,40 +237,53 @@ fn columns(
         .collect()
 }
 
-fn describe(outline: &Outline, columns: &[VotableColumn]) -> TableMetadata {
+/// What the document says of the table and of its columns, which go by these names.
+fn describe<'a>(
+    outline: &Outline,
+    columns: &(impl Iterator<Item = (&'a str, &'a VotableColumn)> + Clone),
+) -> TableMetadata {
     let tag = outline.table.as_ref().map(|table| &table.tag);
     let attribute = |name| tag.and_then(|tag| tag.attribute(name)).map(str::to_owned);
-    let said = columns.iter().filter(|column| column.metadata != ColumnMetadata::default());
-    TableMetadata {
+    let said = columns.clone().filter(|(_, column)| column.metadata != ColumnMetadata::default());
+    let mut metadata = TableMetadata {
         version: metadata::VERSION,
         title: attribute("name"),
         description: outline.description(),
         utype: attribute("utype"),
-        columns: said.map(|c| (c.name.clone(), c.metadata.clone())).collect(),
+        origin: outline.origin.clone(),
+        columns: said.map(|(name, column)| (name.to_owned(), column.metadata.clone())).collect(),
         ..TableMetadata::default()
-    }
-}
-
-/// The frames and time scales of columns.
-fn on_systems(outline: &Outline, columns: &[VotableColumn]) -> Vec<String> {
-    let mut said = Vec::new();
+    };
     for system in &outline.systems {
         let Some(id) = system.attribute("ID") else { continue };
-        let of: Vec<&str> = columns
-            .iter()
-            .filter(|column| column.reference.as_deref() == Some(id))
-            .map(|column| column.name.as_str())
-            .collect();
-        if of.is_empty() {
-            continue;
+        let of = columns.clone().filter(|(_, column)| column.reference.as_deref() == Some(id));
+        let columns: Vec<String> = of.map(|(name, _)| name.to_owned()).collect();
+        if !columns.is_empty() {
+            add_system(&mut metadata, system, columns);
         }
-        let keys = ["system", "equinox", "epoch", "refposition", "timescale", "timeorigin"].iter();
-        let facts: Vec<String> = keys
-            .filter_map(|key| system.attribute(key).map(|value| format!("{key} {value}")))
-            .collect();
-        said.push(format!("{} of {}: {}", system.name, of.join(", "), facts.join(", ")));
     }
-    said
+    metadata
+}
+
+/// A COOSYS, whose system is FK5 where it is not said (VOTable 1.4 §3.1), or a TIMESYS.
+fn add_system(metadata: &mut TableMetadata, system: &Tag, columns: Vec<String>) {
+    let said = |key| system.attribute(key).map(str::to_owned);
+    if system.name == "TIMESYS" {
+        metadata.times.push(TimeMetadata {
+            scale: said("timescale").unwrap_or_else(|| "UNKNOWN".to_owned()),
+            refposition: said("refposition").unwrap_or_else(|| "UNKNOWN".to_owned()),
+            origin: system.attribute("timeorigin").and_then(time_origin),
+            columns,
+        });
+    } else {
+        metadata.frames.push(FrameMetadata {
+            system: said("system").unwrap_or_else(|| "FK5".to_owned()),
+            equinox: said("equinox"),
+            epoch: said("epoch"),
+            refposition: said("refposition"),
+            columns,
+        });
+    }
 }
 
 /// What a VOTable without rows says of `columns` columns (`VOParquet` 1.0 §3): the metadata of a
@@ -293,11 +305,5 @@ pub(super) fn described_by(
     if columns.len() != names.len() {
         return Ok(None);
     }
-    let mut metadata = describe(&outline, &columns);
-    let said = names.iter().zip(columns);
-    metadata.columns = said
-        .filter(|(_, column)| column.metadata != ColumnMetadata::default())
-        .map(|(name, column)| ((*name).to_owned(), column.metadata))
-        .collect::<BTreeMap<_, _>>();
-    Ok(Some(metadata))
+    Ok(Some(describe(&outline, &names.iter().copied().zip(&columns))))
 }

@@ -10,7 +10,7 @@ use datafusion::arrow::array::{
 use datafusion::arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use datafusion::arrow::error::ArrowError;
 
-use crate::metadata::{ColumnMetadata, TableMetadata};
+use crate::metadata::{ColumnMetadata, MJD_ORIGIN, TableMetadata, TimeMetadata};
 
 /// How a value is taken from a row.
 type Take<R, T> = Box<dyn Fn(&R) -> T + Send + Sync>;
@@ -142,16 +142,30 @@ pub(super) fn batch<R>(columns: &[&Column<R>], rows: &[R]) -> Result<RecordBatch
 /// What is said of these columns.
 pub(super) fn metadata<R>(columns: &[&Column<R>]) -> TableMetadata {
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    // As everywhere in LSST, times are those of TAI.
+    let of = |origin, fits: fn(&Column<R>) -> bool| TimeMetadata {
+        scale: "TAI".to_owned(),
+        refposition: "TOPOCENTER".to_owned(),
+        origin,
+        columns: columns
+            .iter()
+            .filter(|column| fits(column))
+            .map(|c| c.name.as_ref().to_owned())
+            .collect(),
+    };
+    let days = of(Some(MJD_ORIGIN), |c| c.unit == "d" && c.description.contains("(MJD, TAI)"));
+    let moments = of(None, |c| matches!(c.values, Values::Time(_)));
+    let times = [days, moments].into_iter().filter(|time| !time.columns.is_empty()).collect();
     let columns = columns.iter().map(|column| {
         let metadata = ColumnMetadata {
             unit: text(column.unit),
             ucd: text(column.ucd),
             description: text(&column.description),
-            principal: column.principal,
-            indexed: column.indexed,
+            principal: column.principal.then_some(true),
+            indexed: column.indexed.then_some(true),
             ..ColumnMetadata::default()
         };
         (column.name.as_ref().to_owned(), metadata)
     });
-    TableMetadata { columns: columns.collect(), ..TableMetadata::default() }
+    TableMetadata { columns: columns.collect(), times, ..TableMetadata::default() }
 }

@@ -1,9 +1,11 @@
 //! What `table.toml` says of a table, laid over what its files say.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use adql::schema::is_ucd;
-use adql::{Column, Positions, Table};
+use adql::{Column, Positions, System, Table};
 use datafusion::arrow::datatypes::Schema;
-use object_store::path::Path;
 use tracing::warn;
 
 use super::precision;
@@ -22,24 +24,24 @@ pub(super) fn positions(
     own: &PositionMetadata,
     tiling: Option<&Positions>,
     schema: &Schema,
-    path: &Path,
+    path: &str,
 ) -> Result<Positions, Error> {
     let Some(tiling) = tiling else {
         let reason = "position: the table is not tiled: give hats_col_ra and hats_col_dec in its \
                       properties";
-        return Err(Error::malformed(path, reason));
+        return Err(Error::malformed(&path, reason));
     };
     let slack_arcsec = own.slack_arcsec;
     if !(0.0..=SLACK_MAX_ARCSEC).contains(&slack_arcsec) {
         let reason = format!(
             "position.slack_arcsec = {slack_arcsec} is no distance: give 0 to {SLACK_MAX_ARCSEC}"
         );
-        return Err(Error::malformed(path, reason));
+        return Err(Error::malformed(&path, reason));
     }
     let mut own_slack_deg: f64 = 0.0;
     for (key, column) in [("ra", &own.ra), ("dec", &own.dec)] {
         let slack = precision(column, schema).map_err(|reason| {
-            Error::malformed(path, format!("position.{key} = \"{column}\" is {reason}"))
+            Error::malformed(&path, format!("position.{key} = \"{column}\" is {reason}"))
         })?;
         own_slack_deg = own_slack_deg.max(slack);
     }
@@ -55,15 +57,17 @@ pub(super) fn positions(
 pub(super) fn describe(
     table: &mut Table,
     metadata: &TableMetadata,
-    path: &Path,
+    path: &str,
 ) -> Result<(), Error> {
     overlay(&mut table.title, metadata.title.as_ref());
     overlay(&mut table.description, metadata.description.as_ref());
+    overlay(&mut table.note, metadata.note.as_ref());
     overlay(&mut table.utype, metadata.utype.as_ref());
+    table.index = metadata.index.or(table.index);
     for (name, said) in &metadata.columns {
         let Some(at) = table.column_index(name) else {
             let reason = format!("columns.\"{name}\" is no column of its tiles; names are exact");
-            return Err(Error::malformed(path, reason));
+            return Err(Error::malformed(&path, reason));
         };
         let column = &mut table.columns[at];
         overlay(&mut column.unit, said.unit.as_ref());
@@ -71,9 +75,13 @@ pub(super) fn describe(
         overlay(&mut column.utype, said.utype.as_ref());
         overlay(&mut column.xtype, said.xtype.as_ref());
         overlay(&mut column.description, said.description.as_ref());
-        column.indexed |= said.indexed;
-        column.principal |= said.principal;
+        overlay(&mut column.note, said.note.as_ref());
+        column.index = said.index.or(column.index);
+        column.indexed = said.indexed.unwrap_or(column.indexed);
+        column.principal = said.principal.unwrap_or(column.principal);
+        column.std = said.std.unwrap_or(column.std);
     }
+    place_systems(table, metadata, path)?;
     for key in &metadata.keys {
         let unknown = key.columns.keys().find(|name| table.column_index(name).is_none());
         let reason = match unknown {
@@ -81,9 +89,68 @@ pub(super) fn describe(
             None if key.columns.is_empty() => format!("a key to {} has no columns", key.target),
             None => continue,
         };
-        return Err(Error::malformed(path, reason));
+        return Err(Error::malformed(&path, reason));
     }
     choose_principal(table);
+    Ok(())
+}
+
+/// Frames and scales of columns.
+fn place_systems(table: &mut Table, metadata: &TableMetadata, path: &str) -> Result<(), Error> {
+    let position: Vec<String> =
+        table.positions.iter().flat_map(|p| [p.ra.clone(), p.dec.clone()]).collect();
+    let mut placed = HashSet::new();
+    for frame in &metadata.frames {
+        let columns = if frame.columns.is_empty() { &position } else { &frame.columns };
+        let said = format!("frames: {}", frame.system);
+        if columns.is_empty() {
+            let reason = format!("{said} has no columns, and the table no position");
+            return Err(Error::malformed(&path, reason));
+        }
+        if let Some(name) = columns.iter().find(|name| position.contains(name))
+            && !frame.is_searchable()
+        {
+            let reason = format!(
+                "{said} of {name}: the table is searched by it, in degrees of ICRS; convert it"
+            );
+            return Err(Error::malformed(&path, reason));
+        }
+        let system = usable(frame.system(), &said, path).map(System::Space);
+        place_system(table, (system, columns), &mut placed, (&said, path))?;
+    }
+    for time in &metadata.times {
+        let said = format!("times: {}", time.scale);
+        let system = usable(time.system(), &said, path).map(System::Time);
+        place_system(table, (system, &time.columns), &mut placed, (&said, path))?;
+    }
+    Ok(())
+}
+
+/// What is of the standard; says so where it is not.
+fn usable<T>(system: Result<T, String>, said: &str, path: &str) -> Option<T> {
+    system.inspect_err(|reason| warn!(file = %path, said, reason, "ignored a system")).ok()
+}
+
+fn place_system(
+    table: &mut Table,
+    (system, columns): (Option<System>, &[String]),
+    placed: &mut HashSet<String>,
+    (said, path): (&str, &str),
+) -> Result<(), Error> {
+    let system = system.map(Arc::new);
+    for name in columns {
+        let Some(at) = table.column_index(name) else {
+            let reason = format!("{said} of \"{name}\", which is no column of its tiles");
+            return Err(Error::malformed(&path, reason));
+        };
+        if !placed.insert(name.clone()) {
+            let reason = format!("{said} of {name}, which has another frame or scale already");
+            return Err(Error::malformed(&path, reason));
+        }
+        if system.is_some() {
+            table.columns[at].system.clone_from(&system);
+        }
+    }
     Ok(())
 }
 
@@ -95,7 +162,7 @@ fn overlay(text: &mut Option<String>, said: Option<&String>) {
 }
 
 /// Whether a text is a UCD; says so where it is not.
-fn is_usable_ucd(ucd: &str, column: &str, path: &Path) -> bool {
+fn is_usable_ucd(ucd: &str, column: &str, path: &str) -> bool {
     let good = is_ucd(ucd.trim());
     if !good {
         warn!(file = %path, column, ucd, "ignored what is no UCD");

@@ -32,18 +32,24 @@ impl Key {
 
 /// The keys of all tables, in the order of the tables: each with what its `table.toml` says. Those
 /// to a table or column that is not there are left out with a warning, since a part of an archive
-/// may be served.
+/// may be served. A name that is not there counts in any case of letters, as in a query.
 pub(crate) fn keys_between<'a>(
     tables: impl Iterator<Item = (&'a Table, &'a [KeyMetadata])> + Clone,
 ) -> Vec<Key> {
     let by_name: HashMap<String, &Table> =
         tables.clone().map(|(table, _)| (table.name.to_string(), table)).collect();
+    let by_folded: HashMap<String, &Table> =
+        by_name.iter().map(|(name, table)| (name.to_lowercase(), *table)).collect();
     let mut keys = Vec::new();
     for (from, said) in tables {
         for (number, key) in said.iter().enumerate() {
-            let target = by_name.get(&key.target);
-            let has = |name: &String| target.is_some_and(|t| t.column_index(name).is_some());
-            let (Some(target), true) = (target, key.columns.values().all(has)) else {
+            let exact = by_name.get(&key.target);
+            let target = exact.or_else(|| by_folded.get(&key.target.to_lowercase()));
+            let columns = target.and_then(|target| {
+                let pairs = key.columns.iter();
+                pairs.map(|(from, to)| Some((from.clone(), named(target, to)?))).collect()
+            });
+            let (Some(target), Some(columns)) = (target, columns) else {
                 warn!(table = %from.name, target = key.target, "ignored a key: nothing is there");
                 continue;
             };
@@ -51,10 +57,17 @@ pub(crate) fn keys_between<'a>(
                 id: format!("{}.{}", from.name, number + 1),
                 from: from.name.clone(),
                 target: target.name.clone(),
-                columns: key.columns.clone().into_iter().collect(),
+                columns,
                 description: key.description.clone(),
             });
         }
     }
     keys
+}
+
+/// The exact name of a column of a table.
+fn named(table: &Table, wanted: &str) -> Option<String> {
+    let names = || table.columns.iter().map(|column| &column.name);
+    let exact = names().find(|name| *name == wanted);
+    exact.or_else(|| names().find(|name| name.eq_ignore_ascii_case(wanted))).cloned()
 }

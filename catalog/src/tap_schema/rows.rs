@@ -61,13 +61,13 @@ fn schema_rows(schemas: &[SchemaInfo]) -> Vec<ArrayRef> {
 
 fn table_rows(schemas: &[SchemaInfo]) -> Vec<ArrayRef> {
     let all = || schemas.iter().flat_map(|s| s.tables.iter().map(move |t| (&s.name, t)));
-    let places = schemas.iter().flat_map(|s| places(s.tables.len()));
+    let places = schemas.iter().flat_map(|s| listed(s.tables.iter().map(|table| table.index)));
     vec![
         texts(all().map(|(schema, _)| schema)),
         texts(all().map(|(_, t)| t.name.written())),
         texts(all().map(|_| "table")),
         optional(all().map(|(_, t)| t.utype.as_deref())),
-        optional(all().map(|(_, t)| t.description.as_deref().or(t.title.as_deref()))),
+        optional(all().map(|(_, t)| t.words())),
         Arc::new(Int32Array::from_iter_values(places)),
     ]
 }
@@ -79,7 +79,7 @@ fn column_rows(schemas: &[SchemaInfo]) -> Vec<ArrayRef> {
         all.iter().map(|c| CellType::of(&c.data_type, c.xtype.as_deref())).collect();
     let table_names =
         tables().flat_map(|t| std::iter::repeat_n(t.name.written(), t.visible_columns().count()));
-    let places = tables().flat_map(|t| places(t.visible_columns().count()));
+    let places = tables().flat_map(|t| listed(t.visible_columns().map(|c| c.index)));
     let flag = |flag: fn(&Column) -> bool| -> ArrayRef {
         Arc::new(Int32Array::from_iter_values(all.iter().map(|c| i32::from(flag(c)))))
     };
@@ -91,7 +91,7 @@ fn column_rows(schemas: &[SchemaInfo]) -> Vec<ArrayRef> {
         optional(types.iter().map(CellType::array_size)),
         optional(all.iter().zip(&types).map(xtype)),
         Arc::new(Int32Array::from_iter(types.iter().map(size))),
-        optional(all.iter().map(|c| c.description.as_deref())),
+        optional(all.iter().map(|c| c.words())),
         optional(all.iter().map(|c| c.utype.as_deref())),
         optional(all.iter().map(|c| c.unit.as_deref())),
         optional(all.iter().map(|c| c.ucd.as_deref())),
@@ -100,6 +100,18 @@ fn column_rows(schemas: &[SchemaInfo]) -> Vec<ArrayRef> {
         flag(|c| c.std),
         Arc::new(Int32Array::from_iter_values(places)),
     ]
+}
+
+/// Places in a list: those that have an index come first, by it, the others as they are.
+fn listed(indexes: impl Iterator<Item = Option<u32>>) -> Vec<i32> {
+    let mut order: Vec<(u32, usize)> =
+        indexes.enumerate().map(|(at, index)| (index.unwrap_or(u32::MAX), at)).collect();
+    order.sort_unstable();
+    let mut places = vec![0; order.len()];
+    for (place, (_, at)) in order.into_iter().enumerate() {
+        places[at] = i32::try_from(place).unwrap_or(i32::MAX);
+    }
+    places
 }
 
 /// The length of one-dimensional values; NULL for scalars, for any length and for more dimensions.

@@ -3,6 +3,7 @@
 mod children;
 mod refused;
 mod resumed;
+mod saying;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use adql::Table;
 use adql::sky::{Order, Pixel, Position};
+use adql::{CoordinateSystem, System, Table, TimeSystem};
 
 use super::fixture::{Row, Shape, ask, open, own_position, public, rows, write_table};
 use crate::{Location, Snapshot};
@@ -197,5 +197,92 @@ async fn check_cones(snapshot: &Arc<Snapshot>, name: &str, rows: &[Row]) {
         for prune in [true, false] {
             assert_eq!(ask(snapshot, prune, &range).await, [stray.id.to_string()], "{range}");
         }
+    }
+}
+
+const SYSTEMS: &str = r#"
+version = 2
+note = "More words."
+index = 3
+
+[origin]
+release = "DR1"
+doi = "10.1234/abc"
+
+[columns.mag]
+description = "brightness"
+note = "Measured twice."
+index = 1
+
+[[frames]]
+system = "ICRS"
+epoch = 2016.0
+
+[[frames]]
+system = "galaxy"
+columns = ["mag"]
+
+[[times]]
+scale = "TCB"
+refposition = "BARYCENTER"
+origin = "MJD"
+columns = ["id"]
+"#;
+
+#[tokio::test]
+async fn frames_times_notes_and_origin_are_of_the_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = table_with(SYSTEMS, folder.path()).await;
+    let system = |name: &str| {
+        let column = &table.columns[table.column_index(name).unwrap()];
+        column.system.as_deref().cloned()
+    };
+    let mut frame = CoordinateSystem::new("ICRS");
+    frame.epoch = Some("J2016.0".to_owned());
+    assert_eq!(system("ra"), Some(System::Space(frame)));
+    assert_eq!(system("ra"), system("dec"));
+    let time = TimeSystem {
+        scale: "TCB".to_owned(),
+        refposition: "BARYCENTER".to_owned(),
+        origin: Some(2_400_000.5),
+    };
+    assert_eq!(system("id"), Some(System::Time(time)));
+    // The vocabulary has no such frame.
+    assert_eq!(system("mag"), None);
+    let snapshot = open(folder.path()).await;
+    let origin = snapshot.tiled_table(&public("t")).unwrap().origin();
+    assert_eq!(origin.release.as_deref(), Some("DR1"));
+    let words = "SELECT description FROM TAP_SCHEMA.columns WHERE column_name = 'mag' \
+                 AND table_name LIKE '%.t'";
+    let said = ask(&snapshot, true, words).await;
+    assert!(said[0].contains("brightness") && said[0].contains("Measured twice."), "{said:?}");
+    let first = "SELECT column_name FROM TAP_SCHEMA.columns WHERE table_name LIKE '%.t' \
+                 AND column_index = 0";
+    assert_eq!(ask(&snapshot, true, first).await, ["mag"]);
+}
+
+#[tokio::test]
+async fn frames_and_times_that_cannot_be_are_named() {
+    let frame = |rest: &str| format!("version = 2\n[[frames]]\n{rest}");
+    let cases = [
+        (
+            frame("system = \"ICRS\"\ncolumns = [\"x\"]\n"),
+            "frames: ICRS of \"x\", which is no column",
+        ),
+        (frame("system = \"FK4\"\ncolumns = [\"ra\"]\n"), "searched by it, in degrees of ICRS"),
+        (frame("system = \"FK5\"\nequinox = \"J1975\"\n"), "searched by it, in degrees of ICRS"),
+        (
+            frame("system = \"ICRS\"\n[[frames]]\nsystem = \"ICRS\"\ncolumns = [\"dec\"]\n"),
+            "frames: ICRS of dec, which has another",
+        ),
+        ("version = 2\n[[times]]\nscale = \"TT\"\n".to_owned(), "line 2: missing field `columns`"),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    write_table(&folder.path().join("t"), &Shape::default(), &rows(10));
+    for (text, expected) in cases {
+        fs::write(folder.path().join("t/table.toml"), &text).unwrap();
+        let opened = Snapshot::open(&Location::Folder(folder.path().to_owned())).await;
+        let error = opened.unwrap_err().to_string();
+        assert!(error.starts_with("t/table.toml: ") && error.contains(expected), "{error}: {text}");
     }
 }

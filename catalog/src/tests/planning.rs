@@ -14,6 +14,7 @@ use object_store::path::Path;
 use super::fixture::{plan, public, scans, session, within};
 use crate::discover::Site;
 use crate::hats::{Leaf, Properties, tile_name};
+use crate::metadata::TableMetadata;
 use crate::survey::Survey;
 use crate::tile::{Found, Manifest};
 use crate::{HatsTable, Location, Snapshot, TiledTable};
@@ -42,7 +43,9 @@ fn large() -> Arc<Snapshot> {
         attachments: Vec::new(),
         elsewhere: None,
     };
-    let survey = Survey { manifest, schema: Arc::new(Schema::new(fields)), is_far: false };
+    let schema = Arc::new(Schema::new(fields));
+    let metadata = TableMetadata::default();
+    let survey = Survey { manifest, schema, metadata, is_far: false };
     let table = Arc::new(TiledTable::new(site, survey, None).unwrap());
     let store = Arc::new(InMemory::new());
     Arc::new(Snapshot::new(Location::Folder("/large".into()), store, vec![table]))

@@ -118,7 +118,8 @@ async fn both_tables_are_written_and_described() {
             let column = &metadata.columns[field.name()];
             assert!(column.ucd.is_some() && column.description.is_some(), "{field}");
         }
-        let indexed = metadata.columns.values().filter(|column| column.indexed).count();
+        let indexed =
+            metadata.columns.values().filter(|column| column.indexed == Some(true)).count();
         assert_eq!(indexed, if name == "object" { 3 } else { 4 });
         assert_eq!(metadata.keys.len(), usize::from(name == "source"));
         if let Some(position) = metadata.position {

@@ -86,7 +86,7 @@ fn tables_are_those_of_the_public_schema() {
             let said = &metadata.columns[field.name()];
             assert!(said.description.is_some(), "{table}: {field}");
             let text = |text: &Option<String>| text.clone().unwrap_or_default();
-            let principal = if said.principal { "1" } else { "" };
+            let principal = if said.principal == Some(true) { "1" } else { "" };
             let data_type = type_in_words(field.data_type()).to_owned();
             [
                 field.name().clone(),

@@ -13,6 +13,8 @@ const ADQL: &str = "ADQL";
 
 /// Name of the positional argument of `add`.
 const LOCATION: &str = "LOCATION";
+/// Name of the positional argument of `describe`.
+const TABLE: &str = "TABLE";
 
 /// Name of the positional arguments of `import`.
 const INPUT: &str = "INPUT";
@@ -64,6 +66,18 @@ What is wrong is on a line each: its kind, the file, the row group and row (coun
 there and what was expected. The exit code is 0 where all is good, 1 where something is wrong, and 2
 for a command line that cannot be. A note says what queries take as it is meant.";
 
+const DESCRIBE_EXAMPLE: &str = "\
+Examples:
+  armilla describe /sky/dp1/object --felis dp1.yaml --write
+  armilla describe /sky/dp1/object
+  armilla describe https://example.org/hats/gaia --metadata descriptions --write
+
+The first writes table.toml: title, units, UCDs, frames, keys and the like, as far as files and
+Felis say them, each column with its type, and comments where something is missing. What is in the
+file already stays as it is. The second tells what is wrong, each with its line, and ends with 1 if
+anything is. The third keeps the description apart from data that cannot be written to; serve it by
+  armilla serve --data https://example.org/hats/gaia --metadata descriptions";
+
 const CERTIFICATES_EXAMPLE: &str = "\
 Example, one coordinator and two workers:
   armilla certificates --dir /root/armilla-certificates \\
@@ -84,7 +98,7 @@ pub(crate) struct Arguments {
     /// The TOML file: the flag, or else `ARMILLA_CONFIG`.
     pub(crate) file: Option<OsString>,
     pub(crate) flags: BTreeMap<String, String>,
-    /// The query, or the location that is added; empty for servers.
+    /// The query, the location that is added, or the table that is described; empty for others.
     pub(crate) text: String,
     /// The files and folders that are imported.
     pub(crate) inputs: Vec<PathBuf>,
@@ -138,10 +152,12 @@ fn takes_text(command: Command) -> Option<(&'static str, &'static str)> {
     match command {
         Command::Query | Command::Explain => Some((ADQL, "the query; - reads it from stdin")),
         Command::Add => Some((LOCATION, "folder or URL of a HATS table or collection")),
+        Command::Describe => Some((TABLE, "folder DIR/SCHEMA/TABLE, or the address of a table")),
         Command::Serve
         | Command::Coordinator
         | Command::Worker
         | Command::Import
+        | Command::Check
         | Command::Certificates => None,
     }
 }
@@ -244,6 +260,7 @@ fn about(command: Command) -> &'static str {
         Command::Import => "Make a table of files: CSV, VOTable, FITS or Parquet in, HATS out",
         Command::Add => "Serve a HATS table or collection in place, wherever it lies",
         Command::Check => "Tell what is wrong with HATS tables, and where",
+        Command::Describe => "Tell what is wrong or missing in what is said of a table",
         Command::Certificates => {
             "Make the certificates by which a cluster's nodes trust each other"
         }
@@ -273,6 +290,7 @@ fn example(command: Command) -> &'static str {
         Command::Import => IMPORT_EXAMPLE,
         Command::Add => ADD_EXAMPLE,
         Command::Check => CHECK_EXAMPLE,
+        Command::Describe => DESCRIBE_EXAMPLE,
         Command::Certificates => CERTIFICATES_EXAMPLE,
     }
 }

@@ -49,6 +49,17 @@ pub enum Error {
         /// How many were looked at.
         checked: usize,
     },
+    /// The table cannot be described.
+    #[error(transparent)]
+    Describe(catalog::Error),
+    /// What is said of a table is wrong; it has been told.
+    #[error("{file} has {errors} errors")]
+    Misdescribed {
+        /// The file.
+        file: String,
+        /// How many.
+        errors: usize,
+    },
     /// Settings that do not go together.
     #[error("{0}")]
     Contradiction(String),

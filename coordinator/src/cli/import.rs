@@ -17,8 +17,8 @@ use catalog::{Location, Snapshot};
 use datafusion::arrow::datatypes::DataType;
 use indicatif::{HumanBytes, HumanCount, HumanDuration};
 
-use crate::cli::Error;
 use crate::cli::progress::Display;
+use crate::cli::{Error, felis};
 use crate::config::{Bytes, List, OneOf, Rows, Settings};
 
 /// Columns that are named before they are only counted.
@@ -50,6 +50,7 @@ async fn options(settings: &Settings, inputs: Vec<PathBuf>) -> Result<ImportOpti
     let mut options = ImportOptions::new(inputs, out);
     options.placing = placing(settings, &options.folder).await?;
     options.read = read_options(settings)?;
+    options.felis = felis(settings)?;
     let has_parent = matches!(options.placing, Placing::Parent(..));
     options.kind = match settings.get::<OneOf>("kind")? {
         None if has_parent => TableKind::Source,

@@ -33,10 +33,8 @@ pub(super) async fn run(settings: &Settings, adql: &str) -> Result<(), Error> {
     let engine = Engine::open(&engine_config(settings)?).await?;
     let adql = text(adql)?;
     let result = engine.query(&adql, QueryOptions { maxrec: max_rows, duration: None }).await?;
-    let infos = vec![
-        Info { name: "QUERY", value: adql },
-        Info { name: "server_software", value: SOFTWARE.to_owned() },
-    ];
+    let about = vec![Info::new("QUERY", adql), Info::new("server_software", SOFTWARE)];
+    let infos = [about, result.origins].concat();
     let document = Document { columns: result.columns, infos, max_rows };
     let failure = Arc::new(Mutex::new(None));
     let rows = watched(result.stream, Arc::clone(&failure));

@@ -21,13 +21,15 @@ pub enum Command {
     Add,
     /// Whether tables are as they should be, to stdout.
     Check,
+    /// What is said of a table, and what is wrong or missing in it.
+    Describe,
     /// Certificates for the nodes of a cluster.
     Certificates,
 }
 
 impl Command {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Serve,
         Self::Coordinator,
         Self::Worker,
@@ -36,6 +38,7 @@ impl Command {
         Self::Import,
         Self::Add,
         Self::Check,
+        Self::Describe,
         Self::Certificates,
     ];
 
@@ -50,6 +53,7 @@ impl Command {
             Self::Import => "import",
             Self::Add => "add",
             Self::Check => "check",
+            Self::Describe => "describe",
             Self::Certificates => "certificates",
         }
     }

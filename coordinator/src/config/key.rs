@@ -2,7 +2,7 @@
 
 use super::command::Command;
 use super::command::Command::{
-    Add, Certificates, Check, Coordinator, Explain, Import, Query, Serve, Worker,
+    Add, Certificates, Check, Coordinator, Describe, Explain, Import, Query, Serve, Worker,
 };
 
 /// A setting.
@@ -46,6 +46,17 @@ pub const KEYS: &[Key] = &[
                sky in a folder that holds nothing",
         wanted: "a folder or URL",
         commands: &[Serve, Coordinator, Worker, Query, Explain, Add, Check],
+    },
+    Key {
+        name: "metadata",
+        flag: "metadata",
+        value: "DIR",
+        default: "",
+        defaults: &[],
+        help: "folder with descriptions of tables, DIR/<schema>/<table>.toml, that win over the \
+               table.toml beside them: for data that cannot be written to",
+        wanted: "a folder",
+        commands: &[Serve, Coordinator, Query, Explain, Describe],
     },
     Key {
         name: "demo_rows",
@@ -372,6 +383,37 @@ pub const KEYS: &[Key] = &[
         commands: &[Import],
     },
     Key {
+        name: "felis",
+        flag: "felis",
+        value: "FILE",
+        default: "",
+        defaults: &[],
+        help: "Felis file (YAML) with the description of the table, believed before what CSV, \
+               VOTable and FITS files say",
+        wanted: "a file",
+        commands: &[Import, Describe],
+    },
+    Key {
+        name: "felis_table",
+        flag: "felis-table",
+        value: "NAME",
+        default: "",
+        defaults: &[],
+        help: "table of the Felis file; without it, the one that is named like the folder",
+        wanted: "the name of a table",
+        commands: &[Import, Describe],
+    },
+    Key {
+        name: "write",
+        flag: "write",
+        value: "",
+        default: "false",
+        defaults: &[],
+        help: "write what is known and missing into the table's table.toml; what is there stays",
+        wanted: "true or false",
+        commands: &[Describe],
+    },
+    Key {
         name: "ra",
         flag: "ra",
         value: "COLUMN",
@@ -588,7 +630,7 @@ pub const KEYS: &[Key] = &[
         help: "what is logged to stderr: error, warn, info, debug, or as tracing has it, \
                warn,worker=debug",
         wanted: "a level or a filter, as info or warn,worker=debug",
-        commands: &[Serve, Coordinator, Worker, Query, Explain, Import, Add, Check],
+        commands: &[Serve, Coordinator, Worker, Query, Explain, Import, Add, Check, Describe],
     },
     Key {
         name: "tls_ca",

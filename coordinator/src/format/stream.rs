@@ -48,6 +48,15 @@ pub struct Info {
     pub name: &'static str,
     /// Its value.
     pub value: String,
+    /// Of what it is said, where it is not of the whole document.
+    pub about: String,
+}
+
+impl Info {
+    /// One about the whole document.
+    pub fn new(name: &'static str, value: impl Into<String>) -> Self {
+        Self { name, value: value.into(), about: String::new() }
+    }
 }
 
 /// What a document says beside the rows.

@@ -94,7 +94,7 @@ const PUBLISH: &str = "<ol><li>Put the catalogue, a table or collection in the l
     S3-compatible store or behind HTTP, and add it:\
     <pre>armilla add https://data.example.org/hats/gaia_dr3 --data DIR --as gaia.source</pre></li>\
     <li>Describe it in <code>DIR/&lt;schema&gt;/&lt;table&gt;/table.toml</code>; all of it is \
-    optional but the version:<pre class=\"toml\">version = 1
+    optional but the version:<pre class=\"toml\">version = 2
 title = \"Objects\"
 description = \"One row for each star and galaxy.\"
 
@@ -104,11 +104,28 @@ ucd = \"phot.mag;em.opt.B\"
 description = \"brightness in the green\"
 principal = true
 
+[origin]
+release = \"DR1\"
+doi = \"10.1234/abc\"
+
+[[frames]]
+system = \"ICRS\"
+epoch = \"J2016.0\"
+columns = [\"ra\", \"dec\", \"pmra\", \"pmdec\"]
+
+[[times]]
+scale = \"TAI\"
+refposition = \"TOPOCENTER\"
+origin = \"MJD\"
+columns = [\"midpointMjdTai\"]
+
 [[keys]]
 target = \"demo.field\"
 columns = { fieldId = \"fieldId\" }
 description = \"the field that the object was seen in\"
-</pre></li>\
+</pre><code>armilla describe DIR/&lt;schema&gt;/&lt;table&gt; --write</code> begins \
+    the file with all that is known, each column with its type, and without <code>--write</code> \
+    tells what is wrong or missing.</li>\
     <li>Start the service again. What it cannot read, it names with file and line.</li></ol>";
 
 const WORKERS: &str = "<p>A worker needs a folder of its own and a place to copy its tiles from:</p>\

@@ -69,12 +69,12 @@ async fn begin(service: &Service, parameters: &Parameters) -> Result<(QueryResul
     if max_rows == 0 {
         return Ok((result, max_rows));
     }
-    let QueryResult { columns, mut stream, metadata_only } = result;
+    let QueryResult { columns, mut stream, metadata_only, origins } = result;
     let first = first_rows(&mut stream).await?;
     let schema = stream.schema();
     let whole = stream::iter(first.map(Ok)).chain(stream);
     let stream = Box::pin(RecordBatchStreamAdapter::new(schema, whole));
-    Ok((QueryResult { columns, stream, metadata_only }, max_rows))
+    Ok((QueryResult { columns, stream, metadata_only, origins }, max_rows))
 }
 
 /// Starts a query, and tells after how many rows its answer is cut.
@@ -122,6 +122,7 @@ fn stream_out(
     requested: &Requested,
     infos: Vec<Info>,
 ) -> Response {
+    let infos = [infos, result.origins].concat();
     let document = Document { columns: result.columns, infos, max_rows: Some(max_rows) };
     let chunks = encode(requested.format, document, result.stream);
     let chunks = ahead_on(compute, chunks, CHUNKS_AHEAD);
@@ -136,7 +137,7 @@ fn stream_out(
 /// the same query has the same bytes.
 pub(super) fn infos(query: Option<&str>) -> Vec<Info> {
     let fixed = [("standardID", "ivo://ivoa.net/std/TAP"), ("server_software", SOFTWARE)];
-    let fixed = fixed.into_iter().map(|(name, value)| Info { name, value: value.to_owned() });
-    let query = query.map(|query| Info { name: "QUERY", value: query.to_owned() });
+    let fixed = fixed.into_iter().map(|(name, value)| Info::new(name, value));
+    let query = query.map(|query| Info::new("QUERY", query));
     query.into_iter().chain(fixed).collect()
 }

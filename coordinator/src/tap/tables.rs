@@ -155,7 +155,7 @@ fn push_table(out: &mut Vec<u8>, snapshot: &Snapshot, table: &Table, element: &E
     out.extend_from_slice(format!("<{tag}{namespaces}>\n").as_bytes());
     push_element(out, "name", Some(&table.name.written()));
     push_element(out, "title", table.title.as_deref());
-    push_element(out, "description", table.description.as_deref().or(table.title.as_deref()));
+    push_element(out, "description", table.words().as_deref());
     push_element(out, "utype", table.utype.as_deref());
     let rows = snapshot.tiled_table(&table.name).and_then(|t| t.rows());
     push_element(out, "nrows", rows.map(|rows| rows.to_string()).as_deref());
@@ -184,7 +184,7 @@ fn push_column(out: &mut Vec<u8>, column: &Column) {
     push_attribute(out, "std", if column.std { "true" } else { "false" });
     out.extend_from_slice(b">\n");
     push_element(out, "name", Some(&written(&column.name)));
-    push_element(out, "description", column.description.as_deref());
+    push_element(out, "description", column.words().as_deref());
     push_element(out, "unit", column.unit.as_deref());
     push_element(out, "ucd", column.ucd.as_deref());
     push_element(out, "utype", column.utype.as_deref());

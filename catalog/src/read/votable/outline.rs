@@ -3,6 +3,7 @@
 
 use super::document::{Document, Piece, Tag};
 use super::field::FieldTags;
+use crate::metadata::Origin;
 use crate::read::{Place, ReadError, TableChoice};
 
 /// The serialization of the rows.
@@ -48,6 +49,8 @@ pub(super) struct Outline {
     resource_description: String,
     /// COOSYS and TIMESYS with an ID.
     pub(super) systems: Vec<Tag>,
+    /// What its INFOs say of where the data come from.
+    pub(super) origin: Origin,
     /// Text of an INFO that says that the query failed.
     failure: Option<String>,
     pub(super) remarks: Vec<String>,
@@ -235,6 +238,9 @@ impl Outline {
         let is = |key: &str, word: &str| {
             tag.attribute(key).is_some_and(|value| value.eq_ignore_ascii_case(word))
         };
+        if let (Some(name), Some(value)) = (tag.attribute("name"), tag.attribute("value")) {
+            self.origin.take(name, value);
+        }
         if is("name", "QUERY_STATUS") && is("value", "ERROR") {
             self.failure = Some(String::new());
         }

@@ -6,6 +6,7 @@ use flate2::Compression;
 use flate2::read::GzEncoder;
 
 use super::{check_error, read, read_as};
+use crate::metadata::{FrameMetadata, TableMetadata, TimeMetadata};
 use crate::read::{ReadOptions, TableChoice};
 
 /// A header of these cards, filled up to a block.
@@ -113,6 +114,57 @@ fn metadata_are_kept() {
     let options = ReadOptions { table: Some(TableChoice::Number(0)), ..ReadOptions::default() };
     let expected = "no binary table in HDU 0; its HDUs are 0 (the primary), 1 (BINTABLE STARS), 2 (BINTABLE other)";
     check_error("t.fits", &bytes, &options, expected);
+}
+
+/// What the header of a table with a position, two times and a text says.
+fn said_of(cards: &[&str]) -> TableMetadata {
+    let columns: [&[&str]; 4] = [
+        &["TTYPE='alpha'", "TFORM='1D'", "TUCD='pos.eq.ra;meta.main'"],
+        &["TTYPE='delta'", "TFORM='1D'", "TUCD='pos.eq.dec;meta.main'"],
+        &["TTYPE='TIME'", "TFORM='1D'", "TUNIT='s'"],
+        &["TTYPE='date'", "TFORM='20A'", "TUCD='time.start'"],
+    ];
+    let row = [[0; 24].as_slice(), &[b' '; 20]].concat();
+    read("t.fits", &[primary(0), table(&columns, &[&row], &[], cards)].concat()).metadata
+}
+
+#[test]
+fn frames_and_times_are_kept() {
+    let said = said_of(&[
+        "RADESYS = 'FK5'",
+        "EQUINOX = 2000.0",
+        "TIMESYS = 'TDB'",
+        "TREFPOS = 'BARYCENTER'",
+        "MJDREFI = 51910",
+        "MJDREFF = 7.428703703703703D-4",
+        "AUTHOR  = 'A. Star'",
+        "REFERENC= '2022A&A...667A...1S'",
+    ]);
+    let frame = FrameMetadata {
+        system: "FK5".to_owned(),
+        equinox: Some("J2000.0".to_owned()),
+        columns: vec!["alpha".to_owned(), "delta".to_owned()],
+        ..FrameMetadata::default()
+    };
+    assert_eq!(said.frames, [frame]);
+    let time = |origin, column: &str| TimeMetadata {
+        scale: "TDB".to_owned(),
+        refposition: "BARYCENTER".to_owned(),
+        origin,
+        columns: vec![column.to_owned()],
+    };
+    let zero = 2_400_000.5 + (51_910.0 + 7.428_703_703_703_703e-4);
+    assert_eq!(said.times, [time(Some(zero), "TIME"), time(None, "date")]);
+    assert_eq!(said.origin.creators, ["A. Star"]);
+    assert_eq!(said.origin.article.as_deref(), Some("2022A&A...667A...1S"));
+    let old = said_of(&["EQUINOX = 1950.0"]);
+    assert_eq!((old.frames[0].system.as_str(), old.times.len()), ("FK4", 0));
+    assert_eq!(old.frames[0].equinox.as_deref(), Some("B1950.0"));
+    // Of a date that only a calendar knows no number is counted.
+    let dated = said_of(&["TIMESYS = 'UTC'", "DATEREF = '2000-01-01T00:00:00'"]);
+    assert_eq!(dated.times.len(), 1);
+    assert_eq!(dated.times[0].columns, ["date"]);
+    assert!(said_of(&[]).frames.is_empty());
 }
 
 #[test]

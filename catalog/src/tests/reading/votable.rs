@@ -3,6 +3,7 @@
 use datafusion::arrow::datatypes::DataType;
 
 use super::{check_error, read, read_as};
+use crate::metadata::{FrameMetadata, TimeMetadata};
 use crate::read::{FileFormat, ReadOptions, TableChoice};
 
 /// A document around FIELDs and data.
@@ -35,6 +36,8 @@ fn metadata_are_kept() {
   <vot:TIMESYS ID="ts" timescale="TCB" refposition="BARYCENTER" timeorigin="MJD-origin"/>
   <vot:PARAM name="p" datatype="int" value="3"/>
   <vot:INFO name="QUERY_STATUS" value="OK"/>
+  <vot:INFO name="citation" value="doi:10.1234/stars"/>
+  <vot:INFO name="creator" value="A. Star"/><vot:INFO name="creator" value="B. Sky"/>
   <!-- a comment with <TR> -->
   <vot:TABLE name="stars" utype="a:b" nrows="1">
    <vot:PARAM name="epoch" datatype="double" value="2016.0" unit="yr"/>
@@ -68,11 +71,26 @@ fn metadata_are_kept() {
     assert_eq!(read.schema.field(1).data_type().to_string(), "Timestamp(µs)");
     let told = [
         "PARAM epoch of all rows: 2016.0 yr",
-        "COOSYS of ra: system eq_FK5, equinox J2000",
-        "TIMESYS of t: refposition BARYCENTER, timescale TCB, timeorigin MJD-origin",
         "the service that wrote the table cut it at a limit (QUERY_STATUS OVERFLOW)",
     ];
     assert_eq!(read.remarks, told);
+    let frame = FrameMetadata {
+        system: "eq_FK5".to_owned(),
+        equinox: Some("J2000".to_owned()),
+        columns: vec!["ra".to_owned()],
+        ..FrameMetadata::default()
+    };
+    assert_eq!(read.metadata.frames, [frame]);
+    let time = TimeMetadata {
+        scale: "TCB".to_owned(),
+        refposition: "BARYCENTER".to_owned(),
+        origin: Some(2_400_000.5),
+        columns: vec!["t".to_owned()],
+    };
+    assert_eq!(read.metadata.times, [time]);
+    let origin = &read.metadata.origin;
+    assert_eq!(origin.doi.as_deref(), Some("10.1234/stars"));
+    assert_eq!(origin.creators, ["A. Star", "B. Sky"]);
     assert_eq!((read.progress.rows, read.progress.total_rows), (1, Some(1)));
     assert_eq!(read.progress.bytes, read.progress.total_bytes);
 }

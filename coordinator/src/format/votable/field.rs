@@ -6,40 +6,27 @@ use adql::datatype::CellType;
 use adql::schema::is_ucd;
 use datafusion::common::exec_datafusion_err;
 
+use super::system::Systems;
 use crate::Error;
 use crate::format::cells::Cells;
 use crate::format::stream::OutputField;
 use crate::format::xml::{Context, push_attribute, push_text};
 
-/// The frame of every table's main position: HATS has no other.
-const FRAME: &str = "ICRS";
-
-/// Appends a COOSYS where a column is a coordinate in it.
-pub(crate) fn push_frame(out: &mut Vec<u8>, fields: &[OutputField]) {
-    if fields.iter().any(is_main_position) {
-        out.extend_from_slice(b"<COOSYS");
-        push_attribute(out, "ID", FRAME);
-        push_attribute(out, "system", FRAME);
-        out.extend_from_slice(b"/>\n");
-    }
-}
-
-/// Whether a column is a coordinate of the position that its table is placed by. Of other
-/// positions nobody said a frame.
-fn is_main_position(field: &OutputField) -> bool {
-    matches!(field.column.ucd.as_deref(), Some("pos.eq.ra;meta.main" | "pos.eq.dec;meta.main"))
-}
-
-/// Appends one FIELD for each column.
-pub(crate) fn push_fields(out: &mut Vec<u8>, fields: &[OutputField]) {
-    let mut ids = HashSet::with_capacity(fields.len() + 1);
-    ids.insert(FRAME.to_owned());
+/// Appends one FIELD for each column; the IDs that are `taken` are not theirs.
+pub(super) fn push_fields(
+    out: &mut Vec<u8>,
+    fields: &[OutputField],
+    systems: &Systems,
+    mut taken: HashSet<String>,
+) {
     for field in fields {
-        push_field(out, field, &unique_id(&field.column.name, &mut ids));
+        let id = unique_id(&field.column.name, &mut taken);
+        let system = field.column.system.as_ref().and_then(|system| systems.id(system));
+        push_field(out, field, &id, system);
     }
 }
 
-fn push_field(out: &mut Vec<u8>, field: &OutputField, id: &str) {
+fn push_field(out: &mut Vec<u8>, field: &OutputField, id: &str, system: Option<&str>) {
     let OutputField { column, cell_type } = field;
     out.extend_from_slice(b"<FIELD");
     push_attribute(out, "ID", id);
@@ -53,7 +40,7 @@ fn push_field(out: &mut Vec<u8>, field: &OutputField, id: &str) {
         ("unit", column.unit.as_deref()),
         ("ucd", column.ucd.as_deref().filter(|ucd| is_ucd(ucd))),
         ("utype", column.utype.as_deref()),
-        ("ref", is_main_position(field).then_some(FRAME)),
+        ("ref", system),
     ];
     for (name, value) in optional {
         if let Some(value) = value.filter(|v| !v.is_empty()) {
@@ -104,9 +91,9 @@ pub(crate) fn refuse_null_elements(names: &[String], columns: &[Cells]) -> Resul
     )))
 }
 
-/// An XML ID that no other column has: the name, with other characters than ASCII letters,
+/// An XML ID that nothing else has: the name, with other characters than ASCII letters,
 /// digits, `_`, `.` and `-` replaced.
-fn unique_id(name: &str, taken: &mut HashSet<String>) -> String {
+pub(super) fn unique_id(name: &str, taken: &mut HashSet<String>) -> String {
     let mut id: String = name
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-') { c } else { '_' })

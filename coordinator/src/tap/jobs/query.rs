@@ -41,7 +41,7 @@ impl Queries {
         let requested = given.format()?;
         let (result, max_rows) = self.rows_of(&given.check()?, folder).await?;
         let (rows, broken) = watched(result.stream);
-        let infos = infos(given.query());
+        let infos = [infos(given.query()), result.origins].concat();
         let document = Document { columns: result.columns, infos, max_rows: Some(max_rows) };
         let chunks = encode(requested.format, document, rows);
         let chunks = chunks.map(|chunk| chunk.map_err(Failure::from));
