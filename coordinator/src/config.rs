@@ -7,6 +7,7 @@
 //! platforms put variables of their own there (Kubernetes sets `ARMILLA_PORT` for a service of
 //! that name).
 
+mod command;
 mod key;
 mod value;
 
@@ -19,7 +20,8 @@ use figment::providers::{Format as _, Serialized, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
-pub use key::{Command, KEYS, Key, key};
+pub use command::Command;
+pub use key::{KEYS, Key, key};
 pub use value::{Bytes, BytesOrNone, Directives, Duration, List, OneOf, Rows, Urls};
 
 /// What the environment variables of settings begin with.

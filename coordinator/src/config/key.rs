@@ -1,61 +1,9 @@
 //! The table of all settings.
 
-use std::fmt;
-
-/// What the binary is asked to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Command {
-    /// A service with everything in one process.
-    Serve,
-    /// The service of a cluster.
-    Coordinator,
-    /// A node that holds tiles.
-    Worker,
-    /// One query, to stdout.
-    Query,
-    /// What one query would touch, to stdout.
-    Explain,
-    /// A table from files.
-    Import,
-    /// A table that lies elsewhere.
-    Add,
-    /// Certificates for the nodes of a cluster.
-    Certificates,
-}
-
-impl Command {
-    /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Serve,
-        Self::Coordinator,
-        Self::Worker,
-        Self::Query,
-        Self::Explain,
-        Self::Import,
-        Self::Add,
-        Self::Certificates,
-    ];
-
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Serve => "serve",
-            Self::Coordinator => "coordinator",
-            Self::Worker => "worker",
-            Self::Query => "query",
-            Self::Explain => "explain",
-            Self::Import => "import",
-            Self::Add => "add",
-            Self::Certificates => "certificates",
-        }
-    }
-}
-
-impl fmt::Display for Command {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+use super::command::Command;
+use super::command::Command::{
+    Add, Certificates, Coordinator, Explain, Import, Query, Serve, Worker,
+};
 
 /// A setting.
 #[derive(Debug, Clone, Copy)]
@@ -77,8 +25,6 @@ pub struct Key {
     /// The commands that it counts for. A file may hold keys for others.
     pub commands: &'static [Command],
 }
-
-use Command::{Add, Certificates, Coordinator, Explain, Import, Query, Serve, Worker};
 
 const URLS: &str = "a list of URLs as http://127.0.0.1:9001,http://127.0.0.1:9002";
 const HOSTS: &str = "a list of hosts as w1.example.org,10.0.0.2";
