@@ -269,14 +269,14 @@ async fn schema(
 ) -> Result<(SchemaRef, TableMetadata), Error> {
     for (name, footers) in [(COMMON_METADATA, common), (METADATA, metadata)] {
         if let Some(footers) = footers {
-            return columns(&dataset.clone().join(name), footers);
+            return described(&dataset.clone().join(name), footers);
         }
     }
     let mut last = None;
     for file in found.iter().filter(|f| f.bytes > 0) {
         let path = below(dataset, &file.name);
         match footer::read(store, &path, file.bytes).await {
-            Ok(footer) => return columns(&path, &footer),
+            Ok(footer) => return described(&path, &footer),
             Err(error) => last = Some(error),
         }
     }
@@ -286,17 +286,25 @@ async fn schema(
     }))
 }
 
-pub(crate) fn columns(
+/// The columns of a file, and what its `VOParquet` metadata say of them.
+fn described(
     path: &Path,
     footer: &ParquetMetaData,
 ) -> Result<(SchemaRef, TableMetadata), Error> {
-    let file = footer.file_metadata();
-    let schema: Schema = parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata())
-        .map_err(|e| Error::parquet(&path, e))?;
+    let schema = columns(path, footer)?;
     let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    let (metadata, remarks) = voparquet_metadata(StdPath::new(path.as_ref()), file, &names);
+    let file = StdPath::new(path.as_ref());
+    let (metadata, remarks) = voparquet_metadata(file, footer.file_metadata(), &names);
     for remark in remarks {
         warn!(file = %path, "{remark}");
     }
-    Ok((schema.into(), metadata))
+    Ok((schema, metadata))
+}
+
+/// The columns of a file.
+pub(crate) fn columns(path: &Path, footer: &ParquetMetaData) -> Result<SchemaRef, Error> {
+    let file = footer.file_metadata();
+    let schema: Schema = parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata())
+        .map_err(|e| Error::parquet(&path, e))?;
+    Ok(schema.into())
 }
