@@ -50,7 +50,7 @@ pub async fn describe(
     felis: Option<&FelisChoice>,
     overlay: Option<&Path>,
 ) -> Result<Description, Error> {
-    let Discovered { store, sites } = discover(location).await?;
+    let Discovered { stores: store, sites } = discover(location).await?;
     let [site] = sites.as_slice() else {
         let reason = format!("it holds {} tables: name one of them", sites.len());
         return Err(Error::Location { location: location.to_string(), reason });
@@ -102,25 +102,20 @@ async fn known_of(
     site: &Site,
     (name, beside, felis): (&TableName, Option<TableMetadata>, Option<&FelisChoice>),
 ) -> Result<(Table, TableMetadata, Vec<String>), Error> {
-    let Survey { manifest, schema, mut metadata } = survey(store, location, site).await?;
+    let found = survey(store, location, site).await?;
+    let mut metadata = found.metadata.clone();
     let mut remarks = Vec::new();
     if let Some(choice) = felis {
         let felis = Felis::read(&choice.path)?;
         let mut said = felis.table(choice.table.as_deref(), &name.table, &name.schema)?;
-        remarks = said.fit(&schema);
+        remarks = said.fit(&found.schema);
         metadata = metadata.over(said.metadata);
     }
     let metadata = beside.unwrap_or_default().over(metadata);
-    let site = Site {
-        name: site.name.clone(),
-        path: site.path.clone(),
-        named: site.named.clone(),
-        properties: site.properties.clone(),
-        attachments: Vec::new(),
-    };
-    let survey = Survey { manifest, schema, metadata: TableMetadata::default() };
+    let site = Site { attachments: Vec::new(), ..site.clone() };
+    let found = Survey { metadata: TableMetadata::default(), ..found };
     let file = site.named.clone().join(FILE_NAME).to_string();
-    let tiled = TiledTable::new(site, survey, Some((metadata.clone(), file)))?;
+    let tiled = TiledTable::new(site, found, Some((metadata.clone(), file)))?;
     let table = Table { name: name.clone(), ..tiled.table().as_ref().clone() };
     Ok((table.clone(), with_defaults(metadata, &table), remarks))
 }
@@ -223,7 +218,7 @@ impl Description {
 /// The columns of a table that lies in a data folder.
 async fn columns_of(data: &Path, schema: &str, table: &str) -> Result<Schema, Error> {
     let location = Location::Folder(data.join(schema).join(table));
-    let Discovered { store, sites } = discover(&location).await?;
+    let Discovered { stores: store, sites } = discover(&location).await?;
     let site = sites.first().expect("a location without tables is an error");
     let found = survey(store.as_ref(), &location, site).await?;
     Ok(found.schema.as_ref().clone())

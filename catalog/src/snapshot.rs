@@ -239,9 +239,8 @@ async fn said_of(
         None => None,
     };
     let layers = [above, beside.map(|said| (said, path)), there].into_iter().flatten();
-    Ok(layers.reduce(|(above, file), (below, path)| {
-        (above.over(below), format!("{file} over {path}"))
-    }))
+    Ok(layers
+        .reduce(|(above, file), (below, path)| (above.over(below), format!("{file} over {path}"))))
 }
 
 /// Says which descriptions are of no table here.

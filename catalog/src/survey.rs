@@ -72,7 +72,8 @@ pub(crate) async fn survey(
         file.etag = file.etag.take().filter(|_| location.has_etags());
     }
     read_missing_rows(store, &dataset, &mut found).await;
-    let (schema, said) = schema(store, &dataset, [common.as_ref(), metadata.as_ref()], &found).await?;
+    let (schema, said) =
+        schema(store, &dataset, [common.as_ref(), metadata.as_ref()], &found).await?;
     let manifest = Manifest::new(dataset.to_string(), site.properties.leaf.clone(), found);
     if let (Some(counted), Some(stated)) = (manifest.rows(), site.properties.rows)
         && counted != stated
@@ -287,10 +288,7 @@ async fn schema(
 }
 
 /// The columns of a file, and what its `VOParquet` metadata say of them.
-fn described(
-    path: &Path,
-    footer: &ParquetMetaData,
-) -> Result<(SchemaRef, TableMetadata), Error> {
+fn described(path: &Path, footer: &ParquetMetaData) -> Result<(SchemaRef, TableMetadata), Error> {
     let schema = columns(path, footer)?;
     let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
     let file = StdPath::new(path.as_ref());

@@ -36,6 +36,11 @@ impl Store {
         Self { process, address }
     }
 
+    /// The addresses of a table: in S3, and over plain HTTP.
+    pub(crate) fn places(&self, table: &str) -> [String; 2] {
+        [format!("s3://{BUCKET}/{table}"), format!("{}/{BUCKET}/{table}", self.address)]
+    }
+
     /// A command that reaches the store by its environment.
     pub(crate) fn reached_by(&self, command: &mut Command) {
         command

@@ -8,7 +8,7 @@ use std::process::Output;
 use tests::places;
 use tests::process::{armilla, run_armilla};
 
-use crate::bucket::{BUCKET, Store};
+use crate::bucket::Store;
 use crate::text;
 
 fn path(path: &Path) -> &str {
@@ -79,7 +79,7 @@ fn tables_of_others_are_good_in_a_folder_in_s3_and_behind_http() {
     let told = said(&[path(&hats)], 0);
     assert_eq!(told.lines().count(), 5, "{told}");
     let store = Store::start(&python, &hats);
-    for place in [format!("s3://{BUCKET}/opengc"), format!("{}/{BUCKET}/opengc", store.address)] {
+    for place in store.places("opengc") {
         let mut command = armilla(["check", &place]);
         store.reached_by(&mut command);
         let output = command.output().expect("the binary starts");

@@ -20,7 +20,7 @@ use super::{CheckOptions, CheckProgress, CheckStep};
 use crate::discover::Site;
 use crate::hats::Kind;
 use crate::location::Location;
-use crate::metadata::TableMetadata;
+use crate::metadata::{FILE_NAME, TableMetadata};
 use crate::read::read_coverage;
 use crate::survey::survey;
 use crate::table::TiledTable;
@@ -135,8 +135,9 @@ impl TableCheck<'_> {
     fn check_description(&self) {
         let store = self.access.store.as_ref();
         let served = self.access.runtime.block_on(survey(store, self.location, self.site));
-        let served = served
-            .and_then(|survey| TiledTable::new(self.site.clone(), survey, self.metadata.cloned()));
+        let file = self.site.named.clone().join(FILE_NAME).to_string();
+        let said = self.metadata.map(|metadata| (metadata.clone(), file));
+        let served = served.and_then(|survey| TiledTable::new(self.site.clone(), survey, said));
         if let Err(error) = served {
             let place = FindingPlace::of(&self.site.named);
             self.findings.add(FindingKind::Metadata, place, error.to_string());
