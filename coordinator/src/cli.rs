@@ -1,4 +1,4 @@
-//! The command line: eight commands, whose flags are the keys of [`crate::config::KEYS`].
+//! The command line, whose flags are the keys of [`crate::config::KEYS`].
 //!
 //! A server prints one line to stdout when it is ready, `ready: URL`; everything else that it says
 //! goes to stderr. Exit codes: 0, 1 for what went wrong, 2 for a command line that cannot be.
