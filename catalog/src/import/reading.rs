@@ -72,9 +72,9 @@ impl Inputs {
         let parts = self.parts();
         let rest = parts.get(from.part..).unwrap_or_default();
         let make = |number: usize, put: &mut dyn FnMut(Message<T>, usize) -> bool| {
-            let at = Place { part: from.part + number, batch: 0 };
-            let skip = if number == 0 { from.batch } else { 0 };
-            if let Err(error) = self.read_part(&rest[number], at, skip, &ready, put) {
+            let batch = if number == 0 { from.batch } else { 0 };
+            let from = Place { part: from.part + number, batch };
+            if let Err(error) = self.read_part(&rest[number], from, &ready, put) {
                 put(Message::Failed(error), 0);
             }
         };
@@ -110,19 +110,20 @@ impl Inputs {
         parts
     }
 
+    /// Reads a part from a place in it on.
     fn read_part<T>(
         &self,
         part: &Part<'_>,
-        mut place: Place,
-        skip: u64,
+        from: Place,
         ready: &impl Fn(RecordBatch) -> Result<(T, usize), Error>,
         put: &mut dyn FnMut(Message<T>, usize) -> bool,
     ) -> Result<(), Error> {
         let mut reader = part.open(&self.options)?;
+        let mut place = Place { batch: 0, ..from };
         while let Some(rows) = reader.next() {
             let rows = self.taken(&rows?, part.file)?;
             place.batch += 1;
-            if place.batch <= skip {
+            if place.batch <= from.batch {
                 continue;
             }
             let done = match part.rows {
