@@ -95,8 +95,10 @@ fn pruned_and_unpruned_answers_are_those_of_brute_force() {
     wrong.extend(judge_all("not pruned", &Tap::new(unpruned.url()), &expected));
     complain(&wrong);
     let opened = |server: &Server| Counters::read(&server.metrics_url()).local_tiles;
+    // Reads, of which a tile with matching rows takes two or three and one without them takes one:
+    // footers are kept.
     let (few, many) = (opened(&pruned), opened(&unpruned));
-    assert!(many > 0 && few < many * 4 / 5, "pruning left {few} of {many} tiles");
+    assert!(many > 0 && few < many * 9 / 10, "pruning left {few} of {many} reads");
 }
 
 #[test]
