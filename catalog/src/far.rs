@@ -11,18 +11,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::parquet::{
-    CachedParquetFileReaderFactory, ParquetFileReaderFactory,
-};
+use datafusion::datasource::physical_plan::parquet::ParquetFileReaderFactory;
 use datafusion::error::Result;
 use datafusion::parquet::arrow::arrow_reader::ArrowReaderOptions;
 use datafusion::parquet::arrow::async_reader::AsyncFileReader;
 use datafusion::parquet::errors::Result as ParquetResult;
-use datafusion::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, RowGroupMetaData};
+use datafusion::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use datafusion::parquet::file::page_index::offset_index::OffsetIndexMetaData;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+
+use crate::indexed::IndexedReaders;
 
 /// So much is read ahead at most: what arrives in about the time that a request takes.
 const AHEAD_BYTES: u64 = 4 << 20;
@@ -37,17 +37,14 @@ const TAIL_MOST_BYTES: u64 = 8 << 20;
 /// Makes readers of files that are far away.
 #[derive(Debug)]
 pub(crate) struct FarReaders {
-    near: CachedParquetFileReaderFactory,
+    near: IndexedReaders,
     /// The columns that a scan may read.
     columns: Arc<BTreeSet<String>>,
 }
 
 impl FarReaders {
     /// Readers of these columns.
-    pub(crate) fn new(
-        near: CachedParquetFileReaderFactory,
-        columns: impl IntoIterator<Item = String>,
-    ) -> Self {
+    pub(crate) fn new(near: IndexedReaders, columns: impl IntoIterator<Item = String>) -> Self {
         Self { near, columns: Arc::new(columns.into_iter().collect()) }
     }
 }
@@ -118,9 +115,8 @@ impl AsyncFileReader for FarReader {
 }
 
 impl FarReader {
-    /// The footer with the page index, whether it was asked for or not.
+    /// The footer with the page index.
     async fn load(&mut self, options: ArrowReaderOptions) -> ParquetResult<Arc<ParquetMetaData>> {
-        let options = options.with_page_index_policy(PageIndexPolicy::Optional);
         let metadata = self.reader.get_metadata(Some(&options)).await?;
         self.metadata = Some(Arc::clone(&metadata));
         Ok(metadata)

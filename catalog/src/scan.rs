@@ -21,9 +21,7 @@ use datafusion::common::config::TableParquetOptions;
 use datafusion::common::stats::Precision;
 use datafusion::common::{DFSchema, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::parquet::{
-    CachedParquetFileReaderFactory, ParquetFileReaderFactory,
-};
+use datafusion::datasource::physical_plan::parquet::ParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{
     FileGroup, FileGroupPartitioner, FileScanConfigBuilder, ParquetSource,
 };
@@ -39,6 +37,7 @@ use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 
 use crate::Error;
 use crate::far::FarReaders;
+use crate::indexed::IndexedReaders;
 use crate::part::Part;
 use crate::prune::touched_tiles;
 use crate::table::TiledTable;
@@ -175,8 +174,7 @@ fn source(
     parquet.global.bloom_filter_on_read = prune;
     let runtime = session.runtime_env();
     let store = runtime.object_store(ObjectStoreUrl::parse(TILE_STORE)?)?;
-    let footers = runtime.cache_manager.get_file_metadata_cache();
-    let reader = CachedParquetFileReaderFactory::new(store, footers);
+    let reader = IndexedReaders::new(runtime, store);
     let reader: Arc<dyn ParquetFileReaderFactory> = if table.is_far() {
         let columns = schema.fields().iter().map(|field| field.name().clone());
         Arc::new(FarReaders::new(reader, columns))

@@ -5,6 +5,7 @@
 //! `crate::admission` looks at every plan before it runs. On the way back a broken connection
 //! becomes the loss of a worker ([`crate::loss`]).
 
+use catalog::with_kept_indexes;
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -206,7 +207,8 @@ fn task_session(
 ) -> DataFusionResult<SessionState> {
     let counters = Arc::clone(counters);
     let query = context.headers.get(QUERY_HEADER).and_then(|name| name.to_str().ok());
-    let mut builder = context.builder.with_runtime_env(runtime.of_query(query));
+    let runtime = runtime.of_query(query);
+    let mut builder = context.builder.with_runtime_env(Arc::clone(&runtime));
     let config = builder.config().get_or_insert_default();
     let ours = session::session_config();
     config.options_mut().execution.target_partitions = ours.options().execution.target_partitions;
@@ -218,7 +220,8 @@ fn task_session(
         .with_distributed_worker_plan_rewrite_handler(move |event: WorkerPlanRewriteEvent<'_>| {
             admit(&event.plan, is_network)?;
             counters.task();
-            let plan = giving_way(event.plan, is_network)?;
+            let plan = with_kept_indexes(event.plan, &runtime, is_network)?;
+            let plan = giving_way(plan, is_network)?;
             let plan = Arc::new(CatchPanicExec::new(plan));
             Ok(WorkerPlanRewriteEventResponse::new(plan))
         })
