@@ -32,7 +32,7 @@ pub(crate) struct Options {
     /// A Python that has hats-import; without it, it is left out
     #[arg(long, value_name = "FILE")]
     python: Option<PathBuf>,
-    /// The program `acid` (`PyPI`: pyacid); without it, it is left out. It makes no id index
+    /// The program `acid` (`PyPI`: pyacid); without it, it is left out. It makes neither margin nor id index
     #[arg(long, value_name = "FILE")]
     acid: Option<PathBuf>,
     /// The release binary
@@ -65,7 +65,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if let Some(acid) = &options.acid {
         let mut command = Command::new(acid);
         command.args(["import", "parquet", "--progress", "off", "--skymap-style", "off"]);
-        command.args(["--ra", ra, "--dec", dec, "--margin-arcsec", &margin, "--out"]);
+        // Of files without `_healpix_29` it makes no margin: version 0.6 ends with an error.
+        command.args(["--ra", ra, "--dec", dec, "--no-margin", "--out"]);
         command.arg(out.join("table")).arg(&options.input);
         programs.push(("acid", command));
     }
