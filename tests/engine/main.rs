@@ -13,6 +13,7 @@ mod every_format;
 mod features;
 mod in_process;
 mod jobs;
+mod kept_indexes;
 mod nodes;
 mod panics;
 mod parts;

@@ -21,6 +21,8 @@ use crate::write::parallel;
 const CHUNK_ROWS: usize = 8_192;
 /// Rows that one thread sorts at a time, more or less.
 const PIECE_ROWS: usize = 1 << 18;
+/// Pieces at most: each looks at the indices of all rows.
+const PIECES_MAX: usize = 64;
 /// Each so manyth row says how a run is divided into pieces.
 const SAMPLE: usize = 1 << 10;
 
@@ -236,7 +238,7 @@ fn pieces(batches: &[RecordBatch]) -> Vec<RangeInclusive<i64>> {
         .copied()
         .collect();
     sample.sort_unstable();
-    let count = rows.div_ceil(PIECE_ROWS).max(1);
+    let count = rows.div_ceil(PIECE_ROWS).clamp(1, PIECES_MAX);
     let mut starts: Vec<i64> =
         (1..count).filter_map(|piece| sample.get(piece * sample.len() / count)).copied().collect();
     starts.dedup();
