@@ -78,7 +78,10 @@ pub enum Error {
         source: Arc<ParquetError>,
     },
     /// A table that is to be written is there already.
-    #[error("{path} exists already; remove it, or write under another name")]
+    #[error(
+        "{path} exists already; remove it, or write under another name (an import can append to a \
+         table, and replace one: --append, --replace)"
+    )]
     Exists {
         /// The folder.
         path: String,

@@ -4,11 +4,15 @@
 //! makes degrees of it, `parent` looks up where the parent of a row lies. Rows without a position
 //! go `aside` into a file beside the table ([`WITHOUT_POSITION`]). The `journal` in the hidden
 //! folder of the table under way says how far a killed import came, and the same command goes on
-//! from there to the same bytes.
+//! from there to the same bytes. Where the table is there already, the import makes its next
+//! version, of the rows of the `former` one too or of its own alone, and takes its place at the
+//! end.
 
 mod aside;
+mod former;
 mod inputs;
 mod journal;
+mod making;
 mod parent;
 mod placing;
 mod position;
@@ -19,21 +23,19 @@ mod sexagesimal;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use datafusion::arrow::array::RecordBatch;
-
 use crate::Error;
 use crate::metadata::TableMetadata;
 use crate::read::ReadOptions;
 use crate::write::{
-    Outcome, Progress, Staging, TILE_BYTES, TILE_ROWS, TableKind, TableWriter, Unplaced,
-    WholeWriter, WriteOptions,
+    Outcome, Progress, Staging, TILE_BYTES, TILE_ROWS, TableKind, Unplaced, WriteOptions,
 };
-use aside::Aside;
+use former::{Appended, Former};
 use inputs::{InputFile, Inputs};
-use journal::{Done, Journal, Tally};
+use journal::{Done, Journal};
+use making::Making;
 use placing::Placer;
 use position::Positions;
-use reading::{Place, Reading};
+use reading::Reading;
 
 pub use aside::FILE_NAME as WITHOUT_POSITION;
 pub use parent::Parent;
@@ -58,6 +60,20 @@ pub enum Placing {
     Nowhere,
 }
 
+/// What becomes of a table that is there already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// It stays, and the import is an error.
+    #[default]
+    Refuse,
+    /// Its rows and those of the import are its next version. Of the options, kind, margin and
+    /// indexes are those of the table.
+    Append,
+    /// The rows of the import are its next version. What `table.toml` says of columns that are
+    /// there again stays.
+    Replace,
+}
+
 /// What is imported, and how.
 #[derive(Debug, Clone)]
 pub struct ImportOptions {
@@ -69,6 +85,8 @@ pub struct ImportOptions {
     pub felis: Option<FelisChoice>,
     /// The folder that becomes the table.
     pub folder: PathBuf,
+    /// What becomes of a table that is there.
+    pub existing: Existing,
     /// What the rows are.
     pub kind: TableKind,
     /// By what they are tiled.
@@ -95,6 +113,7 @@ impl ImportOptions {
             read: ReadOptions::default(),
             felis: None,
             folder: folder.into(),
+            existing: Existing::default(),
             kind: TableKind::Object,
             placing: Placing::Position(PositionChoice::default()),
             margin_arcsec: None,
@@ -130,7 +149,7 @@ impl ImportOptions {
 
     /// What must be the same for a killed import to go on; neither threads nor memory for sorting
     /// change the result.
-    fn command(&self, inputs: &Inputs) -> BTreeMap<String, String> {
+    fn command(&self, inputs: &Inputs, former: Option<&Former>) -> BTreeMap<String, String> {
         let files = inputs.files.iter().map(InputFile::identity);
         let placing = match &self.placing {
             Placing::Position(choice) => format!("own position {choice:?}"),
@@ -140,7 +159,9 @@ impl ImportOptions {
                 format!("{table} of snapshot {} by {key} = {id}, {choice:?}", snapshot.number())
             }
         };
+        let version = former.map_or(0, |former| former.version);
         let said = [
+            ("table", format!("{:?} version {version}", self.existing)),
             ("inputs", files.collect::<Vec<_>>().join(", ")),
             ("reading", format!("{:?}", self.read)),
             ("felis", self.felis.as_ref().map(FelisChoice::identity).unwrap_or_default()),
@@ -154,8 +175,9 @@ impl ImportOptions {
         said.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    fn write_options(&self, metadata: TableMetadata) -> WriteOptions {
+    fn write_options(&self, metadata: TableMetadata, version: u32) -> WriteOptions {
         WriteOptions {
+            version,
             margin_arcsec: self.margin_arcsec,
             indexes: self.indexes.clone(),
             tile_rows: self.tile_rows,
@@ -197,6 +219,8 @@ pub struct Report {
     pub table: Outcome,
     /// Files that were read.
     pub files: usize,
+    /// Rows that the table had before.
+    pub former_rows: u64,
     /// Rows that an earlier run of the same command had on disk.
     pub resumed_rows: u64,
     /// Rows without a position, and why.
@@ -218,16 +242,37 @@ pub fn import(
     options: &ImportOptions,
     progress: &(dyn Fn(ImportProgress) + Sync),
 ) -> Result<Report, Error> {
-    if options.folder.exists() {
-        return Err(Error::Exists { path: options.folder.display().to_string() });
+    let path = options.folder.display().to_string();
+    let is_there = options.folder.exists();
+    if is_there && options.existing == Existing::Refuse {
+        return Err(Error::Exists { path });
     }
     let name = options.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut inputs = Inputs::open(&name, &options.inputs, &options.read)?;
     if let Some(felis) = &options.felis {
         saying::add_felis(&mut inputs, felis, options)?;
     }
+    let wrong = |reason: String| Error::Input { table: name.clone(), reason };
+    if !is_there && options.existing != Existing::Refuse {
+        let reason = "there is none to append to or to replace: import it without that";
+        return Err(wrong(reason.to_owned()));
+    }
+    let former = is_there.then(|| Former::open(&options.folder)).transpose()?;
+    let mut appended = None;
+    if let (Existing::Append, Some(former)) = (options.existing, &former) {
+        let table = former.appended()?;
+        let read = table.reading(&inputs, &options.read);
+        if read != options.read {
+            let Inputs { metadata, remarks, .. } = inputs;
+            inputs = Inputs { metadata, remarks, ..Inputs::open(&name, &options.inputs, &read)? };
+        }
+        table.fit(&mut inputs, &former.metadata).map_err(wrong)?;
+        appended = Some(table);
+    }
+    let is_whole = appended.as_ref().is_some_and(Appended::is_whole);
     let own = match &options.placing {
         Placing::Nowhere => None,
+        Placing::Position(choice) if is_whole && *choice == PositionChoice::default() => None,
         Placing::Position(choice) => {
             Some(Positions::find(&name, &inputs.schema, &inputs.metadata, choice)?)
         }
@@ -239,11 +284,10 @@ pub fn import(
     };
     if let Some(own) = &own {
         let sources = own.sources(&inputs.schema);
-        saying::check_frames(&inputs.metadata, sources)
-            .map_err(|reason| Error::Input { table: name.clone(), reason })?;
+        saying::check_frames(&inputs.metadata, sources).map_err(wrong)?;
     }
-    let staging = Staging::resume(&options.folder)?;
-    let journal = Journal::new(&staging, options.command(&inputs));
+    let staging = stage(options, former.as_ref())?;
+    let journal = Journal::new(&staging, options.command(&inputs, former.as_ref()));
     let done = match journal.read() {
         Ok(Some(done)) => {
             let rows = done.kept.runs;
@@ -256,15 +300,12 @@ pub fn import(
             Done::default()
         }
         Err(difference) => {
-            let path = options.folder.display().to_string();
-            let partial = Staging::names(&options.folder).map(|[partial, _]| partial);
-            let partial = options.folder.with_file_name(partial.unwrap_or_default());
+            let partial = partial(options);
             staging.leave();
-            let partial = partial.display().to_string();
             return Err(Error::OtherImport { path, partial, difference });
         }
     };
-    let import = Import { name, options, inputs, progress };
+    let import = Making { name, options, inputs, former, appended, progress };
     match (own, &options.placing) {
         (None, Placing::Nowhere | Placing::Position(_)) => import.whole(staging),
         (Some(own), Placing::Position(_) | Placing::Nowhere) => {
@@ -284,120 +325,34 @@ pub fn import(
     }
 }
 
-/// An import under way.
-struct Import<'a> {
-    name: String,
-    options: &'a ImportOptions,
-    inputs: Inputs,
-    progress: &'a (dyn Fn(ImportProgress) + Sync),
+/// The folder under way, locked, which may take the place of a table.
+fn stage(options: &ImportOptions, former: Option<&Former>) -> Result<Staging, Error> {
+    let Some(former) = former else { return Staging::resume(&options.folder) };
+    let mut staging = Staging::resume_over(&options.folder)?;
+    let wrong = |reason: String| Error::Input { table: former.name.clone(), reason };
+    let now = former.version_in(&options.folder);
+    if now.is_some_and(|now| now != former.version) {
+        staging.leave();
+        let reason = "it was written by another process meanwhile: give the command again";
+        return Err(wrong(reason.to_owned()));
+    }
+    // An import that was killed when the two were exchanged leaves the older one.
+    if former.version_in(&staging.path()).is_some_and(|left| left < former.version) {
+        staging.clear()?;
+        return Err(wrong(format!(
+            "an import that was killed had made its version {} before: those rows are there; give \
+             the command again if these are others",
+            former.version
+        )));
+    }
+    staging.keep(former.stays()?);
+    Ok(staging)
 }
 
-impl Import<'_> {
-    /// Writes a table without positions.
-    fn whole(self, staging: Staging) -> Result<Report, Error> {
-        let mut metadata = saying::of_taken(&self.inputs, self.options);
-        // There is no position that it would be of.
-        metadata.frames.retain(|frame| !frame.columns.is_empty());
-        let options = self.options.write_options(metadata);
-        let mut writer = WholeWriter::create_in(staging, options, &self.inputs.schema)?;
-        let mut rows = 0;
-        let ready = |rows: RecordBatch| {
-            let bytes = rows.get_array_memory_size();
-            Ok((rows, bytes))
-        };
-        let said = self.inputs.read(Place::default(), self.options.reading(), ready, |taken| {
-            rows += u64::try_from(taken.ready.num_rows()).unwrap_or(u64::MAX);
-            self.tell(rows, taken.bytes);
-            writer.push(&taken.ready)
-        })?;
-        self.refuse_nothing(rows)?;
-        let table = writer.finish()?;
-        let remarks = self.inputs.remarks.into_iter().chain(said).collect();
-        Ok(Report { table, files: self.inputs.files.len(), remarks, ..Report::default() })
-    }
-
-    /// Writes a table whose rows lie on the sky.
-    fn tiled(
-        self,
-        staging: Staging,
-        placer: &Placer,
-        journal: &Journal,
-        mut done: Done,
-    ) -> Result<Report, Error> {
-        let mut metadata = saying::of_taken(&self.inputs, self.options);
-        let mut remarks = self.inputs.remarks.clone();
-        remarks.extend(placer.describe(&self.inputs.schema, &mut metadata));
-        let [ra, dec] = placer.tiled_by().map(str::to_owned);
-        let options = WriteOptions { ra, dec, ..self.options.write_options(metadata) };
-        let mut aside = Aside::new(staging.scratch(), done.aside);
-        let mut writer = TableWriter::create_in(staging, options, placer.schema(), done.kept)?;
-        let resumed_rows = writer.rows();
-        let input = writer.input();
-        let ready = |rows: RecordBatch| {
-            let mut tally = Tally::default();
-            let prepared = input.prepare(&placer.place(&rows, &mut tally)?)?;
-            if let Some(unplaced) = &prepared.unplaced {
-                placer.count(unplaced, &mut tally);
-            }
-            let bytes = prepared.bytes();
-            Ok(((prepared, tally), bytes))
-        };
-        let said = self.inputs.read(done.place, self.options.reading(), ready, |taken| {
-            let (prepared, tally) = taken.ready;
-            done.tally.add(tally);
-            if let Some(unplaced) = writer.push_prepared(prepared)? {
-                aside.push(&unplaced)?;
-            }
-            done.place = taken.place;
-            let kept = writer.kept();
-            if kept.runs > done.kept.runs {
-                (done.kept, done.aside) = (kept, aside.close()?);
-                journal.write(&done)?;
-            }
-            self.tell(writer.rows() + kept.unplaced, taken.bytes);
-            Ok(())
-        })?;
-        let unplaced = writer.kept().unplaced;
-        self.refuse_nothing(writer.rows() + unplaced)?;
-        let Done { tally, .. } = done;
-        if writer.rows() == 0 {
-            let Reasons { missing, out_of_range, unreadable } = tally.reasons;
-            return Err(self.wrong(format!(
-                "none of its {unplaced} rows has a position ({missing} without one, \
-                 {out_of_range} beyond the range, {unreadable} no angle): is position_unit right?"
-            )));
-        }
-        if let Some(position) = &mut writer.metadata_mut().position {
-            // Rounded up to the next milliarcsecond.
-            position.slack_arcsec = (tally.slack_deg * 3.6e6).ceil() / 1e3;
-        }
-        let file = aside.finish(&writer.folder(), placer.schema())?;
-        let table = writer.finish(&|step| (self.progress)(ImportProgress::Table(step)))?;
-        remarks.extend(said);
-        Ok(Report {
-            table,
-            files: self.inputs.files.len(),
-            resumed_rows,
-            without_position: tally.reasons,
-            aside: file.map(|file| self.options.folder.join(file)),
-            orphans: tally.orphans,
-            remarks,
-        })
-    }
-
-    fn tell(&self, rows: u64, bytes: u64) {
-        let total_bytes = self.inputs.bytes();
-        (self.progress)(ImportProgress::Rows { rows, bytes, total_bytes });
-    }
-
-    fn wrong(&self, reason: String) -> Error {
-        Error::Input { table: self.name.clone(), reason }
-    }
-
-    /// A table of no rows is a mistake sooner than a wish.
-    fn refuse_nothing(&self, rows: u64) -> Result<(), Error> {
-        if rows > 0 { Ok(()) } else { Err(self.wrong("its files hold no rows".to_owned())) }
-    }
+/// The name of the folder that a killed import leaves.
+fn partial(options: &ImportOptions) -> String {
+    let partial = Staging::names(&options.folder).map(|[partial, _]| partial);
+    options.folder.with_file_name(partial.unwrap_or_default()).display().to_string()
 }
 
 /// Where the tables of a folder `DIR/SCHEMA/TABLE` lie: `DIR` and the name of the schema.

@@ -42,6 +42,9 @@ pub const TILE_BYTES: u64 = 512 << 20;
 /// Memory for rows that wait to be sorted, unless said otherwise.
 pub const MEMORY_BYTES: usize = 1 << 30;
 
+/// The version of a table that takes the place of none.
+pub const FIRST_VERSION: u32 = 1;
+
 /// What the files say that they were written by.
 pub(crate) const SOFTWARE: &str = concat!("armilla ", env!("CARGO_PKG_VERSION"));
 
@@ -91,6 +94,9 @@ pub struct WriteOptions {
     pub threads: usize,
     /// What becomes of rows without a position.
     pub unplaced: Unplaced,
+    /// Which version of the table it is: the folders of each have names of their own, so that
+    /// queries on one are not disturbed by the next.
+    pub version: u32,
     /// What `table.toml` says.
     pub metadata: TableMetadata,
 }
@@ -112,6 +118,7 @@ impl WriteOptions {
             memory_bytes: MEMORY_BYTES,
             threads: std::thread::available_parallelism().map_or(1, Into::into),
             unplaced: Unplaced::Refuse,
+            version: FIRST_VERSION,
             metadata: TableMetadata::default(),
         }
     }
@@ -287,6 +294,17 @@ impl TableWriter {
     pub fn finish(self, progress: &(dyn Fn(Progress) + Sync)) -> Result<Outcome, Error> {
         table::write(self, progress)
     }
+}
+
+/// The name of a folder in a version of a table.
+fn versioned(name: &str, version: u32) -> String {
+    if version == FIRST_VERSION { name.to_owned() } else { format!("{name}.{version}") }
+}
+
+/// The version of a table whose primary folder has this name.
+pub(crate) fn version_of(primary: &str, table: &str) -> u32 {
+    let number = primary.strip_prefix(table).and_then(|rest| rest.strip_prefix('.'));
+    number.and_then(|number| number.parse().ok()).unwrap_or(FIRST_VERSION)
 }
 
 fn table_name(folder: &Path) -> Result<String, Error> {

@@ -187,6 +187,11 @@ impl Settings {
         }
     }
 
+    /// Whether a key was given a value, be it that of its default.
+    pub fn is_given(&self, name: &'static str) -> bool {
+        self.given.contains_key(name)
+    }
+
     /// The value of a key that must have one.
     ///
     /// # Errors

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use datafusion::arrow::array::{Array, ArrayRef, RecordBatch};
-use datafusion::arrow::compute::cast;
+use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::arrow::error::ArrowError;
 
 use crate::hats::{Collection, DATASET, PROPERTIES, collection, is_data, tile_pixel};
 use crate::location::Location;
@@ -125,7 +126,10 @@ impl Inputs {
                 if column.data_type() == field.data_type() {
                     return Ok(Arc::clone(column));
                 }
-                cast(column, field.data_type())
+                // A value that is too large is an error and never NULL.
+                let options = CastOptions { safe: false, ..CastOptions::default() };
+                cast_with_options(column, field.data_type(), &options)
+                    .map_err(|e| ArrowError::CastError(format!("column {}: {e}", field.name())))
             })
             .collect();
         RecordBatch::try_new(Arc::clone(&self.schema), columns.map_err(batch)?).map_err(batch)

@@ -17,11 +17,14 @@ use crate::write::{Kept, Staging};
 /// Name of the file among what does not stay.
 const FILE_NAME: &str = "journal.toml";
 /// The version of this layout; one of another release is begun anew.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// How far an import is, when all rows until then are on disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Done {
+    /// In the table that rows are added to.
+    pub(super) former: Place,
+    /// In the files.
     pub(super) place: Place,
     pub(super) kept: Kept,
     pub(super) tally: Tally,
@@ -53,6 +56,8 @@ impl Tally {
 struct Stored {
     version: u32,
     software: String,
+    former_part: usize,
+    former_batch: u64,
     part: usize,
     batch: u64,
     runs: usize,
@@ -125,11 +130,13 @@ impl Journal {
 
 impl Stored {
     fn new(done: &Done, command: BTreeMap<String, String>) -> Self {
-        let Done { place, kept, tally, aside } = *done;
+        let Done { former, place, kept, tally, aside } = *done;
         let Tally { reasons, orphans, slack_deg } = tally;
         Self {
             version: VERSION,
             software: crate::write::SOFTWARE.to_owned(),
+            former_part: former.part,
+            former_batch: former.batch,
             part: place.part,
             batch: place.batch,
             runs: kept.runs,
@@ -151,6 +158,7 @@ impl From<Stored> for Done {
         let Stored { missing, out_of_range, unreadable, orphans, slack_deg, .. } = stored;
         let reasons = Reasons { missing, out_of_range, unreadable };
         Self {
+            former: Place { part: stored.former_part, batch: stored.former_batch },
             place: Place { part: stored.part, batch: stored.batch },
             kept: Kept { runs: stored.runs, unplaced: stored.unplaced, bytes: stored.bytes },
             tally: Tally { reasons, orphans, slack_deg },

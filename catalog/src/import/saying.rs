@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::inputs::Inputs;
 use super::{ImportOptions, place_of};
+use crate::metadata::TableMetadata;
 use crate::metadata::felis::Felis;
-use crate::metadata::{ColumnMetadata, TableMetadata};
 use crate::read::FileFormat;
 use crate::{DEFAULT_SCHEMA, Error};
 
@@ -50,22 +50,8 @@ pub(super) fn add_felis(
 /// What is said of the columns that are taken.
 pub(super) fn of_taken(inputs: &Inputs, options: &ImportOptions) -> TableMetadata {
     let mut metadata = inputs.metadata.clone();
-    let has = |name: &String| inputs.schema.index_of(name).is_ok();
-    metadata.columns.retain(|name, said| has(name) && *said != ColumnMetadata::default());
-    for frame in &mut metadata.frames {
-        let said = frame.columns.len();
-        frame.columns.retain(has);
-        // Without columns it would be that of the position.
-        if said > 0 && frame.columns.is_empty() {
-            frame.system.clear();
-        }
-    }
-    metadata.frames.retain(|frame| !frame.system.is_empty());
-    for time in &mut metadata.times {
-        time.columns.retain(has);
-    }
-    metadata.times.retain(|time| !time.columns.is_empty());
-    metadata.keys.retain(|key| key.columns.keys().all(has));
+    let has = |name: &str| inputs.schema.index_of(name).is_ok();
+    metadata.retain_columns(has);
     metadata.position = None;
     for name in options.indexes.iter().filter(|name| has(name)) {
         metadata.columns.entry(name.clone()).or_default().indexed.get_or_insert(true);

@@ -55,6 +55,26 @@ impl TableMetadata {
             keys,
         }
     }
+
+    /// Leaves out what is said of columns that are not there.
+    pub(crate) fn retain_columns(&mut self, has: impl Fn(&str) -> bool) {
+        let has = |name: &String| has(name);
+        self.columns.retain(|name, said| has(name) && *said != ColumnMetadata::default());
+        for frame in &mut self.frames {
+            let said = frame.columns.len();
+            frame.columns.retain(has);
+            // Without columns it would be that of the position.
+            if said > 0 && frame.columns.is_empty() {
+                frame.system.clear();
+            }
+        }
+        self.frames.retain(|frame| !frame.system.is_empty());
+        for time in &mut self.times {
+            time.columns.retain(has);
+        }
+        self.times.retain(|time| !time.columns.is_empty());
+        self.keys.retain(|key| key.columns.keys().all(has));
+    }
 }
 
 impl ColumnMetadata {

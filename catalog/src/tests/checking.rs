@@ -22,7 +22,7 @@ use crate::write::WriteOptions;
 use crate::{Location, moc_file};
 
 /// What is found in a folder, with at most so many findings of a kind.
-fn checked(folder: &Path, findings_max: usize) -> Vec<TableReport> {
+pub(super) fn checked(folder: &Path, findings_max: usize) -> Vec<TableReport> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
     let options = CheckOptions { threads: 2, findings_max, ..CheckOptions::default() };
     check(&Location::Folder(folder.to_owned()), &options, runtime.handle(), &|_| {}).unwrap()

@@ -4,6 +4,7 @@ mod children;
 mod refused;
 mod resumed;
 mod saying;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -23,7 +23,7 @@ use crate::write::index::{Index, Values};
 use crate::write::leaf::{GROUP_ROWS, Leaf, Written};
 use crate::write::runs::sorted;
 use crate::write::{
-    Outcome, Progress, SOFTWARE, Step, TableKind, TableWriter, check, margin, parallel,
+    Outcome, Progress, SOFTWARE, Step, TableKind, TableWriter, check, margin, parallel, versioned,
 };
 use crate::{Error, SPATIAL_INDEX};
 
@@ -57,8 +57,11 @@ struct Tile {
 /// A folder of the collection under way.
 struct Member<'a> {
     table: &'a TableWriter,
-    folder: PathBuf,
+    /// What it is called, in each version of the table.
+    title: String,
+    /// Name of the folder.
     name: String,
+    folder: PathBuf,
 }
 
 pub(super) fn write(
@@ -83,6 +86,7 @@ pub(super) fn write(
         TableKind::Source => Kind::Source,
     };
     let primary = Member::new(&table, table.name.clone())?;
+    let primary_name = primary.name.clone();
     let (coverage, order) = covered.coverage();
     let sky = (pixels.as_slice(), Some(&coverage));
     outcome.bytes += primary.describe(&table.leaf(), kind, sky, files)?.1;
@@ -104,7 +108,7 @@ pub(super) fn write(
     }
     let text = written::collection(&WrittenCollection {
         name: &table.name,
-        primary: &table.name,
+        primary: &primary_name,
         margin: margin_name.as_deref(),
         indexes: &indexes,
         builder: SOFTWARE,
@@ -124,6 +128,11 @@ fn tile_rows(table: &TableWriter) -> u64 {
 }
 
 impl TableWriter {
+    /// Name of the folder of the primary table.
+    fn primary(&self) -> String {
+        versioned(&self.name, self.options.version)
+    }
+
     /// How tiles of the table and of its margin are written.
     fn leaf(&self) -> Leaf {
         let schema = self.input.written();
@@ -149,7 +158,7 @@ fn write_tiles(
     covered: &Covered,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Vec<Tile>, Error> {
-    let dataset = table.staging.path().join(&table.name).join(DATASET);
+    let dataset = table.staging.path().join(table.primary()).join(DATASET);
     let (leaf, schema) = (table.leaf(), table.input.written());
     let teller = Teller::new(Step::Tiles, pixels.len(), progress);
     parallel::run(pixels.len(), table.options.threads, |number| {
@@ -229,11 +238,12 @@ fn write_index(
 }
 
 impl<'a> Member<'a> {
-    fn new(table: &'a TableWriter, name: String) -> Result<Self, Error> {
+    fn new(table: &'a TableWriter, title: String) -> Result<Self, Error> {
+        let name = versioned(&title, table.options.version);
         let folder = table.staging.path().join(&name);
         let dataset = folder.join(DATASET);
         fs::create_dir_all(&dataset).map_err(|e| Error::write(&dataset, e))?;
-        Ok(Self { table, folder, name })
+        Ok(Self { table, title, name, folder })
     }
 
     /// Writes what describes the files of the member, with its tiles and where its rows are, if
@@ -256,16 +266,16 @@ impl<'a> Member<'a> {
             let text = partition_info::text(tiles);
             write_text(&self.folder.join(partition_info::FILE_NAME), &text)?;
         }
-        let table = &self.table.name;
         let metadata = &options.metadata;
+        let primary = || format!("{}/{}", self.table.name, self.table.primary());
         let text = written::table(&written::Written {
-            name: &self.name,
+            name: &self.title,
             kind,
             rows,
             bytes,
             position: (!is_index).then_some((options.ra.as_str(), options.dec.as_str())),
             spatial_index: SPATIAL_INDEX,
-            primary: (!is_primary).then(|| format!("{table}/{table}")),
+            primary: (!is_primary).then(primary),
             tiles,
             coverage,
             title: metadata.title.as_deref().filter(|_| is_primary),

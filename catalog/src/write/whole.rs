@@ -14,7 +14,7 @@ use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 
 use super::leaf::{Leaf, Written};
 use super::table::{write_metadata, write_text};
-use super::{Outcome, SOFTWARE, Staging, WriteOptions, input, runs, table_name};
+use super::{Outcome, SOFTWARE, Staging, WriteOptions, input, runs, table_name, versioned};
 use crate::Error;
 use crate::hats::written::{self, WrittenCollection};
 use crate::hats::{
@@ -27,6 +27,8 @@ use crate::metadata;
 pub struct WholeWriter {
     options: WriteOptions,
     name: String,
+    /// Name of the folder of its rows.
+    primary: String,
     schema: SchemaRef,
     leaf: Leaf,
     staging: Staging,
@@ -55,13 +57,15 @@ impl WholeWriter {
         let schema = Arc::new(Schema::new(fields));
         super::check(&name, &options, &schema)?;
         let leaf = Leaf::new(&schema, "", &options.few_values, &options.indexes);
-        let dataset = staging.path().join(&name).join(DATASET);
+        let primary = versioned(&name, options.version);
+        let dataset = staging.path().join(&primary).join(DATASET);
         fs::create_dir_all(&dataset).map_err(|e| Error::write(&dataset, e))?;
         let (waiting, files) = (Vec::new(), Vec::new());
         let (waiting_bytes, waiting_rows) = (0, 0);
         Ok(Self {
             options,
             name,
+            primary,
             schema,
             leaf,
             staging,
@@ -99,7 +103,7 @@ impl WholeWriter {
     fn write_part(&mut self) -> Result<(), Error> {
         let rows = std::mem::take(&mut self.waiting);
         (self.waiting_bytes, self.waiting_rows) = (0, 0);
-        let dataset = self.staging.path().join(&self.name).join(DATASET);
+        let dataset = self.staging.path().join(&self.primary).join(DATASET);
         let tile = hats::tile_name(Self::pixel(), &hats::Leaf::Folder);
         let name = format!("{tile}/part.{}.parquet", self.files.len());
         let file = self.leaf.write(&dataset, &name, |take| rows.into_iter().try_for_each(take))?;
@@ -115,7 +119,7 @@ impl WholeWriter {
         if !self.waiting.is_empty() || self.files.is_empty() {
             self.write_part()?;
         }
-        let folder = self.staging.path().join(&self.name);
+        let folder = self.staging.path().join(&self.primary);
         let dataset = folder.join(DATASET);
         let files = std::mem::take(&mut self.files);
         let (rows, bytes) =
@@ -143,7 +147,7 @@ impl WholeWriter {
         }
         let text = written::collection(&WrittenCollection {
             name: &self.name,
-            primary: &self.name,
+            primary: &self.primary,
             margin: None,
             indexes: &[],
             builder: SOFTWARE,

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use adql::TableName;
 use catalog::import::{
-    ImportOptions, ImportProgress, Parent, Placing, PositionChoice, Reasons, Report, import,
-    place_of,
+    Existing, ImportOptions, ImportProgress, Parent, Placing, PositionChoice, Reasons, Report,
+    import, place_of,
 };
 use catalog::read::{FileFormat, ReadOptions, TableChoice};
 use catalog::write::{Step, TableKind};
@@ -48,6 +48,7 @@ async fn options(settings: &Settings, inputs: Vec<PathBuf>) -> Result<ImportOpti
     };
     let out: PathBuf = settings.require("out")?;
     let mut options = ImportOptions::new(inputs, out);
+    options.existing = existing(settings)?;
     options.placing = placing(settings, &options.folder).await?;
     options.read = read_options(settings)?;
     options.felis = felis(settings)?;
@@ -79,6 +80,25 @@ async fn options(settings: &Settings, inputs: Vec<PathBuf>) -> Result<ImportOpti
         options.threads = threads;
     }
     Ok(options)
+}
+
+/// What becomes of a table that is there.
+fn existing(settings: &Settings) -> Result<Existing, Error> {
+    let is_there = match (settings.require("append")?, settings.require("replace")?) {
+        (false, false) => return Ok(Existing::Refuse),
+        (false, true) => return Ok(Existing::Replace),
+        (true, false) => Existing::Append,
+        (true, true) => {
+            return Err(Error::Contradiction("append goes without replace".to_owned()));
+        }
+    };
+    for name in ["kind", "margin", "index"] {
+        if settings.is_given(name) {
+            let what = format!("append goes without {name}: it is that of the table");
+            return Err(Error::Contradiction(what));
+        }
+    }
+    Ok(is_there)
 }
 
 async fn placing(settings: &Settings, out: &Path) -> Result<Placing, Error> {
@@ -228,8 +248,12 @@ fn tell_report(options: &ImportOptions, report: &Report, took: Duration) -> Resu
     }
     let table = &report.table;
     let (rows, tiles) = (HumanCount(table.rows), HumanCount(table.tiles as u64));
+    let before = match report.former_rows {
+        0 => String::new(),
+        rows => format!(" ({} before)", HumanCount(rows)),
+    };
     text.push(format!(
-        "{}: {rows} rows of {} files in {tiles} tiles, {} on disk, in {:.1} s",
+        "{}: {rows} rows{before} of {} files in {tiles} tiles, {} on disk, in {:.1} s",
         options.folder.display(),
         report.files,
         HumanBytes(table.bytes),
@@ -249,7 +273,8 @@ fn tell_report(options: &ImportOptions, report: &Report, took: Duration) -> Resu
         let rows = HumanCount(report.resumed_rows);
         text.push(format!("{rows} rows were there from an import that was killed"));
     }
-    if let Some(file) = &report.aside {
+    let is_aside = report.without_position.total() > 0;
+    if let Some(file) = report.aside.as_ref().filter(|_| is_aside) {
         let Reasons { missing, out_of_range, unreadable } = report.without_position;
         text.push(format!(
             "without position: {} rows ({missing} NULL or NaN, {out_of_range} out of range, \

@@ -10,7 +10,7 @@ use crate::import::{ImportOptions, ImportProgress, import};
 use crate::read::ReadOptions;
 use crate::write::Staging;
 
-fn csv(from: u64, count: u64) -> String {
+pub(super) fn csv(from: u64, count: u64) -> String {
     let mut csv = "id,ra,dec,name\n".to_owned();
     for id in from..from + count {
         let ra = if id % 97 == 0 { 400.0 } else { (id * 7_919 % 360_000) as f64 / 1e3 };
@@ -20,7 +20,7 @@ fn csv(from: u64, count: u64) -> String {
     csv
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();

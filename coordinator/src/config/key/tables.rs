@@ -22,8 +22,32 @@ pub(super) const KEYS: &[Key] = &[
         value: "DIR",
         default: "",
         defaults: &[],
-        help: "folder DIR/SCHEMA/TABLE that becomes the table; it must not exist",
+        help: "folder DIR/SCHEMA/TABLE that becomes the table; if it exists, say append or replace",
         wanted: "a folder, as /sky/gaia/dr3",
+        commands: &[Import],
+    },
+    Key {
+        name: "append",
+        flag: "append",
+        value: "",
+        default: "false",
+        defaults: &[],
+        help: "add the rows to the table that is there: its next version is written whole beside \
+               it, with its margin and indexes, and takes its place; queries that run, and a \
+               service until it hears SIGHUP, go on with the version before, which stays until \
+               the one after",
+        wanted: "true or false",
+        commands: &[Import],
+    },
+    Key {
+        name: "replace",
+        flag: "replace",
+        value: "",
+        default: "false",
+        defaults: &[],
+        help: "take the place of the table that is there, as append does; what its table.toml \
+               says and the input does not stays, for columns that are there again",
+        wanted: "true or false",
         commands: &[Import],
     },
     Key {
