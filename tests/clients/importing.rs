@@ -244,7 +244,7 @@ fn wrong_settings_are_refused_by_their_names() {
     let input = folder.path().join("a.csv");
     fs::write(&input, "id,ra,dec\n1,2,3\n").expect("the input is written");
     let out = folder.path().join("sky/s/t");
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 11] = [
         (&[], "--input"),
         (&["--position-unit", "turns"], "position_unit = turns"),
         (&["--kind", "star"], "kind = star"),
@@ -253,6 +253,9 @@ fn wrong_settings_are_refused_by_their_names() {
         (&["--parent", "s.o"], "--key"),
         (&["--ra", "ra", "--no-position"], "no_position"),
         (&["--column-types", "id:apples"], "column_types = id:apples"),
+        (&["--append", "--replace"], "append goes without replace"),
+        (&["--append", "--margin=10"], "append goes without margin"),
+        (&["--append"], "there is none to append to"),
     ];
     for (flags, words) in cases {
         let input: &[&str] = if flags.is_empty() { &[] } else { &[path(&input)] };
