@@ -259,11 +259,14 @@ fn wrong_settings_are_refused_by_their_names() {
     ];
     for (flags, words) in cases {
         let input: &[&str] = if flags.is_empty() { &[] } else { &[path(&input)] };
-        let flags: Vec<String> = flags
-            .chunks(2)
-            .map(|pair| if pair.len() == 2 { pair.join("=") } else { pair[0].to_owned() })
-            .collect();
-        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        let mut given: Vec<String> = Vec::new();
+        for word in flags {
+            match given.last_mut().filter(|_| !word.starts_with("--")) {
+                Some(flag) => *flag += &format!("={word}"),
+                None => given.push((*word).to_owned()),
+            }
+        }
+        let flags: Vec<&str> = given.iter().map(String::as_str).collect();
         let output = import(&[input, &["--out", path(&out)], &flags].concat());
         let said = text(&output.stderr);
         assert!(!output.status.success() && said.contains(words), "{flags:?}: {said}");
