@@ -7,6 +7,7 @@ mod client;
 mod peer;
 mod service;
 mod timed;
+pub(crate) mod widths;
 
 use std::path::{Path, PathBuf};
 

@@ -4,10 +4,11 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use catalog::synthetic::{Columns, Content, Footprint, Sky, Table};
-use catalog::write::{Progress, Step};
+use catalog::write::{Floats, Layout, Progress, Step};
 use clap::{Args, ValueEnum};
+use datafusion::parquet::basic::{Compression, ZstdLevel};
 
 /// Which sky.
 #[derive(Debug, Args)]
@@ -50,6 +51,56 @@ pub(crate) struct Generate {
     /// Schema of the tables
     #[arg(long, default_value = "bench")]
     schema: String,
+    #[command(flatten)]
+    files: Files,
+}
+
+/// How values are laid out in files, where it is not the layout that imports write.
+#[derive(Debug, Args)]
+struct Files {
+    /// Compression: none, lz4, snappy or zstd
+    #[arg(long, value_parser = compression)]
+    compression: Option<Compression>,
+    /// Floats: plain, compressed or split (BYTE_STREAM_SPLIT)
+    #[arg(long, value_parser = floats)]
+    floats: Option<Floats>,
+    /// Rows of a row group
+    #[arg(long)]
+    group_rows: Option<usize>,
+    /// Rows of a page
+    #[arg(long)]
+    page_rows: Option<usize>,
+}
+
+impl Files {
+    fn layout(&self) -> Layout {
+        let usual = Layout::default();
+        Layout {
+            compression: self.compression.unwrap_or(usual.compression),
+            floats: self.floats.unwrap_or(usual.floats),
+            group_rows: self.group_rows.unwrap_or(usual.group_rows),
+            page_rows: self.page_rows.unwrap_or(usual.page_rows),
+        }
+    }
+}
+
+fn compression(text: &str) -> Result<Compression> {
+    Ok(match text {
+        "none" => Compression::UNCOMPRESSED,
+        "lz4" => Compression::LZ4_RAW,
+        "snappy" => Compression::SNAPPY,
+        "zstd" => Compression::ZSTD(ZstdLevel::default()),
+        _ => bail!("it is none of none, lz4, snappy and zstd"),
+    })
+}
+
+fn floats(text: &str) -> Result<Floats> {
+    Ok(match text {
+        "plain" => Floats::Plain,
+        "compressed" => Floats::Compressed,
+        "split" => Floats::Split,
+        _ => bail!("it is none of plain, compressed and split"),
+    })
 }
 
 impl Which {
@@ -96,7 +147,8 @@ fn write(sky: &Sky, table: Table, columns: Columns, wanted: &Generate) -> Result
             println!("  {seconds:6.1} s: {:?}, {} of them", progress.step, progress.total);
         }
     };
-    let made = sky.write(&content, &folder, &wanted.schema, &said)?;
+    let layout = wanted.files.layout();
+    let made = sky.write_as(&content, &folder, &wanted.schema, layout, &said)?;
     let seconds = start.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "figures for people")]
     let (rows, bytes) = (made.rows as f64, made.bytes as f64);

@@ -42,6 +42,8 @@ enum Measure {
     Import(importing::Options),
     /// Cones, streams and scans through the service, beside DuckDB on the same files
     Figures(figures::Options),
+    /// What the width of a table costs a cone that takes three columns of it
+    Widths(figures::widths::Options),
 }
 
 #[tokio::main]
@@ -53,6 +55,9 @@ async fn main() -> anyhow::Result<()> {
         // It waits for other processes only.
         Measure::Figures(options) => {
             tokio::task::spawn_blocking(move || figures::run(&options)).await?
+        }
+        Measure::Widths(options) => {
+            tokio::task::spawn_blocking(move || figures::widths::run(&options)).await?
         }
         Measure::Import(options) => {
             tokio::task::spawn_blocking(move || importing::run(&options)).await?

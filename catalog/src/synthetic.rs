@@ -28,7 +28,9 @@ use datafusion::arrow::datatypes::Schema;
 
 use crate::Error;
 use crate::metadata::{KeyMetadata, PositionMetadata, TableMetadata};
-use crate::write::{Outcome, Progress, Step, TableKind, TableWriter, WriteOptions, parallel};
+use crate::write::{
+    Layout, Outcome, Progress, Step, TableKind, TableWriter, WriteOptions, parallel,
+};
 use rows::{Rows, RowsOf};
 use visit::Field;
 
@@ -270,8 +272,24 @@ impl Sky {
         schema: &str,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Outcome, Error> {
+        self.write_as(content, folder, schema, Layout::default(), progress)
+    }
+
+    /// The same in files of another layout, to compare them.
+    ///
+    /// # Errors
+    /// As [`Sky::write`].
+    pub fn write_as(
+        &self,
+        content: &Content,
+        folder: &Path,
+        schema: &str,
+        layout: Layout,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Outcome, Error> {
         let rows = content.rows()?;
         let mut options = WriteOptions {
+            layout,
             margin_arcsec: Some(MARGIN_ARCSEC),
             metadata: rows.metadata(),
             ..WriteOptions::new(folder, TableKind::Object)

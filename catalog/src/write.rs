@@ -32,6 +32,7 @@ use histogram::Histogram;
 use runs::Runs;
 
 pub(crate) use input::{Input, Prepared};
+pub use leaf::{Floats, Layout};
 pub use staging::Staging;
 pub use whole::WholeWriter;
 
@@ -94,6 +95,8 @@ pub struct WriteOptions {
     pub threads: usize,
     /// What becomes of rows without a position.
     pub unplaced: Unplaced,
+    /// How values are laid out in files.
+    pub layout: Layout,
     /// Which version of the table it is: the folders of each have names of their own, so that
     /// queries on one are not disturbed by the next.
     pub version: u32,
@@ -118,6 +121,7 @@ impl WriteOptions {
             memory_bytes: MEMORY_BYTES,
             threads: std::thread::available_parallelism().map_or(1, Into::into),
             unplaced: Unplaced::Refuse,
+            layout: Layout::default(),
             version: FIRST_VERSION,
             metadata: TableMetadata::default(),
         }

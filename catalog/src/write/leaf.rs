@@ -1,8 +1,8 @@
 //! The Parquet files of a table: how they are encoded, and what their footers say together.
 //!
 //! Values are plain: a dictionary on floats or unique ids makes scans several times slower and
-//! files no smaller. LZ4 compresses all but floats, whose digits are noise to it. Pages are small
-//! and have an index, so that a cone reads the rows around it and not a row group.
+//! files no smaller. Pages are small and have an index, so that a cone reads the rows around it
+//! and not a row group. What else is open to choice is a [`Layout`].
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -23,10 +23,44 @@ use datafusion::parquet::schema::types::ColumnPath;
 
 use crate::Error;
 
-/// Rows of a row group: the least that a task is given, and what one thread holds while it writes.
-pub(super) const GROUP_ROWS: usize = 131_072;
-/// Rows of a page: 16 KiB of a double column, of which a cone of 1′ touches one to three.
-const PAGE_ROWS: usize = 2_048;
+/// How values are laid out in files. The default is what `bench` measured as best together, by
+/// scans, cones and bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// Of all columns but floats.
+    pub compression: Compression,
+    /// Of floats.
+    pub floats: Floats,
+    /// Rows of a row group: the least that a task is given, and what one thread holds while it
+    /// writes.
+    pub group_rows: usize,
+    /// Rows of a page.
+    pub page_rows: usize,
+}
+
+/// How floats are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Floats {
+    /// As they are in memory: their digits are noise to a compressor.
+    Plain,
+    /// Compressed as other columns are.
+    Compressed,
+    /// The first bytes of all values of a page, then the second, …, and then compressed.
+    Split,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self {
+            compression: Compression::LZ4_RAW,
+            floats: Floats::Plain,
+            group_rows: 131_072,
+            // 16 KiB of a double column, of which a cone of 1′ touches one to three.
+            page_rows: 2_048,
+        }
+    }
+}
+
 /// Share of values for which a bloom filter says "perhaps" although they are not there.
 const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 /// Beyond so many column chunks, their footers together are not kept: they would take gigabytes.
@@ -37,6 +71,7 @@ const FOOTER_CHUNKS_MAX: usize = 1_000_000;
 pub(super) struct Leaf {
     schema: SchemaRef,
     properties: WriterProperties,
+    layout: Layout,
 }
 
 /// What a written file takes, and its footer without the page index.
@@ -55,25 +90,32 @@ impl Leaf {
         sorted: &str,
         few: &HashSet<String>,
         looked_up: &[String],
+        layout: &Layout,
     ) -> Self {
         let mut builder = WriterProperties::builder()
             .set_created_by(super::SOFTWARE.to_owned())
-            .set_compression(Compression::LZ4_RAW)
+            .set_compression(layout.compression)
             .set_encoding(Encoding::PLAIN)
             .set_dictionary_enabled(false)
             .set_statistics_enabled(EnabledStatistics::Page)
-            .set_max_row_group_row_count(Some(GROUP_ROWS))
-            .set_data_page_row_count_limit(PAGE_ROWS)
-            .set_write_batch_size(PAGE_ROWS);
+            .set_max_row_group_row_count(Some(layout.group_rows))
+            .set_data_page_row_count_limit(layout.page_rows)
+            .set_write_batch_size(layout.page_rows);
         for field in schema.fields() {
             let path = ColumnPath::from(field.name().as_str());
             if is_text(field.data_type()) || few.contains(field.name()) {
                 builder = builder.set_column_dictionary_enabled(path, true);
             } else if field.data_type().is_floating() {
-                builder = builder.set_column_compression(path, Compression::UNCOMPRESSED);
+                builder = match layout.floats {
+                    Floats::Plain => {
+                        builder.set_column_compression(path, Compression::UNCOMPRESSED)
+                    }
+                    Floats::Compressed => builder,
+                    Floats::Split => builder.set_column_encoding(path, Encoding::BYTE_STREAM_SPLIT),
+                };
             }
         }
-        let rows = u64::try_from(GROUP_ROWS).unwrap_or(u64::MAX);
+        let rows = u64::try_from(layout.group_rows).unwrap_or(u64::MAX);
         for name in looked_up {
             let path = ColumnPath::from(name.as_str());
             builder = builder
@@ -84,7 +126,12 @@ impl Leaf {
             let order = SortingColumn { column_idx, descending: false, nulls_first: false };
             builder = builder.set_sorting_columns(Some(vec![order]));
         }
-        Self { schema: Arc::clone(schema), properties: builder.build() }
+        Self { schema: Arc::clone(schema), properties: builder.build(), layout: *layout }
+    }
+
+    /// Rows that are taken at a time.
+    pub(super) fn group_rows(&self) -> usize {
+        self.layout.group_rows
     }
 
     /// Writes a file, whose name below `dataset` the footers will have.

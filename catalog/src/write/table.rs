@@ -20,10 +20,11 @@ use crate::moc_file;
 use crate::write::covered::Covered;
 use crate::write::histogram::sky_without;
 use crate::write::index::{Index, Values};
-use crate::write::leaf::{GROUP_ROWS, Leaf, Written};
+use crate::write::leaf::{Leaf, Written};
 use crate::write::runs::sorted;
 use crate::write::{
-    Outcome, Progress, SOFTWARE, Step, TableKind, TableWriter, check, margin, parallel, versioned,
+    Outcome, Progress, SOFTWARE, Step, TableKind, TableWriter, WriteOptions, check, margin,
+    parallel, versioned,
 };
 use crate::{Error, SPATIAL_INDEX};
 
@@ -136,7 +137,8 @@ impl TableWriter {
     /// How tiles of the table and of its margin are written.
     fn leaf(&self) -> Leaf {
         let schema = self.input.written();
-        Leaf::new(schema, SPATIAL_INDEX, &self.options.few_values, &self.options.indexes)
+        let WriteOptions { few_values, indexes, layout, .. } = &self.options;
+        Leaf::new(schema, SPATIAL_INDEX, few_values, indexes, layout)
     }
 
     /// Gathered rows, as the rows of a file.
@@ -148,7 +150,9 @@ impl TableWriter {
         rows: &[RecordBatch],
     ) -> Result<Written, Error> {
         let suffix = hats::Leaf::File(".parquet".to_owned());
-        leaf.write(dataset, &hats::tile_name(pixel, &suffix), |take| sorted(rows, GROUP_ROWS, take))
+        leaf.write(dataset, &hats::tile_name(pixel, &suffix), |take| {
+            sorted(rows, leaf.group_rows(), take)
+        })
     }
 }
 
@@ -224,7 +228,7 @@ fn write_index(
     let field = field.map_err(|e| Error::compute("index a column", e))?;
     let index = Index::new(field, pixels, values);
     let few: HashSet<String> = TILE_COLUMNS.map(str::to_owned).into();
-    let leaf = Leaf::new(index.schema(), column, &few, &[column.to_owned()]);
+    let leaf = Leaf::new(index.schema(), column, &few, &[column.to_owned()], &table.options.layout);
     let teller = Teller::new(Step::Indexes, index.parts(), progress);
     let files = parallel::run(index.parts(), table.options.threads, |part| {
         let rows = index.part(part, &table.staging.scratch())?;

@@ -56,7 +56,7 @@ impl WholeWriter {
             fields.map(|f| Field::new(f.name(), f.data_type().clone(), true)).collect();
         let schema = Arc::new(Schema::new(fields));
         super::check(&name, &options, &schema)?;
-        let leaf = Leaf::new(&schema, "", &options.few_values, &options.indexes);
+        let leaf = Leaf::new(&schema, "", &options.few_values, &options.indexes, &options.layout);
         let primary = versioned(&name, options.version);
         let dataset = staging.path().join(&primary).join(DATASET);
         fs::create_dir_all(&dataset).map_err(|e| Error::write(&dataset, e))?;
