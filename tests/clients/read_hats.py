@@ -45,7 +45,10 @@ def make(folder):
 def write(path, ra, dec, flux, names):
     ids = np.arange(len(ra), dtype=np.int64) * 31 + 10**15
     table = pa.table({"id": ids, "ra": ra, "dec": dec, "flux": flux.astype(np.float32), "name": pa.array(names)})
-    pq.write_table(table.take(np.random.default_rng(1).permutation(len(ra))), path)
+    table = table.take(np.random.default_rng(1).permutation(len(ra)))
+    pq.write_table(table, path)
+    for number, part in [(1, table[: ROWS // 3]), (2, table[ROWS // 3 :])]:
+        pq.write_table(part, path.with_stem(f"{path.stem}_{number}"))
 
 
 def sky(table):
@@ -81,7 +84,9 @@ def read(folder, objects, others):
     positions = sky(table)
     ids = table["id"].to_numpy()
 
-    name = objects.name
+    with open(objects / "collection.properties") as lines:
+        said = dict(line.strip().split("=", 1) for line in lines if "=" in line)
+    name = said["hats_primary_table_url"]
     assert is_valid_collection(objects, strict=True), "the collection is not valid"
     assert is_valid_catalog(objects / name, strict=True), "the table is not valid"
     catalog = hats.read_hats(objects / name)

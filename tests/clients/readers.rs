@@ -17,15 +17,19 @@ fn hats_lsdb_duckdb_and_polars_read_what_is_imported() {
     };
     let inputs = text(folder.path());
     run(&["make", &inputs]);
-    let tables = ["objects", "others"].map(|name| {
-        let input = text(&folder.path().join(name).with_extension("parquet"));
-        let out = text(&folder.path().join("sky").join("t").join(name));
-        let options = ["--index", "id", "--margin", "10", "--tile-rows", "1500"];
-        let output = run_armilla([&["import", &input, "--out", &out], &options[..]].concat());
+    let sky = folder.path().join("sky/t");
+    let import = |input: &str, table: &str, options: &[&str]| {
+        let (input, out) = (text(&folder.path().join(input)), text(&sky.join(table)));
+        let arguments = ["import", &input, "--out", &out, "--tile-rows", "1500"];
+        let output = run_armilla([&arguments[..], options].concat());
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         out
-    });
-    let [objects, others] = tables;
+    };
+    let made = ["--index", "id", "--margin", "10"];
+    let others = import("others.parquet", "others", &made);
+    // In two versions, of which the second has all rows.
+    import("objects_1.parquet", "objects", &made);
+    let objects = import("objects_2.parquet", "objects", &["--append"]);
     let compared = run(&["read", &inputs, &objects, &others]);
     for reader in ["hats", "DuckDB", "Polars", "LSDB cone", "LSDB id", "LSDB pairs"] {
         assert!(compared.contains(reader), "{compared}");

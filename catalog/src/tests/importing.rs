@@ -5,6 +5,7 @@ mod refused;
 mod resumed;
 mod saying;
 mod versions;
+mod wide;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
