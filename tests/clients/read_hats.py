@@ -1,7 +1,8 @@
 """Makes rows for two imports, and reads what came of them by other programs: hats, LSDB, DuckDB, Polars.
 
 `read_hats.py make FOLDER` writes objects.parquet and others.parquet: rows all over the sky, also at poles, on
-the seam and on borders of tiles, each with a partner a few arcseconds away in the other file.
+the seam and on borders of tiles, each with a partner a few arcseconds away in the other file; and both in two
+parts, objects_1.parquet, ….
 `read_hats.py read FOLDER OBJECTS OTHERS` compares the collections OBJECTS and OTHERS with those files; the
 expected rows and pairs are computed by astropy. It prints what it compared, or fails.
 """
