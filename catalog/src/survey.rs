@@ -25,6 +25,7 @@ use crate::location::Location;
 use crate::metadata::TableMetadata;
 use crate::read::voparquet_metadata;
 use crate::tile::{Found, Manifest};
+use crate::write::is_of_this_program;
 
 /// A `_metadata` beyond this size is not read: it would take minutes and gigabytes.
 const METADATA_LIMIT_BYTES: u64 = 512 << 20;
@@ -43,6 +44,8 @@ pub(crate) struct Survey {
     pub(crate) is_far: bool,
     /// What their `VOParquet` metadata say.
     pub(crate) metadata: TableMetadata,
+    /// Whether this program wrote them.
+    pub(crate) is_ours: bool,
 }
 
 /// Looks at the files of a table, without reading a row.
@@ -72,8 +75,7 @@ pub(crate) async fn survey(
         file.etag = file.etag.take().filter(|_| location.has_etags());
     }
     read_missing_rows(store, &dataset, &mut found).await;
-    let (schema, said) =
-        schema(store, &dataset, [common.as_ref(), metadata.as_ref()], &found).await?;
+    let described = describe(store, &dataset, [common.as_ref(), metadata.as_ref()], &found).await?;
     let manifest = Manifest::new(dataset.to_string(), site.properties.leaf.clone(), found);
     if let (Some(counted), Some(stated)) = (manifest.rows(), site.properties.rows)
         && counted != stated
@@ -83,7 +85,8 @@ pub(crate) async fn survey(
     if !manifest.is_disjoint() {
         warn!(table = %site.name, "tiles overlap; every tile is compared with the coverage");
     }
-    Ok(Survey { manifest, schema, metadata: said, is_far: location.is_far() })
+    let Described { schema, metadata, is_ours } = described;
+    Ok(Survey { manifest, schema, metadata, is_ours, is_far: location.is_far() })
 }
 
 /// What a file of footers alone holds, if it is there and not too large.
@@ -261,13 +264,20 @@ async fn read_missing_rows(store: &dyn ObjectStore, dataset: &Path, found: &mut 
     }
 }
 
+/// What one file says of all of a table.
+struct Described {
+    schema: SchemaRef,
+    metadata: TableMetadata,
+    is_ours: bool,
+}
+
 /// The columns: by `_common_metadata`, `_metadata`, or the first tile that can be read.
-async fn schema(
+async fn describe(
     store: &dyn ObjectStore,
     dataset: &Path,
     [common, metadata]: [Option<&ParquetMetaData>; 2],
     found: &[Found],
-) -> Result<(SchemaRef, TableMetadata), Error> {
+) -> Result<Described, Error> {
     for (name, footers) in [(COMMON_METADATA, common), (METADATA, metadata)] {
         if let Some(footers) = footers {
             return described(&dataset.clone().join(name), footers);
@@ -288,15 +298,16 @@ async fn schema(
 }
 
 /// The columns of a file, and what its `VOParquet` metadata say of them.
-fn described(path: &Path, footer: &ParquetMetaData) -> Result<(SchemaRef, TableMetadata), Error> {
+fn described(path: &Path, footer: &ParquetMetaData) -> Result<Described, Error> {
     let schema = columns(path, footer)?;
     let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    let file = StdPath::new(path.as_ref());
-    let (metadata, remarks) = voparquet_metadata(file, footer.file_metadata(), &names);
+    let facts = footer.file_metadata();
+    let (metadata, remarks) = voparquet_metadata(StdPath::new(path.as_ref()), facts, &names);
     for remark in remarks {
         warn!(file = %path, "{remark}");
     }
-    Ok((schema, metadata))
+    let is_ours = facts.created_by().is_some_and(is_of_this_program);
+    Ok(Described { schema, metadata, is_ours })
 }
 
 /// The columns of a file.

@@ -16,6 +16,7 @@ mod origins;
 mod readers;
 mod refusals;
 mod startup;
+mod voparquet;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -286,3 +286,22 @@ async fn frames_and_times_that_cannot_be_are_named() {
         assert!(error.starts_with("t/table.toml: ") && error.contains(expected), "{error}: {text}");
     }
 }
+
+#[tokio::test]
+async fn table_toml_is_the_master_of_what_our_own_files_repeat() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("t");
+    super::writing::write(super::writing::options(folder.path()), &rows(10)).unwrap();
+    let unit = async || {
+        let snapshot = open(folder.path()).await;
+        let table = snapshot.tiled_table(&public("t")).unwrap().table();
+        table.columns[table.column_index("mag").unwrap()].unit.clone()
+    };
+    assert_eq!(unit().await.as_deref(), Some("mag"));
+    // What an operator takes back is not said, although the files still say it.
+    fs::write(table.join("table.toml"), "version = 2\n").unwrap();
+    assert_eq!(unit().await, None);
+    // A copy of the tiles alone is described all the same.
+    fs::remove_file(table.join("table.toml")).unwrap();
+    assert_eq!(unit().await.as_deref(), Some("mag"));
+}

@@ -45,7 +45,7 @@ fn large() -> Arc<Snapshot> {
     };
     let schema = Arc::new(Schema::new(fields));
     let metadata = TableMetadata::default();
-    let survey = Survey { manifest, schema, metadata, is_far: false };
+    let survey = Survey { manifest, schema, metadata, is_ours: false, is_far: false };
     let table = Arc::new(TiledTable::new(site, survey, None).unwrap());
     let store = Arc::new(InMemory::new());
     Arc::new(Snapshot::new(Location::Folder("/large".into()), store, vec![table]))
