@@ -3,6 +3,7 @@
 //! Clients run from their own packages. Every refusal must name the thing that is wrong.
 
 mod adding;
+mod bad_inputs;
 mod bucket;
 mod certificates;
 mod checking;
