@@ -11,7 +11,7 @@ use std::path::Path as StdPath;
 use adql::sky::Pixel;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::parquet::arrow::parquet_to_arrow_schema;
-use datafusion::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use datafusion::parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataReader};
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
@@ -42,10 +42,34 @@ pub(crate) struct Survey {
     pub(crate) schema: SchemaRef,
     /// Whether each request to its store takes a while.
     pub(crate) is_far: bool,
-    /// What their `VOParquet` metadata say.
-    pub(crate) metadata: TableMetadata,
-    /// Whether this program wrote them.
-    pub(crate) is_ours: bool,
+    /// The one of them that speaks for all.
+    pub(crate) speaker: Option<Speaker>,
+}
+
+/// A file that says what all files of a table hold.
+#[derive(Debug)]
+pub(crate) struct Speaker {
+    path: Path,
+    facts: FileMetaData,
+}
+
+impl Survey {
+    /// What the `VOParquet` metadata of the files say.
+    pub(crate) fn metadata(&self) -> TableMetadata {
+        let Some(Speaker { path, facts }) = &self.speaker else { return TableMetadata::default() };
+        let names: Vec<&str> = self.schema.fields().iter().map(|f| f.name().as_str()).collect();
+        let (metadata, remarks) = voparquet_metadata(StdPath::new(path.as_ref()), facts, &names);
+        for remark in remarks {
+            warn!(file = %path, "{remark}");
+        }
+        metadata
+    }
+
+    /// Whether this program wrote the files: they repeat what `table.toml` said then.
+    pub(crate) fn is_ours(&self) -> bool {
+        let created_by = self.speaker.as_ref().and_then(|speaker| speaker.facts.created_by());
+        created_by.is_some_and(is_of_this_program)
+    }
 }
 
 /// Looks at the files of a table, without reading a row.
@@ -85,8 +109,8 @@ pub(crate) async fn survey(
     if !manifest.is_disjoint() {
         warn!(table = %site.name, "tiles overlap; every tile is compared with the coverage");
     }
-    let Described { schema, metadata, is_ours } = described;
-    Ok(Survey { manifest, schema, metadata, is_ours, is_far: location.is_far() })
+    let (schema, speaker) = described;
+    Ok(Survey { manifest, schema, speaker: Some(speaker), is_far: location.is_far() })
 }
 
 /// What a file of footers alone holds, if it is there and not too large.
@@ -264,20 +288,13 @@ async fn read_missing_rows(store: &dyn ObjectStore, dataset: &Path, found: &mut 
     }
 }
 
-/// What one file says of all of a table.
-struct Described {
-    schema: SchemaRef,
-    metadata: TableMetadata,
-    is_ours: bool,
-}
-
 /// The columns: by `_common_metadata`, `_metadata`, or the first tile that can be read.
 async fn describe(
     store: &dyn ObjectStore,
     dataset: &Path,
     [common, metadata]: [Option<&ParquetMetaData>; 2],
     found: &[Found],
-) -> Result<Described, Error> {
+) -> Result<(SchemaRef, Speaker), Error> {
     for (name, footers) in [(COMMON_METADATA, common), (METADATA, metadata)] {
         if let Some(footers) = footers {
             return described(&dataset.clone().join(name), footers);
@@ -297,17 +314,10 @@ async fn describe(
     }))
 }
 
-/// The columns of a file, and what its `VOParquet` metadata say of them.
-fn described(path: &Path, footer: &ParquetMetaData) -> Result<Described, Error> {
-    let schema = columns(path, footer)?;
-    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    let facts = footer.file_metadata();
-    let (metadata, remarks) = voparquet_metadata(StdPath::new(path.as_ref()), facts, &names);
-    for remark in remarks {
-        warn!(file = %path, "{remark}");
-    }
-    let is_ours = facts.created_by().is_some_and(is_of_this_program);
-    Ok(Described { schema, metadata, is_ours })
+/// The columns of a file, which speaks for all.
+fn described(path: &Path, footer: &ParquetMetaData) -> Result<(SchemaRef, Speaker), Error> {
+    let facts = footer.file_metadata().clone();
+    Ok((columns(path, footer)?, Speaker { path: path.clone(), facts }))
 }
 
 /// The columns of a file.

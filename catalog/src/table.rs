@@ -60,9 +60,9 @@ impl TiledTable {
         let Site { name, path, named, properties, attachments, elsewhere } = site;
         let (metadata, metadata_path) = match metadata {
             // What this program has put into the files is what `table.toml` said then.
-            Some(said) if survey.is_ours => said,
-            Some((said, path)) => (said.over(survey.metadata), path),
-            None => (survey.metadata, named.join(FILE_NAME).to_string()),
+            Some(said) if survey.is_ours() => said,
+            Some((said, path)) => (said.over(survey.metadata()), path),
+            None => (survey.metadata(), named.join(FILE_NAME).to_string()),
         };
         let file_schema = served_schema(&survey.schema);
         let mut fields: Vec<Arc<Field>> = file_schema.fields().iter().map(Arc::clone).collect();
