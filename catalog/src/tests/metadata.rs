@@ -45,6 +45,18 @@ async fn table_with(text: &str, folder: &Path) -> Arc<Table> {
     Arc::clone(open(folder).await.tiled_table(&public("t")).unwrap().table())
 }
 
+/// Each text as the description of a table, with what is said of it when it is opened.
+async fn check_refusals(cases: &[(String, &str)]) {
+    let folder = tempfile::tempdir().unwrap();
+    write_table(&folder.path().join("t"), &Shape::default(), &rows(10));
+    for (text, expected) in cases {
+        fs::write(folder.path().join("t/table.toml"), text).unwrap();
+        let opened = Snapshot::open(&Location::Folder(folder.path().to_owned())).await;
+        let error = opened.unwrap_err().to_string();
+        assert!(error.starts_with("t/table.toml: ") && error.contains(expected), "{error}: {text}");
+    }
+}
+
 #[tokio::test]
 async fn what_table_toml_says_wins_and_the_rest_stays() {
     let folder = tempfile::tempdir().unwrap();
@@ -106,14 +118,7 @@ async fn contradictions_are_named_with_their_file() {
         (position("ra", "nan"), "position.slack_arcsec = NaN is no distance"),
         ("version = 1\ntitel = \"x\"\n".to_owned(), "line 2: unknown field `titel`"),
     ];
-    let folder = tempfile::tempdir().unwrap();
-    write_table(&folder.path().join("t"), &Shape::default(), &rows(10));
-    for (text, expected) in cases {
-        fs::write(folder.path().join("t/table.toml"), &text).unwrap();
-        let opened = Snapshot::open(&Location::Folder(folder.path().to_owned())).await;
-        let error = opened.unwrap_err().to_string();
-        assert!(error.starts_with("t/table.toml: ") && error.contains(expected), "{error}: {text}");
-    }
+    check_refusals(&cases).await;
 }
 
 #[tokio::test]
@@ -277,14 +282,7 @@ async fn frames_and_times_that_cannot_be_are_named() {
         ),
         ("version = 2\n[[times]]\nscale = \"TT\"\n".to_owned(), "line 2: missing field `columns`"),
     ];
-    let folder = tempfile::tempdir().unwrap();
-    write_table(&folder.path().join("t"), &Shape::default(), &rows(10));
-    for (text, expected) in cases {
-        fs::write(folder.path().join("t/table.toml"), &text).unwrap();
-        let opened = Snapshot::open(&Location::Folder(folder.path().to_owned())).await;
-        let error = opened.unwrap_err().to_string();
-        assert!(error.starts_with("t/table.toml: ") && error.contains(expected), "{error}: {text}");
-    }
+    check_refusals(&cases).await;
 }
 
 #[tokio::test]
