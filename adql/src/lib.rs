@@ -66,6 +66,14 @@ pub struct OutputColumn {
     pub system: Option<Arc<System>>,
 }
 
+impl From<Column> for OutputColumn {
+    /// The column as a query of nothing else yields it.
+    fn from(column: Column) -> Self {
+        let Column { name, data_type, unit, ucd, utype, xtype, description, system, .. } = column;
+        Self { name, data_type, unit, ucd, utype, xtype, description, system }
+    }
+}
+
 /// Judges a text without any table: whether it is one query of ADQL 2.1 (or of the extensions)
 /// that uses functions of the registry, or of the `declared` names, only.
 pub fn validate(text: &str, declared: &[&str], limits: &Limits) -> Result<(), Error> {

@@ -22,19 +22,37 @@ pub struct CoordinateSystem {
     pub refposition: Option<String>,
 }
 
-/// The frames that VOTable knew before they came from a vocabulary (1.4 §3.1).
-const FRAMES_OF_1_4: [&str; 10] = [
+/// Terms of the IVOA vocabulary `refframe`.
+pub const FRAMES: [&str; 12] = [
+    ICRS,
+    "FK5",
+    "FK4",
+    "EQUATORIAL",
+    "ECLIPTIC",
+    "GALACTIC",
+    "GALACTIC_I",
+    "GENERIC_GALACTIC",
+    "SUPER_GALACTIC",
+    "AZ_EL",
+    "BODY",
+    "UNKNOWN",
+];
+
+/// Terms of the vocabulary that are deprecated: what VOTable 1.4 §3.1 knew beside [`ICRS`].
+pub const OLD_FRAMES: [&str; 9] = [
+    "geo_app",
     "eq_FK4",
     "eq_FK5",
-    "ICRS",
     "ecl_FK4",
     "ecl_FK5",
     "galactic",
     "supergalactic",
     "xy",
     "barycentric",
-    "geo_app",
 ];
+
+/// The frame by which tables are searched.
+pub const ICRS: &str = "ICRS";
 
 impl CoordinateSystem {
     /// A frame of which no more is said.
@@ -44,7 +62,8 @@ impl CoordinateSystem {
 
     /// Whether only VOTable 1.5 can say it.
     pub fn needs_votable_1_5(&self) -> bool {
-        self.refposition.is_some() || !FRAMES_OF_1_4.contains(&self.frame.as_str())
+        let frame = self.frame.as_str();
+        self.refposition.is_some() || frame != ICRS && !OLD_FRAMES.contains(&frame)
     }
 }
 

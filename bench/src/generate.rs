@@ -147,8 +147,8 @@ fn write(sky: &Sky, table: Table, columns: Columns, wanted: &Generate) -> Result
             println!("  {seconds:6.1} s: {:?}, {} of them", progress.step, progress.total);
         }
     };
-    let layout = wanted.files.layout();
-    let made = sky.write_as(&content, &folder, &wanted.schema, layout, &said)?;
+    let content = (&content, wanted.files.layout());
+    let made = sky.write_as(content, &folder, &wanted.schema, &said)?;
     let seconds = start.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "figures for people")]
     let (rows, bytes) = (made.rows as f64, made.bytes as f64);

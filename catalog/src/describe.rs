@@ -103,7 +103,7 @@ async fn known_of(
     (name, beside, felis): (&TableName, Option<TableMetadata>, Option<&FelisChoice>),
 ) -> Result<(Table, TableMetadata, Vec<String>), Error> {
     let found = survey(store, location, site).await?;
-    let mut metadata = found.metadata.clone();
+    let mut metadata = found.metadata();
     let mut remarks = Vec::new();
     if let Some(choice) = felis {
         let felis = Felis::read(&choice.path)?;
@@ -113,7 +113,7 @@ async fn known_of(
     }
     let metadata = beside.unwrap_or_default().over(metadata);
     let site = Site { attachments: Vec::new(), ..site.clone() };
-    let found = Survey { metadata: TableMetadata::default(), ..found };
+    let found = Survey { speaker: None, ..found };
     let file = site.named.clone().join(FILE_NAME).to_string();
     let tiled = TiledTable::new(site, found, Some((metadata.clone(), file)))?;
     let table = Table { name: name.clone(), ..tiled.table().as_ref().clone() };

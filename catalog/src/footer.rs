@@ -30,8 +30,7 @@ pub(crate) async fn read(
     path: &Path,
     size: u64,
 ) -> Result<ParquetMetaData, Error> {
-    let decoder = ParquetMetaDataPushDecoder::try_new(size)
-        .map_err(|e| Error::parquet(&path, e))?
+    let decoder = decoder(path, size)?
         .with_page_index_policy(PageIndexPolicy::Skip)
         .with_metadata_options(Some(Arc::new(without_statistics())));
     decode(store, path, size, decoder).await
@@ -43,10 +42,12 @@ pub(crate) async fn read_whole(
     path: &Path,
     size: u64,
 ) -> Result<ParquetMetaData, Error> {
-    let decoder = ParquetMetaDataPushDecoder::try_new(size)
-        .map_err(|e| Error::parquet(&path, e))?
-        .with_page_index_policy(PageIndexPolicy::Optional);
+    let decoder = decoder(path, size)?.with_page_index_policy(PageIndexPolicy::Optional);
     decode(store, path, size, decoder).await
+}
+
+fn decoder(path: &Path, size: u64) -> Result<ParquetMetaDataPushDecoder, Error> {
+    ParquetMetaDataPushDecoder::try_new(size).map_err(|e| Error::parquet(&path, e))
 }
 
 async fn decode(

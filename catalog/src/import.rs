@@ -258,34 +258,11 @@ pub fn import(
         return Err(wrong(reason.to_owned()));
     }
     let former = is_there.then(|| Former::open(&options.folder)).transpose()?;
-    let mut appended = None;
-    if let (Existing::Append, Some(former)) = (options.existing, &former) {
-        let table = former.appended()?;
-        let read = table.reading(&inputs, &options.read);
-        if read != options.read {
-            let Inputs { metadata, remarks, .. } = inputs;
-            inputs = Inputs { metadata, remarks, ..Inputs::open(&name, &options.inputs, &read)? };
-        }
-        table.fit(&mut inputs, &former.metadata).map_err(wrong)?;
-        appended = Some(table);
-    }
-    let is_whole = appended.as_ref().is_some_and(Appended::is_whole);
-    let own = match &options.placing {
-        Placing::Nowhere => None,
-        Placing::Position(choice) if is_whole && *choice == PositionChoice::default() => None,
-        Placing::Position(choice) => {
-            Some(Positions::find(&name, &inputs.schema, &inputs.metadata, choice)?)
-        }
-        Placing::Parent(choice, _) => {
-            let found = Positions::find(&name, &inputs.schema, &inputs.metadata, choice);
-            // A child need not have a position of its own, where none was asked for.
-            if *choice == PositionChoice::default() { found.ok() } else { Some(found?) }
-        }
+    let appended = match (options.existing, &former) {
+        (Existing::Append, Some(former)) => Some(appended(options, former, &mut inputs)?),
+        _ => None,
     };
-    if let Some(own) = &own {
-        let sources = own.sources(&inputs.schema);
-        saying::check_frames(&inputs.metadata, sources).map_err(wrong)?;
-    }
+    let own = own_position(options, &name, &inputs, appended.as_ref())?;
     let staging = stage(options, former.as_ref())?;
     let journal = Journal::new(&staging, options.command(&inputs, former.as_ref()));
     let done = match journal.read() {
@@ -323,6 +300,49 @@ pub fn import(
             import.tiled(staging, &placer, &journal, done)
         }
     }
+}
+
+/// The table that rows are added to, in whose columns the inputs are taken from now on.
+fn appended(
+    options: &ImportOptions,
+    former: &Former,
+    inputs: &mut Inputs,
+) -> Result<Appended, Error> {
+    let table = former.appended()?;
+    let read = table.reading(inputs, &options.read);
+    if read != options.read {
+        let again = Inputs::open(&former.name, &options.inputs, &read)?;
+        (inputs.files, inputs.schema, inputs.options) = (again.files, again.schema, again.options);
+    }
+    let wrong = |reason: String| Error::Input { table: former.name.clone(), reason };
+    table.fit(inputs, &former.metadata).map_err(wrong)?;
+    Ok(table)
+}
+
+/// Where a row has its own position, if it is to have one.
+fn own_position(
+    options: &ImportOptions,
+    name: &str,
+    inputs: &Inputs,
+    appended: Option<&Appended>,
+) -> Result<Option<Positions>, Error> {
+    let is_whole = appended.is_some_and(Appended::is_whole);
+    let find = |choice| Positions::find(name, &inputs.schema, &inputs.metadata, choice);
+    let own = match &options.placing {
+        Placing::Nowhere => return Ok(None),
+        Placing::Position(choice) if is_whole && *choice == PositionChoice::default() => {
+            return Ok(None);
+        }
+        // A child need not have a position of its own, where none was asked for.
+        Placing::Parent(choice, _) if *choice == PositionChoice::default() => {
+            let Ok(own) = find(choice) else { return Ok(None) };
+            own
+        }
+        Placing::Position(choice) | Placing::Parent(choice, _) => find(choice)?,
+    };
+    let wrong = |reason: String| Error::Input { table: name.to_owned(), reason };
+    saying::check_frames(&inputs.metadata, own.sources(&inputs.schema)).map_err(wrong)?;
+    Ok(Some(own))
 }
 
 /// The folder under way, locked, which may take the place of a table.

@@ -7,7 +7,7 @@
 //! Where a folder holds a `pointer` in place of a table, `stores` read the table where it lies, and
 //! [`mod@add`] makes such a folder.
 //! Table files of other kinds are read by [`read`], tables written by [`mod@write`] and verified by
-//! [`check`].
+//! [`check`]; [`votable`] writes what `VOTables` say around rows, for results too.
 //! Opening a snapshot reads metadata only, planning opens nothing at all, and pruning is
 //! conservative: it may keep too much, never too little.
 
@@ -40,7 +40,9 @@ pub mod explain;
 pub mod import;
 pub mod read;
 pub mod synthetic;
+pub mod votable;
 pub mod write;
+pub mod xml;
 
 #[cfg(test)]
 mod tests;

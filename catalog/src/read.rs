@@ -240,6 +240,10 @@ fn find_format(source: &Source) -> Result<FileFormat, ReadError> {
         let kind = if find_ignoring_case(text, b"<html") { "a web page" } else { "XML" };
         return Err(wrong(format!("this is {kind} without a VOTABLE element, hence no table")));
     }
+    if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
+        let reason = "the text is UTF-16: make it UTF-8, as by iconv -f UTF-16 -t UTF-8";
+        return Err(wrong(reason.to_owned()));
+    }
     let name = source.path().file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let name = [".gz", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end));
     let whole = source.path().file_name().unwrap_or_default().to_string_lossy().to_lowercase();

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use adql::schema::TAP_SCHEMA;
 use adql::sky::Order;
 use adql::{Schemas, Table, TableName};
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::TableSource;
 use futures::{StreamExt, TryStreamExt};
@@ -27,7 +28,8 @@ use crate::table::TiledTable;
 use crate::tap_schema::{Key, MetadataTable, SchemaInfo, TapSchema, keys_between};
 use crate::tile::TileFile;
 
-/// Tables that are surveyed at the same time: each waits for some twenty small reads in turn.
+/// Tables that are surveyed at the same time: each waits for some twenty small reads in turn, and
+/// decodes what it has read.
 const CONCURRENCY: usize = 16;
 
 /// All tables of a location, as they were when it was opened.
@@ -62,22 +64,24 @@ impl Snapshot {
         if let Some(overlay) = overlay {
             warn_of_strays(overlay, &sites)?;
         }
-        let tables: Vec<Arc<TiledTable>> = futures::stream::iter(sites)
-            .map(|site| {
-                let stores = Arc::clone(&stores);
-                async move {
-                    refuse_reserved(&site)?;
-                    let (named, elsewhere) = (site.named.clone(), site.elsewhere.clone());
-                    let opened = open_table(&stores, location, site, overlay).await;
-                    opened.map_err(|error| match &elsewhere {
-                        Some(there) => Error::elsewhere(&named, there, error),
-                        None => error,
-                    })
-                }
+        // A task each: to decode footers and descriptions is work, and all cores share it.
+        let opened = futures::stream::iter(sites).map(|site| {
+            let (stores, location) = (Arc::clone(&stores), location.clone());
+            let overlay = overlay.map(Path::to_owned);
+            SpawnedTask::spawn(async move {
+                refuse_reserved(&site)?;
+                let (named, elsewhere) = (site.named.clone(), site.elsewhere.clone());
+                let opened = open_table(&stores, &location, site, overlay.as_deref()).await;
+                opened.map_err(|error| match &elsewhere {
+                    Some(there) => Error::elsewhere(&named, there, error),
+                    None => error,
+                })
             })
-            .buffered(CONCURRENCY)
-            .try_collect()
-            .await?;
+        });
+        // Dropped with this future, they end.
+        let opened = opened.map(SpawnedTask::join_unwind).buffered(CONCURRENCY);
+        let opened = opened.map(|ended| ended.map_err(|e| Error::store(location, e.into()))?);
+        let tables: Vec<Arc<TiledTable>> = opened.try_collect().await?;
         let snapshot = Self::new(location.clone(), stores, tables);
         let (number, tables) = (snapshot.number, snapshot.tables.len());
         let tiles: usize = snapshot.tables.iter().map(|t| t.manifest().len()).sum();

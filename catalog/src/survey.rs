@@ -11,7 +11,7 @@ use std::path::Path as StdPath;
 use adql::sky::Pixel;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::parquet::arrow::parquet_to_arrow_schema;
-use datafusion::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use datafusion::parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataReader};
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
@@ -25,6 +25,7 @@ use crate::location::Location;
 use crate::metadata::TableMetadata;
 use crate::read::voparquet_metadata;
 use crate::tile::{Found, Manifest};
+use crate::write::is_of_this_program;
 
 /// A `_metadata` beyond this size is not read: it would take minutes and gigabytes.
 const METADATA_LIMIT_BYTES: u64 = 512 << 20;
@@ -41,8 +42,34 @@ pub(crate) struct Survey {
     pub(crate) schema: SchemaRef,
     /// Whether each request to its store takes a while.
     pub(crate) is_far: bool,
-    /// What their `VOParquet` metadata say.
-    pub(crate) metadata: TableMetadata,
+    /// The one of them that speaks for all.
+    pub(crate) speaker: Option<Speaker>,
+}
+
+/// A file that says what all files of a table hold.
+#[derive(Debug)]
+pub(crate) struct Speaker {
+    path: Path,
+    facts: FileMetaData,
+}
+
+impl Survey {
+    /// What the `VOParquet` metadata of the files say.
+    pub(crate) fn metadata(&self) -> TableMetadata {
+        let Some(Speaker { path, facts }) = &self.speaker else { return TableMetadata::default() };
+        let names: Vec<&str> = self.schema.fields().iter().map(|f| f.name().as_str()).collect();
+        let (metadata, remarks) = voparquet_metadata(StdPath::new(path.as_ref()), facts, &names);
+        for remark in remarks {
+            warn!(file = %path, "{remark}");
+        }
+        metadata
+    }
+
+    /// Whether this program wrote the files: they repeat what `table.toml` said then.
+    pub(crate) fn is_ours(&self) -> bool {
+        let created_by = self.speaker.as_ref().and_then(|speaker| speaker.facts.created_by());
+        created_by.is_some_and(is_of_this_program)
+    }
 }
 
 /// Looks at the files of a table, without reading a row.
@@ -72,8 +99,7 @@ pub(crate) async fn survey(
         file.etag = file.etag.take().filter(|_| location.has_etags());
     }
     read_missing_rows(store, &dataset, &mut found).await;
-    let (schema, said) =
-        schema(store, &dataset, [common.as_ref(), metadata.as_ref()], &found).await?;
+    let described = describe(store, &dataset, [common.as_ref(), metadata.as_ref()], &found).await?;
     let manifest = Manifest::new(dataset.to_string(), site.properties.leaf.clone(), found);
     if let (Some(counted), Some(stated)) = (manifest.rows(), site.properties.rows)
         && counted != stated
@@ -83,7 +109,8 @@ pub(crate) async fn survey(
     if !manifest.is_disjoint() {
         warn!(table = %site.name, "tiles overlap; every tile is compared with the coverage");
     }
-    Ok(Survey { manifest, schema, metadata: said, is_far: location.is_far() })
+    let (schema, speaker) = described;
+    Ok(Survey { manifest, schema, speaker: Some(speaker), is_far: location.is_far() })
 }
 
 /// What a file of footers alone holds, if it is there and not too large.
@@ -262,12 +289,12 @@ async fn read_missing_rows(store: &dyn ObjectStore, dataset: &Path, found: &mut 
 }
 
 /// The columns: by `_common_metadata`, `_metadata`, or the first tile that can be read.
-async fn schema(
+async fn describe(
     store: &dyn ObjectStore,
     dataset: &Path,
     [common, metadata]: [Option<&ParquetMetaData>; 2],
     found: &[Found],
-) -> Result<(SchemaRef, TableMetadata), Error> {
+) -> Result<(SchemaRef, Speaker), Error> {
     for (name, footers) in [(COMMON_METADATA, common), (METADATA, metadata)] {
         if let Some(footers) = footers {
             return described(&dataset.clone().join(name), footers);
@@ -287,16 +314,10 @@ async fn schema(
     }))
 }
 
-/// The columns of a file, and what its `VOParquet` metadata say of them.
-fn described(path: &Path, footer: &ParquetMetaData) -> Result<(SchemaRef, TableMetadata), Error> {
-    let schema = columns(path, footer)?;
-    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    let file = StdPath::new(path.as_ref());
-    let (metadata, remarks) = voparquet_metadata(file, footer.file_metadata(), &names);
-    for remark in remarks {
-        warn!(file = %path, "{remark}");
-    }
-    Ok((schema, metadata))
+/// The columns of a file, which speaks for all.
+fn described(path: &Path, footer: &ParquetMetaData) -> Result<(SchemaRef, Speaker), Error> {
+    let facts = footer.file_metadata().clone();
+    Ok((columns(path, footer)?, Speaker { path: path.clone(), facts }))
 }
 
 /// The columns of a file.

@@ -272,7 +272,7 @@ impl Sky {
         schema: &str,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Outcome, Error> {
-        self.write_as(content, folder, schema, Layout::default(), progress)
+        self.write_as((content, Layout::default()), folder, schema, progress)
     }
 
     /// The same in files of another layout, to compare them.
@@ -281,10 +281,9 @@ impl Sky {
     /// As [`Sky::write`].
     pub fn write_as(
         &self,
-        content: &Content,
+        (content, layout): (&Content, Layout),
         folder: &Path,
         schema: &str,
-        layout: Layout,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Outcome, Error> {
         let rows = content.rows()?;

@@ -58,9 +58,12 @@ impl TiledTable {
         metadata: Option<(TableMetadata, String)>,
     ) -> Result<Self, Error> {
         let Site { name, path, named, properties, attachments, elsewhere } = site;
-        let (metadata, metadata_path) = metadata
-            .unwrap_or_else(|| (TableMetadata::default(), named.join(FILE_NAME).to_string()));
-        let metadata = metadata.over(survey.metadata);
+        let (metadata, metadata_path) = match metadata {
+            // What this program has put into the files is what `table.toml` said then.
+            Some(said) if survey.is_ours() => said,
+            Some((said, path)) => (said.over(survey.metadata()), path),
+            None => (survey.metadata(), named.join(FILE_NAME).to_string()),
+        };
         let file_schema = served_schema(&survey.schema);
         let mut fields: Vec<Arc<Field>> = file_schema.fields().iter().map(Arc::clone).collect();
         let tiling = positions(&name, path.as_ref(), &properties, &file_schema)?;
@@ -71,27 +74,13 @@ impl TiledTable {
             }
         }
         let stored = file_schema.fields().len();
-        let positions = match &metadata.position {
-            Some(own) => {
-                Some(overlay::positions(own, tiling.as_ref(), &file_schema, &metadata_path)?)
-            }
-            None => tiling.clone(),
-        };
-        let icrs = Arc::new(System::Space(CoordinateSystem::new("ICRS")));
-        let columns = fields.iter().map(|field| {
-            let mut column = column(field, tiling.as_ref(), positions.as_ref());
-            let is_place = |p: &Positions| [&p.ra, &p.dec].contains(&field.name());
-            let placed = [&tiling, &positions].into_iter().flatten().any(is_place);
-            column.system = placed.then(|| Arc::clone(&icrs));
-            column
-        });
-        let mut table = Table::new(name, columns.collect());
-        (table.description, table.positions) = (properties.description, positions);
-        overlay::describe(&mut table, &metadata, &metadata_path)?;
+        let schema = Schema::new(fields);
+        let mut table = described(name, &schema, tiling.as_ref(), (&metadata, &metadata_path))?;
+        table.description = table.description.or(properties.description);
         Ok(Self {
             table: Arc::new(table),
             path: path.to_string(),
-            schema: Arc::new(Schema::new(fields)),
+            schema: Arc::new(schema),
             stored,
             tiled_by: tiling.map(|p| [p.ra, p.dec]),
             keys: metadata.keys,
@@ -184,6 +173,32 @@ impl TiledTable {
     pub(crate) fn computes_spatial_index(&self) -> bool {
         self.schema.fields().len() > self.stored
     }
+}
+
+/// The columns of a schema as a query sees them: by their roles, and by what is said of them (and
+/// where). `tiling` is the position that rows are tiled by.
+pub(crate) fn described(
+    name: TableName,
+    schema: &Schema,
+    tiling: Option<&Positions>,
+    (metadata, path): (&TableMetadata, &str),
+) -> Result<Table, Error> {
+    let positions = match &metadata.position {
+        Some(own) => Some(overlay::positions(own, tiling, schema, path)?),
+        None => tiling.cloned(),
+    };
+    let icrs = Arc::new(System::Space(CoordinateSystem::new("ICRS")));
+    let columns = schema.fields().iter().map(|field| {
+        let mut column = column(field, tiling, positions.as_ref());
+        let is_place = |p: &Positions| [&p.ra, &p.dec].contains(&field.name());
+        let placed = [tiling, positions.as_ref()].into_iter().flatten().any(is_place);
+        column.system = placed.then(|| Arc::clone(&icrs));
+        column
+    });
+    let mut table = Table::new(name, columns.collect());
+    table.positions = positions;
+    overlay::describe(&mut table, metadata, path)?;
+    Ok(table)
 }
 
 /// The schema that scans deliver for files of a schema: texts as views, which the Parquet reader

@@ -49,6 +49,11 @@ pub const FIRST_VERSION: u32 = 1;
 /// What the files say that they were written by.
 pub(crate) const SOFTWARE: &str = concat!("armilla ", env!("CARGO_PKG_VERSION"));
 
+/// Whether a file says that this program wrote it, in any version.
+pub(crate) fn is_of_this_program(created_by: &str) -> bool {
+    created_by.starts_with("armilla ")
+}
+
 /// What the rows of a table are (`dataproduct_type`, HATS 1.0 §3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TableKind {

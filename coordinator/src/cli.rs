@@ -27,6 +27,7 @@ use ::worker::{Front, Identity};
 use catalog::import::FelisChoice;
 use catalog::{Location, Snapshot};
 use clap::error::ErrorKind;
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Bytes, Command, Directives, Settings};
@@ -38,6 +39,9 @@ pub use error::Error;
 
 /// Threads that speak with other nodes: they are idle but for encryption.
 const FRONT_THREADS: usize = 2;
+
+/// Sent to a process whose file would become larger than it may, by signal(7).
+const SIGXFSZ: i32 = 25;
 
 /// Runs the command that the arguments of this process name.
 pub fn main() -> ExitCode {
@@ -82,6 +86,7 @@ fn run(arguments: Arguments) -> Result<(), Error> {
         .map_err(Error::Runtime)?;
     let at_front = Front::on(front.handle().clone());
     let ended = runtime.block_on(async {
+        outlive_limits_of_files()?;
         match command {
             Command::Serve | Command::Coordinator => serve::run(command, &settings, at_front).await,
             Command::Worker => worker::run(&settings, at_front).await,
@@ -98,6 +103,14 @@ fn run(arguments: Arguments) -> Result<(), Error> {
     runtime.shutdown_background();
     front.shutdown_background();
     ended
+}
+
+/// Makes a write beyond a limit of file sizes (`ulimit -f`) an error: without a handler, the system
+/// ends the process without a word.
+fn outlive_limits_of_files() -> Result<(), Error> {
+    let limit = SignalKind::from_raw(SIGXFSZ);
+    // The handler stays when nobody listens any more.
+    signal(limit).map(drop).map_err(Error::Runtime)
 }
 
 fn log_to_stderr(settings: &Settings) -> Result<(), Error> {

@@ -20,10 +20,10 @@ mod rows;
 pub mod stream;
 pub(crate) mod text;
 pub mod votable;
-pub mod xml;
 
+pub use catalog::votable::Info;
 pub(crate) use in_order::ahead_on;
-pub use stream::{Document, Info, encode};
+pub use stream::{Document, encode};
 
 /// What a result is written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

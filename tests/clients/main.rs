@@ -3,6 +3,7 @@
 //! Clients run from their own packages. Every refusal must name the thing that is wrong.
 
 mod adding;
+mod bad_inputs;
 mod bucket;
 mod certificates;
 mod checking;
@@ -16,6 +17,7 @@ mod origins;
 mod readers;
 mod refusals;
 mod startup;
+mod voparquet;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

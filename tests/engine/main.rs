@@ -15,6 +15,7 @@ mod in_process;
 mod jobs;
 mod kept_indexes;
 mod nodes;
+mod opening;
 mod panics;
 mod parts;
 mod placement_choice;

@@ -104,6 +104,15 @@ impl Inputs {
         Ok(Self { files, schema, metadata, format, remarks, options })
     }
 
+    /// What to call all of them in a message.
+    pub(super) fn names(&self) -> String {
+        let first = self.files.first().map(|file| file.name().to_string()).unwrap_or_default();
+        match self.files.len() {
+            0 | 1 => first,
+            files => format!("{first} and {} other files", files - 1),
+        }
+    }
+
     /// The bytes of all files.
     pub(super) fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()
@@ -212,7 +221,12 @@ fn list(inputs: &[PathBuf]) -> Result<(Vec<InputFile>, Vec<String>), String> {
         walk(&inside.folder, &inside, &mut below, &mut others)?;
         below.sort();
         if below.is_empty() {
-            return Err(format!("the folder {} holds no table files", input.display()));
+            return Err(format!(
+                "the folder {} holds no table files: they end in {}, and may be packed ({})",
+                input.display(),
+                ENDINGS.join(", "),
+                PACKED.join(", ")
+            ));
         }
         paths.extend(below.into_iter().map(FileAt::Disk));
         if others > 0 {

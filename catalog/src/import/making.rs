@@ -124,8 +124,9 @@ impl Making<'_> {
         if placed == 0 {
             let Reasons { missing, out_of_range, unreadable } = tally.reasons;
             return Err(self.wrong(format!(
-                "none of its {unplaced} rows has a position ({missing} without one, \
-                 {out_of_range} beyond the range, {unreadable} no angle): is position_unit right?"
+                "none of the {unplaced} rows of {} has a position ({missing} without one, \
+                 {out_of_range} beyond the range, {unreadable} no angle): is position_unit right?",
+                self.inputs.names()
             )));
         }
         if let Some(position) = &mut writer.metadata_mut().position {
@@ -227,6 +228,7 @@ impl Making<'_> {
 
     /// A table of no rows is a mistake sooner than a wish.
     fn refuse_nothing(&self, rows: u64) -> Result<(), Error> {
-        if rows > 0 { Ok(()) } else { Err(self.wrong("its files hold no rows".to_owned())) }
+        let nothing = || self.wrong(format!("there are no rows in {}", self.inputs.names()));
+        if rows > 0 { Ok(()) } else { Err(nothing()) }
     }
 }

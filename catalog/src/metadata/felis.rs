@@ -167,7 +167,13 @@ impl Felis {
         let only = || tables.first().filter(|_| is_only && tables.len() == 1);
         let Some(table) = exact.or_else(close).or_else(only) else {
             let known: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
-            let reason = format!("it has no table {wanted}; its tables are {}", known.join(", "));
+            let reason = match known.as_slice() {
+                [] => "it describes no tables".to_owned(),
+                known => format!(
+                    "it has no table {wanted}; name one of its tables by felis_table: {}",
+                    known.join(", ")
+                ),
+            };
             return Err(Error::malformed(&self.path, reason));
         };
         let columns = self.columns(table)?;

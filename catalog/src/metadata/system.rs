@@ -1,32 +1,8 @@
 //! Frames of coordinates and scales of times in `table.toml`, and the words that they may use.
 
+use adql::system::{FRAMES, OLD_FRAMES};
 use adql::{CoordinateSystem, TimeSystem};
 use serde::{Deserialize, Deserializer, Serialize};
-
-/// Terms of the IVOA vocabulary `refframe`, those that are deprecated last.
-const FRAMES: [&str; 21] = [
-    "ICRS",
-    "FK5",
-    "FK4",
-    "EQUATORIAL",
-    "ECLIPTIC",
-    "GALACTIC",
-    "GALACTIC_I",
-    "GENERIC_GALACTIC",
-    "SUPER_GALACTIC",
-    "AZ_EL",
-    "BODY",
-    "UNKNOWN",
-    "geo_app",
-    "eq_FK4",
-    "eq_FK5",
-    "ecl_FK4",
-    "ecl_FK5",
-    "galactic",
-    "supergalactic",
-    "xy",
-    "barycentric",
-];
 
 /// Terms of the IVOA vocabulary `timescale`.
 const SCALES: [&str; 9] = ["TAI", "TT", "UT", "UTC", "GPS", "TCG", "TCB", "TDB", "UNKNOWN"];
@@ -155,7 +131,8 @@ impl FrameMetadata {
         let refposition = self.refposition.as_deref();
         let refposition = refposition.map(|text| term("refposition", text.trim(), &REFPOSITIONS));
         Ok(CoordinateSystem {
-            frame: term("system", self.system.trim(), &FRAMES)?.to_owned(),
+            frame: term("system", self.system.trim(), &[&FRAMES[..], &OLD_FRAMES].concat())?
+                .to_owned(),
             equinox: year("equinox", &self.equinox)?,
             epoch: year("epoch", &self.epoch)?,
             refposition: refposition.transpose()?.map(str::to_owned),

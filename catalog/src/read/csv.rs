@@ -11,7 +11,7 @@ mod guess;
 use std::sync::Arc;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::arrow::datatypes::{Field, Schema};
 
 use self::guess::Guess;
 use super::cell::{BatchBuilder, CellType};
@@ -104,13 +104,12 @@ impl CsvReader {
         let name = &self.names[at];
         let line = self.records.record.position().map_or(0, csv::Position::line);
         let place = Place::row(row).with_line(line).in_column(name);
-        let text = DataType::Utf8;
         let reason = if self.given[at] {
             format!("{reason}, the type that was given for the column")
         } else {
             format!(
                 "{reason}, as the first {GUESS_ROWS} rows have it: give the column a type \
-                 (types: {name} = {text})"
+                 (column_types = {name}:text)"
             )
         };
         ReadError::malformed(self.read.source.path(), place, reason)

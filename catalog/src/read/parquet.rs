@@ -15,9 +15,7 @@ use super::source::Source;
 use super::votable::described_by;
 use super::{FilePart, Place, ReadError, ReadOptions, ReadProgress, TableReader, check_columns};
 use crate::metadata::{self, TableMetadata};
-
-/// The key of the VOTable without rows (`VOParquet` 1.0 §3).
-const VOTABLE_KEY: &str = "IVOA.VOTable-Parquet.content";
+use crate::votable::CONTENT_KEY;
 
 /// Rows of a part of a file, but for small row groups and the last part.
 const PART_ROWS: u64 = 131_072;
@@ -120,7 +118,7 @@ pub(crate) fn voparquet_metadata(
     names: &[&str],
 ) -> (TableMetadata, Vec<String>) {
     let pairs = facts.key_value_metadata().into_iter().flatten();
-    let votable = pairs.filter(|pair| pair.key == VOTABLE_KEY).find_map(|pair| pair.value.as_ref());
+    let votable = pairs.filter(|pair| pair.key == CONTENT_KEY).find_map(|pair| pair.value.as_ref());
     let bare = TableMetadata { version: metadata::VERSION, ..TableMetadata::default() };
     let Some(votable) = votable else { return (bare, Vec::new()) };
     match described_by(file, votable, names) {

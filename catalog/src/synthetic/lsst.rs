@@ -5,6 +5,7 @@
 //! first and last.
 
 mod ccd_visit;
+mod detection;
 mod dia_object;
 mod dia_source;
 mod drawn;
@@ -90,7 +91,7 @@ impl Table {
             Self::Source => {
                 let must = [["sourceId", "objectId"].as_slice(), &DETECTION].concat();
                 let rows = RowsOf::chosen(&source::COLUMNS, columns, &[&must], source::rows)?;
-                Box::new(rows.with_slack(source::Row::slack))
+                Box::new(rows.with_slack(detection::Row::slack))
             }
             Self::ForcedSource => {
                 let must = ["objectId", "coord_ra", "coord_dec"];
@@ -106,7 +107,7 @@ impl Table {
                 let must = [["diaSourceId", "diaObjectId"].as_slice(), &DETECTION].concat();
                 let make = dia_source::rows;
                 let rows = RowsOf::chosen(&dia_source::COLUMNS, columns, &[&must], make)?;
-                Box::new(rows.with_slack(source::Row::slack))
+                Box::new(rows.with_slack(detection::Row::slack))
             }
             Self::Visit => {
                 let must = ["visit", "ra", "dec"];

@@ -124,49 +124,79 @@ async fn rows_are_found_where_they_are_and_others_are_kept_aside() {
 #[tokio::test]
 async fn positions_are_degrees_whatever_they_were_written_as() {
     let bench = Bench::new();
-    // M31 and a place just south of the equator, whose sign is that of minus zero.
-    let cases: [(&str, &str, Placing, [&str; 2]); 5] = [
+    // M31, a place just south of the equator, whose sign is that of minus zero, what is no place,
+    // what is beyond all, and the pole.
+    let csv = |places: [&str; 5]| {
+        let [m31, south, bad, beyond, north] = places;
+        format!(
+            "name,ra,dec\nM31,{m31}\nS,{south}\nbad,{bad}\nnone,,\nbeyond,{beyond}\nnorth,{north}\n"
+        )
+    };
+    let cases: [(&str, String, Placing, [&str; 2]); 5] = [
         (
             "sexagesimal",
-            "name;RA;Dec\nM31;00:42:44.35;+41:16:08.6\nS;23 59 59.5;-00 30 15\n\
-             bad;M31;+1:00:00\nnone;;\nbeyond;24:00:01;0:0:0\nnorth;24:00:00;+90:00:00\n",
+            csv([
+                "00:42:44.35,+41:16:08.6",
+                "23 59 59.5,-00 30 15",
+                "M31,+1:00:00",
+                "24:00:01,0:0:0",
+                "24:00:00,+90:00:00",
+            ])
+            .replace(',', ";"),
             Placing::Position(PositionChoice::default()),
             ["ra_deg", "dec_deg"],
         ),
         (
             "in_hours",
-            "name,ra,dec\nM31,0.7123194444444444,41.26905555555555\n\
-             S,23.999861111111112,-0.5041666666666667\nbad,,1\nnone,,\nbeyond,24.001,0\n\
-             north,24,90\n",
+            csv([
+                "0.7123194444444444,41.26905555555555",
+                "23.999861111111112,-0.5041666666666667",
+                ",1",
+                "24.001,0",
+                "24,90",
+            ]),
             unit(PositionUnit::Hours),
             ["ra_deg", "dec"],
         ),
         (
             "in_radians",
-            "name,ra,dec\nM31,0.1864847944729858,0.720280898632902\n\
-             S,6.283148946153503,-0.008799368312138078\nbad,,1\nnone,,\nbeyond,6.29,0\n\
-             north,6.283185307179586,1.5707963267948966\n",
+            csv([
+                "0.1864847944729858,0.720280898632902",
+                "6.283148946153503,-0.008799368312138078",
+                ",1",
+                "6.29,0",
+                "6.283185307179586,1.5707963267948966",
+            ]),
             unit(PositionUnit::Radians),
             ["ra_deg", "dec_deg"],
         ),
         (
             "in_degrees",
-            "name,ra,dec\nM31,10.684791666666667,41.26905555555555\n\
-             S,359.99791666666664,-0.5041666666666667\nbad,,1\nnone,,\nbeyond,360.001,0\n\
-             north,360,90\n",
+            csv([
+                "10.684791666666667,41.26905555555555",
+                "359.99791666666664,-0.5041666666666667",
+                ",1",
+                "360.001,0",
+                "360,90",
+            ]),
             unit(PositionUnit::Degrees),
             ["ra", "dec"],
         ),
         (
             "letters",
-            "name,ra,dec\nM31,10d41m05.25s,41d16m08.6s\nS,23h59m59.5s,-0d30m15s\n\
-             bad,10.5,1d\nnone,,\nbeyond,361d,0d\nnorth,360d,90d\n",
+            csv([
+                "10d41m05.25s,41d16m08.6s",
+                "23h59m59.5s,-0d30m15s",
+                "10.5,1d",
+                "361d,0d",
+                "360d,90d",
+            ]),
             Placing::Position(PositionChoice::default()),
             ["ra_deg", "dec_deg"],
         ),
     ];
     for (table, csv, placing, [ra, dec]) in cases {
-        let input = bench.input(&format!("{table}.csv"), csv);
+        let input = bench.input(&format!("{table}.csv"), &csv);
         let options = ImportOptions { placing, ..bench.options(vec![input], table) };
         let report = import(&options, &|_| {}).unwrap_or_else(|e| panic!("{table}: {e}"));
         assert_eq!((report.table.rows, report.table.unplaced), (3, 3), "{table}");

@@ -45,6 +45,18 @@ async fn table_with(text: &str, folder: &Path) -> Arc<Table> {
     Arc::clone(open(folder).await.tiled_table(&public("t")).unwrap().table())
 }
 
+/// Each text as the description of a table, with what is said of it when it is opened.
+async fn check_refusals(cases: &[(String, &str)]) {
+    let folder = tempfile::tempdir().unwrap();
+    write_table(&folder.path().join("t"), &Shape::default(), &rows(10));
+    for (text, expected) in cases {
+        fs::write(folder.path().join("t/table.toml"), text).unwrap();
+        let opened = Snapshot::open(&Location::Folder(folder.path().to_owned())).await;
+        let error = opened.unwrap_err().to_string();
+        assert!(error.starts_with("t/table.toml: ") && error.contains(expected), "{error}: {text}");
+    }
+}
+
 #[tokio::test]
 async fn what_table_toml_says_wins_and_the_rest_stays() {
     let folder = tempfile::tempdir().unwrap();
@@ -106,14 +118,7 @@ async fn contradictions_are_named_with_their_file() {
         (position("ra", "nan"), "position.slack_arcsec = NaN is no distance"),
         ("version = 1\ntitel = \"x\"\n".to_owned(), "line 2: unknown field `titel`"),
     ];
-    let folder = tempfile::tempdir().unwrap();
-    write_table(&folder.path().join("t"), &Shape::default(), &rows(10));
-    for (text, expected) in cases {
-        fs::write(folder.path().join("t/table.toml"), &text).unwrap();
-        let opened = Snapshot::open(&Location::Folder(folder.path().to_owned())).await;
-        let error = opened.unwrap_err().to_string();
-        assert!(error.starts_with("t/table.toml: ") && error.contains(expected), "{error}: {text}");
-    }
+    check_refusals(&cases).await;
 }
 
 #[tokio::test]
@@ -277,12 +282,24 @@ async fn frames_and_times_that_cannot_be_are_named() {
         ),
         ("version = 2\n[[times]]\nscale = \"TT\"\n".to_owned(), "line 2: missing field `columns`"),
     ];
+    check_refusals(&cases).await;
+}
+
+#[tokio::test]
+async fn table_toml_is_the_master_of_what_our_own_files_repeat() {
     let folder = tempfile::tempdir().unwrap();
-    write_table(&folder.path().join("t"), &Shape::default(), &rows(10));
-    for (text, expected) in cases {
-        fs::write(folder.path().join("t/table.toml"), &text).unwrap();
-        let opened = Snapshot::open(&Location::Folder(folder.path().to_owned())).await;
-        let error = opened.unwrap_err().to_string();
-        assert!(error.starts_with("t/table.toml: ") && error.contains(expected), "{error}: {text}");
-    }
+    let table = folder.path().join("t");
+    super::writing::write(super::writing::options(folder.path()), &rows(10)).unwrap();
+    let unit = async || {
+        let snapshot = open(folder.path()).await;
+        let table = snapshot.tiled_table(&public("t")).unwrap().table();
+        table.columns[table.column_index("mag").unwrap()].unit.clone()
+    };
+    assert_eq!(unit().await.as_deref(), Some("mag"));
+    // What an operator takes back is not said, although the files still say it.
+    fs::write(table.join("table.toml"), "version = 2\n").unwrap();
+    assert_eq!(unit().await, None);
+    // A copy of the tiles alone is described all the same.
+    fs::remove_file(table.join("table.toml")).unwrap();
+    assert_eq!(unit().await.as_deref(), Some("mag"));
 }

@@ -14,7 +14,6 @@ use object_store::path::Path;
 use super::fixture::{plan, public, scans, session, within};
 use crate::discover::Site;
 use crate::hats::{Leaf, Properties, tile_name};
-use crate::metadata::TableMetadata;
 use crate::survey::Survey;
 use crate::tile::{Found, Manifest};
 use crate::{HatsTable, Location, Snapshot, TiledTable};
@@ -44,8 +43,7 @@ fn large() -> Arc<Snapshot> {
         elsewhere: None,
     };
     let schema = Arc::new(Schema::new(fields));
-    let metadata = TableMetadata::default();
-    let survey = Survey { manifest, schema, metadata, is_far: false };
+    let survey = Survey { manifest, schema, speaker: None, is_far: false };
     let table = Arc::new(TiledTable::new(site, survey, None).unwrap());
     let store = Arc::new(InMemory::new());
     Arc::new(Snapshot::new(Location::Folder("/large".into()), store, vec![table]))

@@ -16,7 +16,7 @@ use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::basic::{Compression, Encoding};
 use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::metadata::{
-    FileMetaData, ParquetMetaData, ParquetMetaDataWriter, RowGroupMetaData, SortingColumn,
+    FileMetaData, KeyValue, ParquetMetaData, ParquetMetaDataWriter, RowGroupMetaData, SortingColumn,
 };
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use datafusion::parquet::schema::types::ColumnPath;
@@ -132,6 +132,13 @@ impl Leaf {
     /// Rows that are taken at a time.
     pub(super) fn group_rows(&self) -> usize {
         self.layout.group_rows
+    }
+
+    /// The same files, whose footers say this of their columns.
+    pub(super) fn saying(self, said: &[KeyValue]) -> Self {
+        let properties = self.properties.into_builder();
+        let properties = properties.set_key_value_metadata(Some(said.to_vec())).build();
+        Self { properties, ..self }
     }
 
     /// Writes a file, whose name below `dataset` the footers will have.

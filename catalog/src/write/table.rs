@@ -8,7 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use adql::sky::{Coverage, Pixel};
+use adql::{Positions, TableName};
 use datafusion::arrow::array::{ArrayRef, RecordBatch};
+use datafusion::arrow::datatypes::Schema;
+use datafusion::parquet::file::metadata::KeyValue;
 
 use crate::hats::written::{self, WrittenCollection};
 use crate::hats::{
@@ -17,6 +20,7 @@ use crate::hats::{
 };
 use crate::metadata::{self, TableMetadata};
 use crate::moc_file;
+use crate::table::described;
 use crate::write::covered::Covered;
 use crate::write::histogram::sky_without;
 use crate::write::index::{Index, Values};
@@ -26,7 +30,7 @@ use crate::write::{
     Outcome, Progress, SOFTWARE, Step, TableKind, TableWriter, WriteOptions, check, margin,
     parallel, versioned,
 };
-use crate::{Error, SPATIAL_INDEX};
+use crate::{DEFAULT_SCHEMA, Error, SPATIAL_INDEX, votable};
 
 /// Tells of finished pieces of work.
 struct Teller<'a> {
@@ -73,7 +77,8 @@ pub(super) fn write(
     table.runs.finish()?;
     let pixels = table.counts.tiles(tile_rows(&table));
     let covered = Covered::new(&table.options.metadata, table.input.written());
-    let tiles = write_tiles(&table, &pixels, &covered, progress)?;
+    let leaf = table.leaf()?;
+    let tiles = write_tiles(&table, &leaf, &pixels, &covered, progress)?;
     let (files, values): (Vec<Written>, Vec<Vec<Values>>) =
         tiles.into_iter().map(|tile| (tile.file, tile.values)).unzip();
     let mut outcome = Outcome {
@@ -90,9 +95,9 @@ pub(super) fn write(
     let primary_name = primary.name.clone();
     let (coverage, order) = covered.coverage();
     let sky = (pixels.as_slice(), Some(&coverage));
-    outcome.bytes += primary.describe(&table.leaf(), kind, sky, files)?.1;
+    outcome.bytes += primary.describe(&leaf, kind, sky, files)?.1;
     moc_file::write(&primary.folder, &coverage, order)?;
-    let margin = write_margin(&table, &pixels, progress)?;
+    let margin = write_margin(&table, &leaf, &pixels, progress)?;
     let mut margin_name = None;
     if let Some((name, rows, bytes)) = margin {
         outcome.margin_rows = rows;
@@ -134,11 +139,16 @@ impl TableWriter {
         versioned(&self.name, self.options.version)
     }
 
-    /// How tiles of the table and of its margin are written.
-    fn leaf(&self) -> Leaf {
-        let schema = self.input.written();
-        let WriteOptions { few_values, indexes, layout, .. } = &self.options;
-        Leaf::new(schema, SPATIAL_INDEX, few_values, indexes, layout)
+    /// How tiles of the table and of its margin are written, and what they say of their columns.
+    fn leaf(&self) -> Result<Leaf, Error> {
+        let (options, schema) = (&self.options, self.input.written());
+        let (ra, dec) = (options.ra.clone(), options.dec.clone());
+        let spatial_index = SPATIAL_INDEX.to_owned();
+        let tiling = Positions { ra, dec, spatial_index, slack_deg: 0.0 };
+        let said = said_of_files(&self.name, options, schema, Some(&tiling))?;
+        let WriteOptions { few_values, indexes, layout, .. } = options;
+        let leaf = Leaf::new(schema, SPATIAL_INDEX, few_values, indexes, layout);
+        Ok(leaf.saying(&said))
     }
 
     /// Gathered rows, as the rows of a file.
@@ -158,17 +168,18 @@ impl TableWriter {
 
 fn write_tiles(
     table: &TableWriter,
+    leaf: &Leaf,
     pixels: &[Pixel],
     covered: &Covered,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Vec<Tile>, Error> {
     let dataset = table.staging.path().join(table.primary()).join(DATASET);
-    let (leaf, schema) = (table.leaf(), table.input.written());
+    let schema = table.input.written();
     let teller = Teller::new(Step::Tiles, pixels.len(), progress);
     parallel::run(pixels.len(), table.options.threads, |number| {
         let pixel = pixels[number];
         let rows = table.runs.gather(&[pixel.range()])?;
-        let file = table.write_rows(&leaf, &dataset, pixel, &rows)?;
+        let file = table.write_rows(leaf, &dataset, pixel, &rows)?;
         rows.iter().try_for_each(|batch| covered.add(batch))?;
         let mut values = Vec::new();
         for (at, name) in table.options.indexes.iter().enumerate() {
@@ -186,6 +197,7 @@ fn write_tiles(
 /// The name, rows and bytes of the margin, if there is to be one.
 fn write_margin(
     table: &TableWriter,
+    leaf: &Leaf,
     pixels: &[Pixel],
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Option<(String, u64, u64)>, Error> {
@@ -193,7 +205,7 @@ fn write_margin(
     let threshold = threshold_arcsec.to_string().replace('.', "p");
     let member = Member::new(table, format!("{}_{threshold}arcs", table.name))?;
     let dataset = member.folder.join(DATASET);
-    let (leaf, schema) = (table.leaf(), table.input.written());
+    let schema = table.input.written();
     let at = |name: &str| schema.index_of(name).map_err(|e| Error::compute("find a column", e));
     let position = (at(&table.options.ra)?, at(&table.options.dec)?);
     let mut cells = [pixels, &sky_without(pixels)].concat();
@@ -206,11 +218,11 @@ fn write_margin(
         if rows.is_empty() {
             return Ok(None);
         }
-        table.write_rows(&leaf, &dataset, pixel, &rows).map(|file| Some((pixel, file)))
+        table.write_rows(leaf, &dataset, pixel, &rows).map(|file| Some((pixel, file)))
     })?;
     let (cells, files): (Vec<Pixel>, Vec<Written>) = files.into_iter().flatten().unzip();
     let kind = Kind::Margin { threshold_arcsec };
-    let (rows, bytes) = member.describe(&leaf, kind, (&cells, None), files)?;
+    let (rows, bytes) = member.describe(leaf, kind, (&cells, None), files)?;
     Ok(Some((member.name, rows, bytes)))
 }
 
@@ -291,6 +303,20 @@ impl<'a> Member<'a> {
         }
         Ok((rows, bytes))
     }
+}
+
+/// What the files of a table say of their columns: what `table.toml` will say.
+pub(super) fn said_of_files(
+    name: &str,
+    options: &WriteOptions,
+    schema: &Schema,
+    tiling: Option<&Positions>,
+) -> Result<[KeyValue; 2], Error> {
+    let path = options.folder.join(metadata::FILE_NAME).display().to_string();
+    let name = TableName { schema: DEFAULT_SCHEMA.to_owned(), table: name.to_owned() };
+    let said = &options.metadata;
+    let table = described(name, schema, tiling, (said, &path))?;
+    Ok(votable::of_table(&table, &said.origin))
 }
 
 pub(super) fn write_metadata(path: &Path, metadata: &TableMetadata) -> Result<(), Error> {

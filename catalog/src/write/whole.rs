@@ -13,7 +13,7 @@ use datafusion::arrow::array::{ArrayRef, RecordBatch};
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 
 use super::leaf::{Leaf, Written};
-use super::table::{write_metadata, write_text};
+use super::table::{said_of_files, write_metadata, write_text};
 use super::{Outcome, SOFTWARE, Staging, WriteOptions, input, runs, table_name, versioned};
 use crate::Error;
 use crate::hats::written::{self, WrittenCollection};
@@ -56,7 +56,9 @@ impl WholeWriter {
             fields.map(|f| Field::new(f.name(), f.data_type().clone(), true)).collect();
         let schema = Arc::new(Schema::new(fields));
         super::check(&name, &options, &schema)?;
+        let said = said_of_files(&name, &options, &schema, None)?;
         let leaf = Leaf::new(&schema, "", &options.few_values, &options.indexes, &options.layout);
+        let leaf = leaf.saying(&said);
         let primary = versioned(&name, options.version);
         let dataset = staging.path().join(&primary).join(DATASET);
         fs::create_dir_all(&dataset).map_err(|e| Error::write(&dataset, e))?;

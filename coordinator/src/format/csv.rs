@@ -5,11 +5,13 @@
 
 use std::sync::Arc;
 
+use catalog::votable::OutputField;
+
 use crate::Error;
 use crate::format::cells::{Cells, Values};
 use crate::format::number::PLAIN;
 use crate::format::rows::End;
-use crate::format::stream::{Frame, OutputField, RowWriter};
+use crate::format::stream::{Frame, RowWriter};
 use crate::format::text::push_elements;
 
 /// The header line of separated values.

@@ -9,6 +9,7 @@ mod plain;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use catalog::votable::{Info, OutputField, parquet_metadata};
 use datafusion::arrow::array::{Array, RecordBatch};
 use datafusion::arrow::compute::concat;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
@@ -20,7 +21,6 @@ use datafusion::parquet::arrow::arrow_writer::{
 };
 use datafusion::parquet::basic::Compression;
 use datafusion::parquet::errors::ParquetError;
-use datafusion::parquet::file::metadata::KeyValue;
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use datafusion::parquet::file::writer::SerializedFileWriter;
 use datafusion::parquet::schema::types::ColumnPath;
@@ -31,7 +31,7 @@ use futures::{Stream, StreamExt, stream};
 use crate::Error;
 use crate::format::in_order::{ahead, at_once, started};
 use crate::format::rows::{End, Taken, limited, value_bytes};
-use crate::format::stream::{BATCHES_AHEAD, Info, OutputField, stopped};
+use crate::format::stream::{BATCHES_AHEAD, stopped};
 use crate::format::votable::without_data;
 
 /// A row group is complete when it has so many rows,
@@ -237,10 +237,8 @@ impl Writer {
         end: &End,
     ) -> Result<Bytes, ParquetError> {
         let votable = without_data(&self.fields, &self.infos, end);
-        let votable = String::from_utf8_lossy(&votable).into_owned();
-        for (key, value) in [("version", "1.0".to_owned()), ("content", votable)] {
-            let key = format!("IVOA.VOTable-Parquet.{key}");
-            file.append_key_value_metadata(KeyValue::new(key, value));
+        for pair in parquet_metadata(&votable) {
+            file.append_key_value_metadata(pair);
         }
         file.into_inner().map(Bytes::from)
     }

@@ -14,6 +14,7 @@ use std::task::Poll;
 use adql::OutputColumn;
 use adql::datatype::CellType;
 use bytes::Bytes;
+use catalog::votable::{Info, OutputField};
 use datafusion::arrow::datatypes::Schema;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::error::DataFusionError;
@@ -41,24 +42,6 @@ const SMALL_BYTES: usize = 64 * 1024;
 /// Batches that are fetched before they are needed.
 pub(crate) const BATCHES_AHEAD: usize = 2;
 
-/// An `INFO` of VOTable 1.4 §4.5; CSV, TSV and text have no place for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Info {
-    /// Its name.
-    pub name: &'static str,
-    /// Its value.
-    pub value: String,
-    /// Of what it is said, where it is not of the whole document.
-    pub about: String,
-}
-
-impl Info {
-    /// One about the whole document.
-    pub fn new(name: &'static str, value: impl Into<String>) -> Self {
-        Self { name, value: value.into(), about: String::new() }
-    }
-}
-
 /// What a document says beside the rows.
 #[derive(Debug, Clone, Default)]
 pub struct Document {
@@ -69,13 +52,6 @@ pub struct Document {
     /// Rows beyond this are cut and announced as OVERFLOW; with 0 no row is asked for, and
     /// OVERFLOW is always said (DALI 1.1 §3.4.4).
     pub max_rows: Option<u64>,
-}
-
-/// A column with the type in which its cells are written.
-#[derive(Debug, Clone)]
-pub(crate) struct OutputField {
-    pub(crate) column: OutputColumn,
-    pub(crate) cell_type: CellType,
 }
 
 /// Writes rows: on any core, in any order.

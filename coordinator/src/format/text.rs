@@ -5,11 +5,13 @@
 
 use std::sync::Arc;
 
+use catalog::votable::OutputField;
+
 use crate::Error;
 use crate::format::cells::{Cells, Values};
 use crate::format::number::{PLAIN, Spelling, push_float, push_integer};
 use crate::format::rows::End;
-use crate::format::stream::{Frame, OutputField, RowWriter};
+use crate::format::stream::{Frame, RowWriter};
 
 /// Rows that decide on the widths.
 const MEASURED_ROWS: usize = 1_000;

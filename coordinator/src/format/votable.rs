@@ -2,55 +2,29 @@
 //!
 //! The frame is that of DALI 1.1 §4.4: one RESOURCE of type `results`, an INFO `QUERY_STATUS`
 //! before the TABLE, and a second one after it when rows were cut or the query broke.
-//! Version 1.4, which more clients read, unless a frame of the columns needs 1.5.
+//! Columns are described by [`catalog::votable`].
 
 mod base64_lines;
 mod binary;
-mod field;
-mod system;
 mod tabledata;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
+use catalog::votable::{self, HEAD, Info, OutputField, TAIL, TableTag, push_info};
+use datafusion::common::exec_datafusion_err;
+
+use crate::Error;
+use crate::format::cells::Cells;
 use crate::format::rows::End;
-use crate::format::stream::{Frame, Info, OutputField, RowWriter};
-use crate::format::xml::{Context, push_attribute, push_text};
+use crate::format::stream::{Frame, RowWriter};
 use base64_lines::Base64;
 use binary::Records;
-use system::Systems;
 use tabledata::TableData;
-
-/// What a document begins with, in a version of VOTable.
-macro_rules! head {
-    ($version:literal) => {
-        concat!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n",
-            "<VOTABLE version=\"",
-            $version,
-            "\" xmlns=\"http://www.ivoa.net/xml/VOTable/v1.3\" ",
-            "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" ",
-            "xsi:schemaLocation=\"http://www.ivoa.net/xml/VOTable/v1.3 ",
-            "http://www.ivoa.net/xml/VOTable/votable-",
-            $version,
-            ".xsd\">\n",
-            "<RESOURCE type=\"results\">\n",
-        )
-    };
-}
-
-const HEAD_1_4: &str = head!("1.4");
-const HEAD_1_5: &str = head!("1.5");
-
-const TAIL: &str = "</RESOURCE>\n</VOTABLE>\n";
 
 /// The elements of DATA around the rows (VOTable 1.4 §5).
 const TABLEDATA: [&str; 2] = ["<TABLEDATA>\n", "</TABLEDATA>"];
 const BINARY: [&str; 2] = ["<BINARY><STREAM encoding=\"base64\">\n", "</STREAM></BINARY>"];
 const BINARY2: [&str; 2] = ["<BINARY2><STREAM encoding=\"base64\">\n", "</STREAM></BINARY2>"];
-
-/// The INFO that clients show as the source of the data (DALI 1.1 §4.4.3).
-const CITATION: &str = "citation";
 
 /// Writes a result around its rows.
 pub(crate) struct VoTable {
@@ -130,20 +104,14 @@ pub(crate) fn without_data(fields: &[OutputField], infos: &[Info], end: &End) ->
 
 /// Appends everything that stands before the rows.
 fn push_head(fields: &[OutputField], infos: &[Info], out: &mut Vec<u8>) {
-    let mut ids = HashSet::with_capacity(fields.len() + 1);
-    let systems = Systems::of(fields, &mut ids);
-    let head = if systems.need_1_5() { HEAD_1_5 } else { HEAD_1_4 };
-    out.extend_from_slice(head.as_bytes());
-    push_info(out, "QUERY_STATUS", "OK", "");
-    push_infos(out, infos);
-    systems.push(out);
-    out.extend_from_slice(b"<TABLE name=\"result\">\n");
-    field::push_fields(out, fields, &systems, ids);
+    let infos = [&[Info::new("QUERY_STATUS", "OK")], infos].concat();
+    let tag = TableTag { name: "result", ..TableTag::default() };
+    votable::push_head(out, &infos, tag, fields);
 }
 
 /// Appends everything that stands after the rows.
 fn push_tail(end: &End, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"</TABLE>\n");
+    votable::push_table_end(out);
     match end {
         End::Complete => {}
         End::Overflow(rows) => {
@@ -162,31 +130,29 @@ fn push_tail(end: &End, out: &mut Vec<u8>) {
 
 /// A document that tells of an error and holds no table (DALI 1.1 §4.4).
 pub fn error_document(message: &str, infos: &[Info]) -> Vec<u8> {
-    let mut out = HEAD_1_4.as_bytes().to_vec();
+    let mut out = HEAD.as_bytes().to_vec();
     push_info(&mut out, "QUERY_STATUS", "ERROR", message);
-    push_infos(&mut out, infos);
+    for info in infos {
+        push_info(&mut out, info.name, &info.value, &info.about);
+    }
     out.extend_from_slice(TAIL.as_bytes());
     out
 }
 
-fn push_infos(out: &mut Vec<u8>, infos: &[Info]) {
-    for info in infos {
-        push_info(out, info.name, &info.value, &info.about);
-    }
-}
-
-fn push_info(out: &mut Vec<u8>, name: &str, value: &str, text: &str) {
-    out.extend_from_slice(b"<INFO");
-    push_attribute(out, "name", name);
-    push_attribute(out, "value", value);
-    if name == CITATION {
-        push_attribute(out, "ucd", "meta.bib");
-    }
-    if text.is_empty() {
-        out.extend_from_slice(b"/>\n");
+/// Refuses a value that every reader would take for a missing one.
+fn refuse_null_elements(names: &[String], columns: &[Cells]) -> Result<(), Error> {
+    let mut columns = names.iter().zip(columns);
+    let Some((name, column)) = columns.find(|(_, column)| column.holds_null_element()) else {
+        return Ok(());
+    };
+    let value = column.kind.null_element().unwrap_or_default();
+    let other = if column.is_single() {
+        "votable/b2, votable/td, csv or parquet"
     } else {
-        out.push(b'>');
-        push_text(out, text, Context::Content);
-        out.extend_from_slice(b"</INFO>\n");
-    }
+        "csv or parquet"
+    };
+    Err(Error::Execution(exec_datafusion_err!(
+        "column {name} holds {value}, by which this serialization of VOTable tells that a value is \
+         missing: ask for {other}"
+    )))
 }

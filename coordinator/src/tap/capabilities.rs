@@ -9,9 +9,9 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use catalog::xml::escaped;
 
 use crate::format::OFFERS;
-use crate::format::xml::escaped;
 use crate::tap::features::declared_features;
 use crate::tap::{PATH, Service, unchanged_since, xml};
 use crate::uws::Seconds;

@@ -10,9 +10,9 @@ use adql::schema::written;
 use adql::{Column, Positions, Table, TableName};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use catalog::xml::escaped;
 use catalog::{Key, Snapshot, TiledTable};
 
-use crate::format::xml::escaped;
 use crate::tap::{Service, typed};
 
 /// So many rows are expected in the circle of an example.

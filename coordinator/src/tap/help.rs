@@ -8,8 +8,8 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
+use catalog::xml::escaped;
 
-use crate::format::xml::escaped;
 use crate::tap::Service;
 use crate::tap::capabilities::base_url;
 use crate::tap::examples::lines;

@@ -11,9 +11,9 @@ use adql::{Column, Schemas, Table};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Response};
+use catalog::xml::escaped;
 use url::form_urlencoded;
 
-use crate::format::xml::escaped;
 use crate::tap::capabilities::base_url;
 use crate::tap::examples::{Example, lines};
 use crate::tap::{PATH, SOFTWARE, Service, help, tables, typed};

@@ -14,9 +14,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use catalog::Snapshot;
+use catalog::xml::{Context, push_attribute, push_text};
 use futures::stream;
 
-use crate::format::xml::{Context, push_attribute, push_text};
 use crate::tap::{Service, typed, unchanged_since};
 
 const NAMESPACES: &str = " xmlns:vosi=\"http://www.ivoa.net/xml/VOSITables/v1.0\" \

@@ -1,8 +1,8 @@
 //! Rows in BINARY and BINARY2: base64 that is decoded as it comes (VOTable 1.4 §5.3, §5.4).
 
-use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{DecodeError, Engine as _};
 
 use super::document::{Document, Piece};
 use super::field::VotableColumn;
@@ -32,6 +32,10 @@ pub(super) struct BinaryRows {
     /// Where the next row begins in `bytes`.
     at: usize,
     ended: bool,
+    /// Characters that were decoded.
+    decoded: usize,
+    /// Why the text behind `bytes` is no base64.
+    broken: Option<String>,
 }
 
 /// How the cells of a column lie in a row.
@@ -82,7 +86,8 @@ impl BinaryRows {
             .collect();
         let flag_bytes = if flagged { columns.len().div_ceil(8) } else { 0 };
         let (text, bytes) = (Vec::new(), Vec::new());
-        Ok(Self { columns, flag_bytes, text, bytes, at: 0, ended })
+        let (decoded, broken) = (0, None);
+        Ok(Self { columns, flag_bytes, text, bytes, at: 0, ended, decoded, broken })
     }
 
     /// Adds a row to a batch; false where there is none, and the STREAM is closed.
@@ -175,6 +180,9 @@ impl BinaryRows {
     /// Whether so many bytes follow; decodes them if need be.
     fn has(&mut self, document: &mut Document, row: u64, size: usize) -> Result<bool, ReadError> {
         while self.bytes.len() - self.at < size {
+            if let Some(reason) = &self.broken {
+                return Err(document.wrong(Place::row(row), reason));
+            }
             if self.ended {
                 return Ok(false);
             }
@@ -184,13 +192,34 @@ impl BinaryRows {
             }
             // A final group may lack its padding.
             let whole = if self.ended { self.text.len() } else { self.text.len() / 4 * 4 };
-            let decoded = BASE64.decode_vec(&self.text[..whole], &mut self.bytes);
-            decoded.map_err(|error| {
-                document.wrong(Place::row(row), format!("the rows are no base64: {error}"))
-            })?;
-            self.text.drain(..whole);
+            self.decode(whole);
         }
         Ok(true)
+    }
+
+    /// Decodes so many characters. Rows before a wrong one are whole, and tell where it is.
+    fn decode(&mut self, whole: usize) {
+        let before = self.bytes.len();
+        let Err(error) = BASE64.decode_vec(&self.text[..whole], &mut self.bytes) else {
+            self.decoded += whole;
+            self.text.drain(..whole);
+            return;
+        };
+        let (at, reason) = match error {
+            DecodeError::InvalidByte(at, byte) | DecodeError::InvalidLastSymbol(at, byte) => {
+                let place = self.decoded + at + 1;
+                (at, format!("{:?} cannot stand there, as character {place}", char::from(byte)))
+            }
+            DecodeError::InvalidLength(_) | DecodeError::InvalidPadding => {
+                (whole - 1, "they end in the middle of a group of four characters".to_owned())
+            }
+        };
+        self.broken = Some(format!("the rows are no base64: {reason}"));
+        self.bytes.truncate(before);
+        let good = BASE64.decode_vec(&self.text[..at / 4 * 4], &mut self.bytes);
+        if good.is_err() {
+            self.bytes.truncate(before);
+        }
     }
 
     /// At a tag: the end of the STREAM, or CDATA in it.

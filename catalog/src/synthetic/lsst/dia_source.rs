@@ -5,13 +5,14 @@ use std::sync::LazyLock;
 
 use adql::sky::Pixel;
 
-use super::drawn::{double, flag, float, int, long};
-use super::source::{Row, detections, object_position};
-use crate::SPATIAL_INDEX;
+use super::detection::{
+    Row, detections, main_position, object_position, position, spatial_index, spot,
+};
+use super::drawn::{double, failures, flag, float, int, long, pixel_flags, reasons};
 use crate::synthetic::Sky;
 use crate::synthetic::column::Column;
 use crate::synthetic::exposure::Exposure;
-use crate::synthetic::object::{BANDS, single};
+use crate::synthetic::object::BANDS;
 use crate::synthetic::visit::microseconds;
 
 impl Exposure {
@@ -29,22 +30,21 @@ pub(super) fn rows(sky: &Sky, pixel: Pixel, rows: &mut Vec<Row>) {
 
 /// The columns of the table: those of the public schema in its order, and the object's position.
 pub(super) static COLUMNS: LazyLock<Vec<Column<Row>>> = LazyLock::new(|| {
-    let mut columns = vec![Column::long(
-        SPATIAL_INDEX,
-        "",
-        "pos.healpix",
-        "HEALPix index (NESTED, order 29) of the position of its object",
-        |r: &Row| r.seen.object.spatial_index,
-    )];
+    let mut columns = vec![spatial_index()];
+    columns.extend(processed());
+    columns.extend(position());
+    columns.extend(spot());
     columns.extend(measured());
     columns.extend(fitted());
     columns.extend(flags());
+    columns.extend(main_position());
+    columns.push(Column::long("diaSourceId", "", "", "unique id", |r: &Row| r.id).indexed());
     columns.extend(object_position());
     columns
 });
 
-#[expect(clippy::too_many_lines, reason = "a list of columns")]
-fn measured() -> Vec<Column<Row>> {
+/// Which visit detects what.
+fn processed() -> Vec<Column<Row>> {
     vec![
         Column::long("visit", "", "meta.id;obs.image", "id of the visit", |r: &Row| {
             r.seen.visit.id
@@ -76,41 +76,12 @@ fn measured() -> Vec<Column<Row>> {
         Column::time("time_processed", "", "", "when the image was processed", |r: &Row| {
             microseconds(r.seen.visit.midpoint_mjd + 1.0)
         }),
-        Column::double(
-            "ra",
-            "deg",
-            "pos.eq.ra",
-            "right ascension in this visit (ICRS)",
-            |r: &Row| r.place.lon_deg(),
-        )
-        .indexed(),
-        Column::double(
-            "dec",
-            "deg",
-            "pos.eq.dec",
-            "declination in this visit (ICRS)",
-            |r: &Row| r.place.lat_deg(),
-        )
-        .indexed(),
-        Column::float("raErr", "deg", "stat.error;pos.eq.ra", "error of ra", |r: &Row| {
-            Some(single(r.seen.error_deg()[0]))
-        }),
-        Column::float("decErr", "deg", "stat.error;pos.eq.dec", "error of dec", |r: &Row| {
-            Some(single(r.seen.error_deg()[1]))
-        }),
-        Column::float(
-            "ra_dec_Cov",
-            "deg**2",
-            "stat.covariance;pos.eq.ra;pos.eq.dec",
-            "covariance of ra and dec",
-            |r: &Row| Some(single(r.seen.covariance())),
-        ),
-        Column::double("x", "pixel", "", "column of its place in the image", |r: &Row| {
-            r.seen.spot.x
-        }),
-        Column::double("y", "pixel", "", "row of its place in the image", |r: &Row| r.seen.spot.y),
-        float("xErr", "pixel", [1.8, 0.1], "error of x"),
-        float("yErr", "pixel", [1.8, 0.1], "error of y"),
+    ]
+}
+
+/// What is measured in the difference image.
+fn measured() -> Vec<Column<Row>> {
+    vec![
         Column::float(
             "apFlux",
             "nJy",
@@ -148,6 +119,7 @@ fn measured() -> Vec<Column<Row>> {
     ]
 }
 
+/// What is fitted to the difference and to the image itself.
 fn fitted() -> Vec<Column<Row>> {
     vec![
         double(
@@ -187,124 +159,60 @@ fn fitted() -> Vec<Column<Row>> {
         Column::float("reliability", "", "", "how surely it is real, from 0 to 1", |r: &Row| {
             Some(r.factor(0.9, 0.03, 61))
         }),
-        flag("pixelFlags", 5, "whether any flag of its pixels is set"),
-        flag("pixelFlags_offimage", 5, "whether its pixels include a place off the image"),
-        flag("pixelFlags_edge", 5, "whether its pixels include the edge of the image"),
-        flag("pixelFlags_interpolated", 5, "whether its pixels include interpolated values"),
-        flag("pixelFlags_saturated", 5, "whether its pixels include saturation"),
-        flag("pixelFlags_cr", 5, "whether its pixels include a cosmic ray"),
-        flag("pixelFlags_bad", 5, "whether its pixels include a bad pixel"),
-        flag("pixelFlags_suspect", 5, "whether its pixels include values near saturation"),
-        flag(
-            "pixelFlags_interpolatedCenter",
-            5,
-            "whether its pixels include interpolated values in the middle",
-        ),
-        flag(
-            "pixelFlags_saturatedCenter",
-            5,
-            "whether its pixels include saturation in the middle",
-        ),
     ]
 }
 
-#[expect(clippy::too_many_lines, reason = "a list of columns")]
+/// What is wrong with it.
 fn flags() -> Vec<Column<Row>> {
-    vec![
-        flag("pixelFlags_crCenter", 5, "whether its pixels include a cosmic ray in the middle"),
-        flag(
-            "pixelFlags_suspectCenter",
-            5,
-            "whether its pixels include values near saturation in the middle",
-        ),
-        flag("centroid_flag", 5, "whether the place in the image could not be measured"),
-        flag("apFlux_flag", 5, "whether fluxes within apertures could not be measured"),
-        flag(
-            "apFlux_flag_apertureTruncated",
-            5,
-            "whether fluxes within apertures could not be measured: the aperture is cut off",
-        ),
-        flag("psfFlux_flag", 5, "whether the flux of a point source could not be measured"),
-        flag(
-            "psfFlux_flag_noGoodPixels",
-            5,
-            "whether the flux of a point source could not be measured: no pixel is good",
-        ),
-        flag(
-            "psfFlux_flag_edge",
-            5,
-            "whether the flux of a point source could not be measured: it is at an edge",
-        ),
-        flag(
-            "forced_PsfFlux_flag",
-            5,
-            "whether the flux in the single image could not be measured",
-        ),
-        flag(
-            "forced_PsfFlux_flag_noGoodPixels",
-            5,
-            "whether the flux in the single image could not be measured: no pixel is good",
-        ),
-        flag(
-            "forced_PsfFlux_flag_edge",
-            5,
-            "whether the flux in the single image could not be measured: it is at an edge",
-        ),
-        flag("shape_flag", 5, "whether the shape could not be measured"),
-        flag(
-            "shape_flag_no_pixels",
-            5,
-            "whether the shape could not be measured: there are no pixels",
-        ),
-        flag(
-            "shape_flag_not_contained",
-            5,
-            "whether the shape could not be measured: the middle is not inside",
-        ),
-        flag(
-            "shape_flag_parent_source",
-            5,
-            "whether the shape could not be measured: it is the parent of others",
-        ),
-        flag("trail_flag_edge", 5, "whether the trail could not be measured: it is at an edge"),
-        flag("pixelFlags_streak", 5, "whether its pixels include a streak"),
-        flag("pixelFlags_streakCenter", 5, "whether its pixels include a streak in the middle"),
-        flag("pixelFlags_injected", 5, "whether its pixels include injected light"),
-        flag(
-            "pixelFlags_injectedCenter",
-            5,
-            "whether its pixels include injected light in the middle",
-        ),
-        flag(
-            "pixelFlags_injected_template",
-            5,
-            "whether its pixels include light injected into the template",
-        ),
-        flag(
-            "pixelFlags_injected_templateCenter",
-            5,
-            "whether its pixels include light injected into the template in the middle",
-        ),
-        flag("pixelFlags_nodata", 5, "whether its pixels include a pixel without data"),
-        flag(
-            "pixelFlags_nodataCenter",
-            5,
-            "whether its pixels include a pixel without data in the middle",
-        ),
-        Column::double(
-            "coord_ra",
-            "deg",
-            "pos.eq.ra;meta.main",
-            "right ascension in this visit (ICRS)",
-            |r: &Row| r.place.lon_deg(),
-        ),
-        Column::double(
-            "coord_dec",
-            "deg",
-            "pos.eq.dec;meta.main",
-            "declination in this visit (ICRS)",
-            |r: &Row| r.place.lat_deg(),
-        ),
-        Column::long("diaSourceId", "", "", "unique id", |r: &Row| r.id).indexed(),
-    ]
+    let mut columns = vec![flag("pixelFlags", 5, "whether any flag of its pixels is set")];
+    columns.extend(pixel_flags(&[
+        "offimage",
+        "edge",
+        "interpolated",
+        "saturated",
+        "cr",
+        "bad",
+        "suspect",
+        "interpolatedCenter",
+        "saturatedCenter",
+        "crCenter",
+        "suspectCenter",
+    ]));
+    columns.extend(failures("centroid_flag", "the place in the image", &[]));
+    columns.extend(failures(
+        "apFlux_flag",
+        "fluxes within apertures",
+        &[("apertureTruncated", "the aperture is cut off")],
+    ));
+    columns.extend(failures(
+        "psfFlux_flag",
+        "the flux of a point source",
+        &[("noGoodPixels", "no pixel is good"), ("edge", "it is at an edge")],
+    ));
+    columns.extend(failures(
+        "forced_PsfFlux_flag",
+        "the flux in the single image",
+        &[("noGoodPixels", "no pixel is good"), ("edge", "it is at an edge")],
+    ));
+    columns.extend(failures(
+        "shape_flag",
+        "the shape",
+        &[
+            ("no_pixels", "there are no pixels"),
+            ("not_contained", "the middle is not inside"),
+            ("parent_source", "it is the parent of others"),
+        ],
+    ));
+    columns.extend(reasons("trail_flag", "the trail", &[("edge", "it is at an edge")]));
+    columns.extend(pixel_flags(&[
+        "streak",
+        "streakCenter",
+        "injected",
+        "injectedCenter",
+        "injected_template",
+        "injected_templateCenter",
+        "nodata",
+        "nodataCenter",
+    ]));
+    columns
 }

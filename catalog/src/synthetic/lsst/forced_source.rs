@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use adql::sky::Pixel;
 
-use super::drawn::{Keyed, flag};
+use super::drawn::{Keyed, flag, pixel_flags};
 use crate::SPATIAL_INDEX;
 use crate::synthetic::Sky;
 use crate::synthetic::column::Column;
@@ -40,6 +40,7 @@ pub(super) static COLUMNS: LazyLock<Vec<Column<Exposure>>> = LazyLock::new(|| {
         |r: &Exposure| r.object.spatial_index,
     )];
     columns.extend(measured());
+    columns.extend(placed());
     columns
 });
 
@@ -129,29 +130,25 @@ fn measured() -> Vec<Column<Exposure>> {
             5,
             "whether the difference image has a pixel without data in the middle",
         ),
-        flag("pixelFlags_bad", 5, "whether its pixels include a bad pixel"),
-        flag("pixelFlags_cr", 5, "whether its pixels include a cosmic ray"),
-        flag("pixelFlags_crCenter", 5, "whether its pixels include a cosmic ray in the middle"),
-        flag("pixelFlags_edge", 5, "whether its pixels include the edge of the image"),
-        flag("pixelFlags_interpolated", 5, "whether its pixels include interpolated values"),
-        flag(
-            "pixelFlags_interpolatedCenter",
-            5,
-            "whether its pixels include interpolated values in the middle",
-        ),
-        flag("pixelFlags_nodata", 5, "whether its pixels include a pixel without data"),
-        flag("pixelFlags_saturated", 5, "whether its pixels include saturation"),
-        flag(
-            "pixelFlags_saturatedCenter",
-            5,
-            "whether its pixels include saturation in the middle",
-        ),
-        flag("pixelFlags_suspect", 5, "whether its pixels include values near saturation"),
-        flag(
-            "pixelFlags_suspectCenter",
-            5,
-            "whether its pixels include values near saturation in the middle",
-        ),
+    ]
+}
+
+/// The quality of its pixels, and where in the survey it is.
+fn placed() -> Vec<Column<Exposure>> {
+    let mut columns = pixel_flags(&[
+        "bad",
+        "cr",
+        "crCenter",
+        "edge",
+        "interpolated",
+        "interpolatedCenter",
+        "nodata",
+        "saturated",
+        "saturatedCenter",
+        "suspect",
+        "suspectCenter",
+    ]);
+    columns.extend([
         flag("invalidPsfFlag", 5, "whether the PSF is invalid there"),
         Column::long(
             "tract",
@@ -167,5 +164,6 @@ fn measured() -> Vec<Column<Exposure>> {
             "part of the tract: one of its 256 pixels of order 8",
             |r: &Exposure| r.object.patch(),
         ),
-    ]
+    ]);
+    columns
 }

@@ -62,8 +62,12 @@ fn positions_that_are_not_clear_are_refused() {
         ("ra,dec\n1,2\n", named("ra", "de"), &["no column de", "ra, dec"]),
         ("ra,dec\n1,2\n", named("ra", "ra"), &["ra cannot be"]),
         ("ra,dec\n1,2\n", unit(PositionUnit::Sexagesimal), &["ra is Int64", "texts"]),
-        ("ra,dec\n400,2\n1,\n", found.clone(), &["none of its 2 rows", "1 without", "1 beyond"]),
-        ("ra,dec\n10:00:00,M31\n", found, &["none of its 1 rows", "1 no angle"]),
+        (
+            "ra,dec\n400,2\n1,\n",
+            found.clone(),
+            &["none of the 2 rows of", "p.csv", "1 without", "1 beyond"],
+        ),
+        ("ra,dec\n10:00:00,M31\n", found, &["none of the 1 rows of", "1 no angle"]),
     ];
     for (csv, placing, words) in cases {
         let input = bench.input("p.csv", csv);

@@ -56,10 +56,10 @@ fn version(folder: &Path, number: u32) -> BTreeMap<String, Vec<u8>> {
             1 => (!is_numbered(member)).then_some(member)?,
             _ => member.strip_suffix(&suffix)?,
         };
-        let bytes = String::from_utf8(bytes).map_or_else(
-            |error| error.into_bytes(),
-            |text| text.replace(&format!("{suffix}\n"), "\n").into_bytes(),
-        );
+        let bytes = String::from_utf8(bytes)
+            .map_or_else(std::string::FromUtf8Error::into_bytes, |text| {
+                text.replace(&format!("{suffix}\n"), "\n").into_bytes()
+            });
         Some((format!("{member}/{rest}"), bytes))
     });
     found.collect()
@@ -236,8 +236,8 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     refused("id,ra,dec\n1,2,3\n", "t", "the table has the columns mag, which the input has not");
     refused("id,ra,dec,mag,x\n1,2,3,4,5\n", "t", "a column x, which the table has not");
     refused("id,ra,dec,mag\n1,2,3,bright\n", "t", "bright");
-    refused("id,ra,dec,mag\n", "t", "no rows");
-    refused("id,ra,dec,mag\n1,400,3,4\n", "t", "none of its 1 rows has a position");
+    refused("id,ra,dec,mag\n", "t", "no rows in");
+    refused("id,ra,dec,mag\n1,400,3,4\n", "t", "none of the 1 rows of a position");
     // A folder that is none is never taken for a table.
     fs::create_dir(bench.data().join("s/notes")).unwrap();
     fs::write(bench.data().join("s/notes/a.txt"), "mine").unwrap();

@@ -64,7 +64,7 @@ fn a_value_that_does_not_fit_is_named() {
     }
     text.push_str("10000,bright\n");
     let expected = "FILE: row 10001, line 20002, column mag: \"bright\" is no Int64, as the first \
-                    10000 rows have it: give the column a type (types: mag = Utf8)";
+                    10000 rows have it: give the column a type (column_types = mag:text)";
     check_error("t.csv", text.as_bytes(), &ReadOptions::default(), expected);
     let read = read_as("t.csv", text.as_bytes(), &typed("mag", DataType::Utf8)).unwrap();
     assert_eq!(

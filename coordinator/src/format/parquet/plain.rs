@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use adql::datatype::Source;
+use catalog::votable::OutputField;
 use datafusion::arrow::array::{ArrayRef, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::arrow::error::ArrowError;
 
 use crate::format::cells::{cast, text};
-use crate::format::stream::OutputField;
 
 /// The columns of the file. All may be missing, whatever the plan believes.
 pub(super) fn schema(fields: &[OutputField], rows: &Schema) -> SchemaRef {

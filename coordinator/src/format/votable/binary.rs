@@ -13,7 +13,7 @@ use datafusion::arrow::array::{Array, ArrowPrimitiveType, PrimitiveArray};
 use crate::Error;
 use crate::format::cells::{Cells, Values};
 use crate::format::stream::RowWriter;
-use crate::format::votable::field::refuse_null_elements;
+use crate::format::votable::refuse_null_elements;
 
 /// Bytes of the count that precedes a cell of variable length.
 const COUNT_BYTES: usize = 4;

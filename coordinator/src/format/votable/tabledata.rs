@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
+use catalog::xml::{Context, push_text};
 use datafusion::arrow::array::{Array, ArrowPrimitiveType, PrimitiveArray};
 
 use crate::Error;
 use crate::format::cells::{Cells, Values};
 use crate::format::number::{VOTABLE, push_float, push_integer};
 use crate::format::stream::RowWriter;
-use crate::format::votable::field::refuse_null_elements;
-use crate::format::xml::{Context, push_text};
+use crate::format::votable::refuse_null_elements;
 
 /// Writes rows of TABLEDATA.
 pub(crate) struct TableData {

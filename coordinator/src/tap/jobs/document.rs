@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::format::xml::escaped;
+use catalog::xml::escaped;
+
 use crate::uws::{Job, JobSummary, Moment};
 
 const NAMESPACES: &str = "xmlns:uws=\"http://www.ivoa.net/xml/UWS/v1.0\" \

@@ -4,13 +4,10 @@ use std::collections::HashSet;
 
 use adql::datatype::CellType;
 use adql::schema::is_ucd;
-use datafusion::common::exec_datafusion_err;
 
 use super::system::Systems;
-use crate::Error;
-use crate::format::cells::Cells;
-use crate::format::stream::OutputField;
-use crate::format::xml::{Context, push_attribute, push_text};
+use super::{OutputField, push_description};
+use crate::xml::push_attribute;
 
 /// Appends one FIELD for each column; the IDs that are `taken` are not theirs.
 pub(super) fn push_fields(
@@ -55,9 +52,7 @@ fn push_field(out: &mut Vec<u8>, field: &OutputField, id: &str, system: Option<&
     }
     out.push(b'>');
     if let Some(description) = description {
-        out.extend_from_slice(b"<DESCRIPTION>");
-        push_text(out, description, Context::Content);
-        out.extend_from_slice(b"</DESCRIPTION>");
+        push_description(out, description);
     }
     if let Some(null) = null {
         out.extend_from_slice(b"<VALUES");
@@ -71,24 +66,6 @@ fn push_field(out: &mut Vec<u8>, field: &OutputField, id: &str, system: Option<&
 /// none: an empty TD, or the flag of BINARY2, says that a cell is NULL.
 fn null_element(cell_type: &CellType) -> Option<i64> {
     if cell_type.null_elements { cell_type.kind.null_element() } else { None }
-}
-
-/// Refuses a value that every reader would take for a missing one.
-pub(crate) fn refuse_null_elements(names: &[String], columns: &[Cells]) -> Result<(), Error> {
-    let mut columns = names.iter().zip(columns);
-    let Some((name, column)) = columns.find(|(_, column)| column.holds_null_element()) else {
-        return Ok(());
-    };
-    let value = column.kind.null_element().unwrap_or_default();
-    let other = if column.is_single() {
-        "votable/b2, votable/td, csv or parquet"
-    } else {
-        "csv or parquet"
-    };
-    Err(Error::Execution(exec_datafusion_err!(
-        "column {name} holds {value}, by which this serialization of VOTable tells that a value is \
-         missing: ask for {other}"
-    )))
 }
 
 /// An XML ID that nothing else has: the name, with other characters than ASCII letters,

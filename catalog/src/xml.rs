@@ -4,7 +4,7 @@
 
 /// Where the text stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Context {
+pub enum Context {
     /// Between tags.
     Content,
     /// In a double-quoted attribute, where a reader would turn tabs and line ends to spaces.
@@ -13,7 +13,7 @@ pub(crate) enum Context {
 
 /// Appends text, escaped for its context; control characters and non-characters are left out
 /// (XML 1.0 §2.2).
-pub(crate) fn push_text(out: &mut Vec<u8>, text: &str, context: Context) {
+pub fn push_text(out: &mut Vec<u8>, text: &str, context: Context) {
     let bytes = text.as_bytes();
     let mut copied = 0;
     for (at, &byte) in bytes.iter().enumerate() {
@@ -47,7 +47,7 @@ fn is_non_character(bytes: &[u8]) -> bool {
 }
 
 /// Appends ` name="value"`.
-pub(crate) fn push_attribute(out: &mut Vec<u8>, name: &str, value: &str) {
+pub fn push_attribute(out: &mut Vec<u8>, name: &str, value: &str) {
     out.push(b' ');
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"=\"");

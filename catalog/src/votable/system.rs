@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use adql::System;
 
+use super::OutputField;
 use super::field::unique_id;
-use crate::format::stream::OutputField;
-use crate::format::xml::push_attribute;
+use crate::xml::push_attribute;
 
 /// The systems of a result, each once, with the ID by which FIELDs refer to it.
 #[derive(Debug, Default)]
