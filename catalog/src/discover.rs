@@ -19,6 +19,7 @@ use crate::hats::{Collection, Kind, PROPERTIES, Properties, TableProperties, col
 use crate::location::{Location, Root};
 use crate::pointer;
 use crate::stores::Stores;
+use crate::tasks;
 
 /// Schema of the tables that lie directly in the data folder.
 pub const DEFAULT_SCHEMA: &str = "public";
@@ -69,6 +70,16 @@ enum Folder {
 /// A folder, and where it lies if it leads elsewhere.
 struct Looked {
     folder: Folder,
+    elsewhere: Option<Location>,
+}
+
+/// The table of a folder.
+struct Held {
+    /// Folder of the table itself.
+    path: Path,
+    properties: TableProperties,
+    /// Of a collection, its margins and indexes.
+    attachments: Vec<Attachment>,
     elsewhere: Option<Location>,
 }
 
@@ -126,9 +137,8 @@ pub async fn tile_store(location: &Location) -> Result<Arc<dyn ObjectStore>, Err
     let Some(inside) = inside else { return Ok(Arc::new(above)) };
     let inside = Stores::new(inside, location);
     let whole = Path::from_iter((!name.is_empty()).then_some(name.as_str()));
-    let schema = Schema::new(DEFAULT_SCHEMA, Arc::new(above));
-    let is_whole = !matches!(schema.read(&whole).await?.folder, Folder::Other);
-    Ok(if is_whole { schema.stores } else { Arc::new(inside) })
+    let is_whole = !matches!(follow(&above, &whole).await?.folder, Folder::Other);
+    Ok(Arc::new(if is_whole { above } else { inside }))
 }
 
 /// Finds the tables of a location.
@@ -136,19 +146,17 @@ pub(crate) async fn discover(location: &Location) -> Result<Discovered, Error> {
     let Root { above, inside, name } = location.open()?;
     let whole = Path::from_iter((!name.is_empty()).then_some(name.as_str()));
     let mut schema = Schema::new(DEFAULT_SCHEMA, Arc::new(Stores::new(above, location)));
-    let looked = schema.read(&whole).await?;
-    if !matches!(looked.folder, Folder::Other) {
-        schema.add(&whole, looked).await?;
+    if let Some(held) = held(&schema.stores, &whole).await? {
+        schema.add(&whole, held);
         return schema.finish(location);
     }
     let Some(inside) = inside else { return Err(nothing_there(location)) };
     let mut top = Schema::new(DEFAULT_SCHEMA, Arc::new(Stores::new(inside, location)));
     let mut schemas = Vec::new();
-    for (path, looked) in top.read_all(&Path::default()).await? {
-        if matches!(looked.folder, Folder::Other) {
-            schemas.push(path);
-        } else {
-            top.add(&path, looked).await?;
+    for (path, held) in held_in(&top.stores, &Path::default()).await? {
+        match held {
+            Some(held) => top.add(&path, held),
+            None => schemas.push(path),
         }
     }
     let stores = &top.stores;
@@ -165,11 +173,10 @@ pub(crate) async fn discover(location: &Location) -> Result<Discovered, Error> {
 async fn discover_schema(stores: &Arc<Stores>, path: &Path) -> Result<Vec<Site>, Error> {
     let mut schema = Schema::new(path.filename().unwrap_or_default(), Arc::clone(stores));
     let mut others = Vec::new();
-    for (child, looked) in schema.read_all(path).await? {
-        if matches!(looked.folder, Folder::Other) {
-            others.push(child);
-        } else {
-            schema.add(&child, looked).await?;
+    for (child, held) in held_in(stores, path).await? {
+        match held {
+            Some(held) => schema.add(&child, held),
+            None => others.push(child),
         }
     }
     let others = if schema.is_empty() { vec![path.clone()] } else { others };
@@ -186,6 +193,83 @@ async fn discover_schema(stores: &Arc<Stores>, path: &Path) -> Result<Vec<Site>,
     }
     schema.attach();
     Ok(schema.sites)
+}
+
+/// Looks at a folder, and where it leads.
+async fn follow(stores: &Stores, path: &Path) -> Result<Looked, Error> {
+    let (folder, elsewhere) = futures::try_join!(look(stores.own(), path), stores.follow(path))?;
+    let Some(location) = elsewhere else { return Ok(Looked { folder, elsewhere }) };
+    if !matches!(folder, Folder::Other) {
+        let reason = "there is a table beside it: remove the one or the other";
+        return Err(Error::malformed(&path.clone().join(pointer::FILE_NAME), reason));
+    }
+    let failed = |error| Error::elsewhere(path, &location, error);
+    match look(stores, path).await.map_err(failed)? {
+        Folder::Other => Err(failed(nothing_there(&location))),
+        folder => Ok(Looked { folder, elsewhere: Some(location) }),
+    }
+}
+
+/// The table that a folder holds, if it holds one.
+async fn held(stores: &Stores, path: &Path) -> Result<Option<Held>, Error> {
+    let Looked { folder, elsewhere } = follow(stores, path).await?;
+    match folder {
+        Folder::Other => Ok(None),
+        Folder::Table(properties) => {
+            let (path, attachments) = (path.clone(), Vec::new());
+            Ok(Some(Held { path, properties, attachments, elsewhere }))
+        }
+        Folder::Collection(collection) => match members(stores, path, &collection).await {
+            Ok(held) => Ok(Some(Held { elsewhere, ..held })),
+            Err(error) => Err(match &elsewhere {
+                Some(location) => Error::elsewhere(path, location, error),
+                None => error,
+            }),
+        },
+    }
+}
+
+/// What each of the folders in a folder holds.
+async fn held_in(stores: &Arc<Stores>, path: &Path) -> Result<Vec<(Path, Option<Held>)>, Error> {
+    let folders = folders(stores.own(), path).await?.into_iter().map(|folder| {
+        let stores = Arc::clone(stores);
+        async move {
+            let held = held(&stores, &folder).await?;
+            Ok((folder, held))
+        }
+    });
+    tasks::all(path, CONCURRENCY, folders).await
+}
+
+/// The primary table of a collection, with its margins and indexes.
+async fn members(stores: &Stores, path: &Path, members: &Collection) -> Result<Held, Error> {
+    let below = |name: &str| Path::from_iter(path.parts().chain(Path::from(name).parts()));
+    let primary = below(&members.primary);
+    let others: Vec<Path> =
+        members.margins.iter().chain(&members.indexes).map(|name| below(name)).collect();
+    let (primary_folder, other_folders) = futures::try_join!(
+        look(stores, &primary),
+        try_join_all(others.iter().map(|other| look(stores, other)))
+    )?;
+    let Folder::Table(properties) = primary_folder else {
+        let missing = format!(
+            "{} names it as the primary table, but none of {} is there",
+            path.clone().join(collection::FILE_NAME),
+            PROPERTIES.join(", ")
+        );
+        return Err(Error::NotHats { path: primary.to_string(), missing });
+    };
+    let mut attachments = Vec::new();
+    for (member, folder) in others.into_iter().zip(other_folders) {
+        match folder {
+            Folder::Table(TableProperties {
+                kind: kind @ (Kind::Margin { .. } | Kind::Index { .. }),
+                ..
+            }) => attachments.push(Attachment { path: member.to_string(), kind }),
+            _ => warn!(folder = %member, "ignored a margin or index that is not there"),
+        }
+    }
+    Ok(Held { path: primary, properties, attachments, elsewhere: None })
 }
 
 /// The folders in a folder; files and hidden folders are passed over.
@@ -234,60 +318,9 @@ impl Schema {
         self.sites.is_empty() && self.waiting.is_empty()
     }
 
-    /// Looks at a folder, and where it leads.
-    async fn read(&self, path: &Path) -> Result<Looked, Error> {
-        let stores = self.stores.as_ref();
-        let (folder, elsewhere) =
-            futures::try_join!(look(stores.own(), path), stores.follow(path))?;
-        let Some(location) = elsewhere else { return Ok(Looked { folder, elsewhere }) };
-        if !matches!(folder, Folder::Other) {
-            let reason = "there is a table beside it: remove the one or the other";
-            return Err(Error::malformed(&path.clone().join(pointer::FILE_NAME), reason));
-        }
-        let failed = |error| Error::elsewhere(path, &location, error);
-        match look(stores, path).await.map_err(failed)? {
-            Folder::Other => Err(failed(nothing_there(&location))),
-            folder => Ok(Looked { folder, elsewhere: Some(location) }),
-        }
-    }
-
-    /// Looks at all folders in a folder.
-    async fn read_all(&self, path: &Path) -> Result<Vec<(Path, Looked)>, Error> {
-        let folders = folders(self.stores.own(), path).await?;
-        stream::iter(folders)
-            .map(|folder| async { self.read(&folder).await.map(|looked| (folder, looked)) })
-            .buffered(CONCURRENCY)
-            .try_collect()
-            .await
-    }
-
-    async fn add(&mut self, path: &Path, looked: Looked) -> Result<(), Error> {
-        let Looked { folder, elsewhere } = looked;
-        match folder {
-            Folder::Table(properties) => {
-                self.add_table(path.clone(), path, properties, elsewhere);
-                Ok(())
-            }
-            Folder::Collection(collection) => {
-                let there = elsewhere.clone();
-                let added = self.add_collection(path, &collection, elsewhere).await;
-                added.map_err(|error| match &there {
-                    Some(location) => Error::elsewhere(path, location, error),
-                    None => error,
-                })
-            }
-            Folder::Other => Ok(()),
-        }
-    }
-
-    /// Adds a table that lies at `path` and is named by the folder `named`.
-    fn add_table(
-        &mut self,
-        path: Path,
-        named: &Path,
-        properties: TableProperties,
-        elsewhere: Option<Location>,
-    ) {
+    /// Adds what the folder `named` holds.
+    fn add(&mut self, named: &Path, held: Held) {
+        let Held { path, properties, attachments, elsewhere } = held;
         match &properties.kind {
             Kind::Margin { .. } | Kind::Index { .. } => {
                 let attachment =
@@ -304,50 +337,10 @@ impl Schema {
             | Kind::Association { leaf_files: true } => {
                 let table = named.filename().unwrap_or_default().to_owned();
                 let name = TableName { schema: self.name.clone(), table };
-                let (named, attachments) = (named.clone(), Vec::new());
+                let named = named.clone();
                 self.sites.push(Site { name, path, named, properties, attachments, elsewhere });
             }
         }
-    }
-
-    async fn add_collection(
-        &mut self,
-        path: &Path,
-        members: &Collection,
-        elsewhere: Option<Location>,
-    ) -> Result<(), Error> {
-        let below = |name: &str| Path::from_iter(path.parts().chain(Path::from(name).parts()));
-        let primary = below(&members.primary);
-        let others: Vec<Path> =
-            members.margins.iter().chain(&members.indexes).map(|name| below(name)).collect();
-        let stores = self.stores.as_ref();
-        let (primary_folder, other_folders) = futures::try_join!(
-            look(stores, &primary),
-            try_join_all(others.iter().map(|other| look(stores, other)))
-        )?;
-        let Folder::Table(properties) = primary_folder else {
-            let missing = format!(
-                "{} names it as the primary table, but none of {} is there",
-                path.clone().join(collection::FILE_NAME),
-                PROPERTIES.join(", ")
-            );
-            return Err(Error::NotHats { path: primary.to_string(), missing });
-        };
-        self.add_table(primary, path, properties, elsewhere);
-        let mut attachments = Vec::new();
-        for (member, folder) in others.into_iter().zip(other_folders) {
-            match folder {
-                Folder::Table(TableProperties {
-                    kind: kind @ (Kind::Margin { .. } | Kind::Index { .. }),
-                    ..
-                }) => attachments.push(Attachment { path: member.to_string(), kind }),
-                _ => warn!(folder = %member, "ignored a margin or index that is not there"),
-            }
-        }
-        if let Some(site) = self.sites.last_mut() {
-            site.attachments.append(&mut attachments);
-        }
-        Ok(())
     }
 
     /// Gives margins and indexes that lie beside their table to it.

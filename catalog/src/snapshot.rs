@@ -8,14 +8,11 @@ use std::sync::Arc;
 use adql::schema::TAP_SCHEMA;
 use adql::sky::Order;
 use adql::{Schemas, Table, TableName};
-use datafusion::common::runtime::SpawnedTask;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::TableSource;
-use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStore;
 use tracing::{info, warn};
 
-use crate::Error;
 use crate::describe::overlay_file;
 use crate::discover::{Discovered, Site, discover};
 use crate::location::Location;
@@ -27,6 +24,7 @@ use crate::survey::survey;
 use crate::table::TiledTable;
 use crate::tap_schema::{Key, MetadataTable, SchemaInfo, TapSchema, keys_between};
 use crate::tile::TileFile;
+use crate::{Error, tasks};
 
 /// Tables that are surveyed at the same time: each waits for some twenty small reads in turn, and
 /// decodes what it has read.
@@ -64,11 +62,10 @@ impl Snapshot {
         if let Some(overlay) = overlay {
             warn_of_strays(overlay, &sites)?;
         }
-        // A task each: to decode footers and descriptions is work, and all cores share it.
-        let opened = futures::stream::iter(sites).map(|site| {
+        let opened = sites.into_iter().map(|site| {
             let (stores, location) = (Arc::clone(&stores), location.clone());
             let overlay = overlay.map(Path::to_owned);
-            SpawnedTask::spawn(async move {
+            async move {
                 refuse_reserved(&site)?;
                 let (named, elsewhere) = (site.named.clone(), site.elsewhere.clone());
                 let opened = open_table(&stores, &location, site, overlay.as_deref()).await;
@@ -76,12 +73,9 @@ impl Snapshot {
                     Some(there) => Error::elsewhere(&named, there, error),
                     None => error,
                 })
-            })
+            }
         });
-        // Dropped with this future, they end.
-        let opened = opened.map(SpawnedTask::join_unwind).buffered(CONCURRENCY);
-        let opened = opened.map(|ended| ended.map_err(|e| Error::store(location, e.into()))?);
-        let tables: Vec<Arc<TiledTable>> = opened.try_collect().await?;
+        let tables: Vec<Arc<TiledTable>> = tasks::all(location, CONCURRENCY, opened).await?;
         let snapshot = Self::new(location.clone(), stores, tables);
         let (number, tables) = (snapshot.number, snapshot.tables.len());
         let tiles: usize = snapshot.tables.iter().map(|t| t.manifest().len()).sum();

@@ -121,81 +121,72 @@ async fn rows_are_found_where_they_are_and_others_are_kept_aside() {
     assert_eq!(bench.ask("SELECT id FROM s.t WHERE mag IS NULL").await, ["2"]);
 }
 
+/// M31, a place just south of the equator, whose sign is that of minus zero, what is no place, what
+/// is beyond all, and the pole; each table has them in its own way.
+const PLACES: [(&str, [&str; 5]); 5] = [
+    (
+        "sexagesimal",
+        [
+            "00:42:44.35,+41:16:08.6",
+            "23 59 59.5,-00 30 15",
+            "M31,+1:00:00",
+            "24:00:01,0:0:0",
+            "24:00:00,+90:00:00",
+        ],
+    ),
+    (
+        "in_hours",
+        [
+            "0.7123194444444444,41.26905555555555",
+            "23.999861111111112,-0.5041666666666667",
+            ",1",
+            "24.001,0",
+            "24,90",
+        ],
+    ),
+    (
+        "in_radians",
+        [
+            "0.1864847944729858,0.720280898632902",
+            "6.283148946153503,-0.008799368312138078",
+            ",1",
+            "6.29,0",
+            "6.283185307179586,1.5707963267948966",
+        ],
+    ),
+    (
+        "in_degrees",
+        [
+            "10.684791666666667,41.26905555555555",
+            "359.99791666666664,-0.5041666666666667",
+            ",1",
+            "360.001,0",
+            "360,90",
+        ],
+    ),
+    (
+        "letters",
+        ["10d41m05.25s,41d16m08.6s", "23h59m59.5s,-0d30m15s", "10.5,1d", "361d,0d", "360d,90d"],
+    ),
+];
+
 #[tokio::test]
 async fn positions_are_degrees_whatever_they_were_written_as() {
     let bench = Bench::new();
-    // M31, a place just south of the equator, whose sign is that of minus zero, what is no place,
-    // what is beyond all, and the pole.
-    let csv = |places: [&str; 5]| {
-        let [m31, south, bad, beyond, north] = places;
-        format!(
-            "name,ra,dec\nM31,{m31}\nS,{south}\nbad,{bad}\nnone,,\nbeyond,{beyond}\nnorth,{north}\n"
-        )
-    };
-    let cases: [(&str, String, Placing, [&str; 2]); 5] = [
-        (
-            "sexagesimal",
-            csv([
-                "00:42:44.35,+41:16:08.6",
-                "23 59 59.5,-00 30 15",
-                "M31,+1:00:00",
-                "24:00:01,0:0:0",
-                "24:00:00,+90:00:00",
-            ])
-            .replace(',', ";"),
-            Placing::Position(PositionChoice::default()),
-            ["ra_deg", "dec_deg"],
-        ),
-        (
-            "in_hours",
-            csv([
-                "0.7123194444444444,41.26905555555555",
-                "23.999861111111112,-0.5041666666666667",
-                ",1",
-                "24.001,0",
-                "24,90",
-            ]),
-            unit(PositionUnit::Hours),
-            ["ra_deg", "dec"],
-        ),
-        (
-            "in_radians",
-            csv([
-                "0.1864847944729858,0.720280898632902",
-                "6.283148946153503,-0.008799368312138078",
-                ",1",
-                "6.29,0",
-                "6.283185307179586,1.5707963267948966",
-            ]),
-            unit(PositionUnit::Radians),
-            ["ra_deg", "dec_deg"],
-        ),
-        (
-            "in_degrees",
-            csv([
-                "10.684791666666667,41.26905555555555",
-                "359.99791666666664,-0.5041666666666667",
-                ",1",
-                "360.001,0",
-                "360,90",
-            ]),
-            unit(PositionUnit::Degrees),
-            ["ra", "dec"],
-        ),
-        (
-            "letters",
-            csv([
-                "10d41m05.25s,41d16m08.6s",
-                "23h59m59.5s,-0d30m15s",
-                "10.5,1d",
-                "361d,0d",
-                "360d,90d",
-            ]),
-            Placing::Position(PositionChoice::default()),
-            ["ra_deg", "dec_deg"],
-        ),
+    let found = Placing::Position(PositionChoice::default());
+    let how = [
+        (found.clone(), ["ra_deg", "dec_deg"]),
+        (unit(PositionUnit::Hours), ["ra_deg", "dec"]),
+        (unit(PositionUnit::Radians), ["ra_deg", "dec_deg"]),
+        (unit(PositionUnit::Degrees), ["ra", "dec"]),
+        (found, ["ra_deg", "dec_deg"]),
     ];
-    for (table, csv, placing, [ra, dec]) in cases {
+    for ((table, places), (placing, [ra, dec])) in PLACES.into_iter().zip(how) {
+        let [m31, south, bad, beyond, north] = places;
+        let csv = format!(
+            "name,ra,dec\nM31,{m31}\nS,{south}\nbad,{bad}\nnone,,\nbeyond,{beyond}\nnorth,{north}\n"
+        );
+        let csv = if table == "sexagesimal" { csv.replace(',', ";") } else { csv };
         let input = bench.input(&format!("{table}.csv"), &csv);
         let options = ImportOptions { placing, ..bench.options(vec![input], table) };
         let report = import(&options, &|_| {}).unwrap_or_else(|e| panic!("{table}: {e}"));
