@@ -92,7 +92,7 @@ pub(crate) async fn read_text(
 async fn look(store: &dyn ObjectStore, path: &Path) -> Result<Folder, Error> {
     let [newer, older] = PROPERTIES;
     let files = [collection::FILE_NAME, newer, older].map(|name| path.clone().join(name));
-    let texts = join_all(files.iter().map(|file| read_text(store, file))).await;
+    let texts = join_all(files.each_ref().map(|file| read_text(store, file))).await;
     let mut refused = None;
     for (file, text) in files.iter().zip(texts) {
         match text {
@@ -152,8 +152,8 @@ pub(crate) async fn discover(location: &Location) -> Result<Discovered, Error> {
         }
     }
     let stores = &top.stores;
-    let sites: Vec<Vec<Site>> = stream::iter(&schemas)
-        .map(|path| discover_schema(stores, path))
+    let sites: Vec<Vec<Site>> = stream::iter(schemas)
+        .map(|path| async move { discover_schema(stores, &path).await })
         .buffered(CONCURRENCY)
         .try_collect()
         .await?;
@@ -321,10 +321,9 @@ impl Schema {
         let others: Vec<Path> =
             members.margins.iter().chain(&members.indexes).map(|name| below(name)).collect();
         let stores = self.stores.as_ref();
-        let (primary_folder, other_folders) = futures::try_join!(
-            look(stores, &primary),
-            try_join_all(others.iter().map(|other| look(stores, other)))
-        )?;
+        let looks: Vec<_> = others.iter().map(|other| look(stores, other)).collect();
+        let (primary_folder, other_folders) =
+            futures::try_join!(look(stores, &primary), try_join_all(looks))?;
         let Folder::Table(properties) = primary_folder else {
             let missing = format!(
                 "{} names it as the primary table, but none of {} is there",
