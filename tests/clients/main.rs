@@ -15,6 +15,7 @@ mod jobs;
 mod origins;
 mod readers;
 mod refusals;
+mod reloading;
 mod startup;
 
 use std::path::{Path, PathBuf};
