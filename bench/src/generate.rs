@@ -61,7 +61,7 @@ struct Files {
     /// Compression: none, lz4, snappy or zstd
     #[arg(long, value_parser = compression)]
     compression: Option<Compression>,
-    /// Floats: plain, compressed or split (BYTE_STREAM_SPLIT)
+    /// Floats: plain, compressed or split into streams of bytes
     #[arg(long, value_parser = floats)]
     floats: Option<Floats>,
     /// Rows of a row group

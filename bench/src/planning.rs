@@ -14,6 +14,7 @@ use anyhow::{Context, Result, bail};
 use catalog::Snapshot;
 use coordinator::cluster::{Cluster, ClusterConfig};
 use coordinator::engine::EngineConfig;
+use coordinator::process::Process;
 use coordinator::{Engine, QueryOptions};
 use url::Url;
 
@@ -42,7 +43,7 @@ pub(crate) async fn run(template: &Path, workers: &[usize]) -> Result<()> {
             let config = ClusterConfig { workers, replicas: 2, small_table_bytes: 0 };
             Arc::new(Cluster::assumed(&config, Arc::clone(&snapshot)))
         });
-        let engine = Engine::on(snapshot, &config, cluster)?;
+        let engine = Engine::on(snapshot, &Process::new(&config)?, cluster)?;
         println!("{count} workers: opened in {:.2} s", start.elapsed().as_secs_f64());
         let cones = (0..CONES).map(|i| {
             // Low-discrepancy places; the poles are left to the tests.

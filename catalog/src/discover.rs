@@ -103,7 +103,7 @@ pub(crate) async fn read_text(
 async fn look(store: &dyn ObjectStore, path: &Path) -> Result<Folder, Error> {
     let [newer, older] = PROPERTIES;
     let files = [collection::FILE_NAME, newer, older].map(|name| path.clone().join(name));
-    let texts = join_all(files.iter().map(|file| read_text(store, file))).await;
+    let texts = join_all(files.each_ref().map(|file| read_text(store, file))).await;
     let mut refused = None;
     for (file, text) in files.iter().zip(texts) {
         match text {
@@ -160,8 +160,8 @@ pub(crate) async fn discover(location: &Location) -> Result<Discovered, Error> {
         }
     }
     let stores = &top.stores;
-    let sites: Vec<Vec<Site>> = stream::iter(&schemas)
-        .map(|path| discover_schema(stores, path))
+    let sites: Vec<Vec<Site>> = stream::iter(schemas)
+        .map(|path| async move { discover_schema(stores, &path).await })
         .buffered(CONCURRENCY)
         .try_collect()
         .await?;

@@ -58,7 +58,7 @@ pub use placement::Placement;
 pub use provider::HatsTable;
 pub use prune::touched_tiles;
 pub use scan::{ScanOptions, TILE_STORE};
-pub use snapshot::Snapshot;
+pub use snapshot::{Changes, Snapshot};
 pub use table::{SPATIAL_INDEX, TiledTable};
 pub use tap_schema::{Key, SchemaInfo};
 pub use tile::{Manifest, Tile, TileFile};

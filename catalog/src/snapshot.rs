@@ -1,5 +1,7 @@
 //! An immutable, numbered view of all tables of a location: what one query sees from end to end.
 
+mod changes;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -25,6 +27,8 @@ use crate::table::TiledTable;
 use crate::tap_schema::{Key, MetadataTable, SchemaInfo, TapSchema, keys_between};
 use crate::tile::TileFile;
 use crate::{Error, tasks};
+
+pub use changes::Changes;
 
 /// Tables that are surveyed at the same time: each waits for some twenty small reads in turn, and
 /// decodes what it has read.
@@ -277,7 +281,8 @@ fn refuse_reserved(site: &Site) -> Result<(), Error> {
     Err(Error::malformed(&site.named, reason))
 }
 
-/// FNV-1a over what makes two snapshots answer alike: names, pixels, sizes and row counts.
+/// FNV-1a over what makes two snapshots answer alike: names, where tiles lie, pixels, sizes and row
+/// counts. Another version of a table has other folders, and may have tiles of the same sizes.
 fn number(tables: &[Arc<TiledTable>]) -> u64 {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     let mut add = |bytes: &[u8]| {
@@ -296,6 +301,7 @@ fn number(tables: &[Arc<TiledTable>]) -> u64 {
             add(column.data_type.to_string().as_bytes());
         }
         let manifest = table.manifest();
+        add(manifest.dataset().as_bytes());
         for tile in 0..manifest.len() {
             add(&manifest.pixel(tile).range().start.to_le_bytes());
             add(&[manifest.pixel(tile).order().get()]);

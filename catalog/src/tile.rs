@@ -134,6 +134,11 @@ impl Manifest {
         manifest
     }
 
+    /// Path of the folder of all tiles, relative to the data root.
+    pub(crate) fn dataset(&self) -> &str {
+        &self.dataset
+    }
+
     /// Number of tiles.
     pub fn len(&self) -> usize {
         self.pixels.len()

@@ -20,12 +20,10 @@ mod worker;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use ::worker::memory::Budget;
 use ::worker::{Front, Identity};
 use catalog::import::FelisChoice;
-use catalog::{Location, Snapshot};
 use clap::error::ErrorKind;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -131,15 +129,6 @@ fn engine_config(settings: &Settings) -> Result<EngineConfig, Error> {
     config.prune = settings.require("prune")?;
     config.metadata = settings.get("metadata")?;
     Ok(config)
-}
-
-/// The tables of the data folder.
-async fn snapshot(settings: &Settings) -> Result<Arc<Snapshot>, Error> {
-    let location: Location =
-        settings.require::<String>("data")?.parse().map_err(crate::Error::from)?;
-    let overlay = settings.get::<PathBuf>("metadata")?;
-    let snapshot = Snapshot::open_described(&location, overlay.as_deref()).await;
-    Ok(Arc::new(snapshot.map_err(crate::Error::from)?))
 }
 
 /// The Felis file that describes a table.

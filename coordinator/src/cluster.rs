@@ -1,18 +1,23 @@
 //! The workers of a coordinator: what each is to hold, who is there, and who is busy.
 //!
-//! The coordinator holds the map. It asks every worker each second how it is, gives it its
-//! assignment where it has another one, and tells queries at once when a worker is lost. A query
-//! takes a [`ClusterView`] of this moment and is planned by it alone; choosing is
+//! The coordinator holds the map. It asks every worker each second how it is (`member`), gives it
+//! its assignment where it has another one ([`assigning`]), and tells queries at once when a worker
+//! is lost. A query takes a [`ClusterView`] of this moment and is planned by it alone; choosing is
 //! [`crate::plan::choice`]'s. What a worker must hold is decided by its place in the placement, which
 //! is stored and changes only as a whole.
+//!
+//! A [`Cluster`] is of one snapshot. That of the next one has the same workers, and takes its place
+//! when they hold their tiles; queries on the former one go on where they are.
 
+pub mod assigning;
 pub mod health;
+mod member;
 pub mod placement_file;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -20,23 +25,17 @@ use catalog::Snapshot;
 use catalog::placement::{Placement, StoredPlacement, placement_order};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 use url::Url;
-use worker::control::{AssignedFile, Assignment, CONTROL_VERSION, Status};
-use worker::{Channels, LinkError, NodeClient};
+use worker::Channels;
+use worker::control::{AssignedFile, Assignment, CONTROL_VERSION};
 
 use crate::Error;
 use crate::plan::choice::{Candidate, State};
 use crate::plan::slots::ClusterView;
-use health::{Failure, Health, Observed};
-
-/// Each worker is asked so often how it is.
-const POLL: Duration = Duration::from_secs(1);
-
-/// It has so long to answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+use assigning::{Given, Share};
+use health::Health;
+use member::{Member, Members, POLL};
 
 /// A worker that has not been heard of so long after the start is taken to be down.
 const ABSENT_AFTER: Duration = Duration::from_secs(10);
@@ -55,30 +54,41 @@ pub struct ClusterConfig {
     pub small_table_bytes: u64,
 }
 
-/// The workers, watched until this is dropped.
+/// The workers and what each of them holds of one snapshot. The workers are watched until all
+/// clusters of the same workers are dropped.
 #[derive(Debug)]
 pub struct Cluster {
     snapshot: Arc<Snapshot>,
     placement: Arc<Placement>,
-    small_table_bytes: u64,
-    members: Vec<Arc<Member>>,
-    channels: Channels,
-    _watching: JoinSet<()>,
+    config: ClusterConfig,
+    /// In the order of the placement.
+    places: Vec<Place>,
+    members: Arc<Members>,
+    /// What the workers are to be told, in the same order, until they are.
+    offers: Mutex<Vec<Given>>,
 }
 
-/// A worker as the coordinator knows it.
+/// How far the workers of a cluster have come.
+enum Readiness {
+    /// Each tile has somebody who reads it.
+    Ready,
+    /// Some workers copy what nobody else has.
+    Copying { complete: usize },
+    /// None is there.
+    Nobody,
+}
+
+/// A worker, and what it is to hold.
 #[derive(Debug)]
-struct Member {
-    url: Url,
-    health: watch::Sender<Health>,
-    /// Bytes of the tiles that running queries have given it.
-    load: AtomicU64,
-    /// Whether it reads what it does not hold from elsewhere, as it said last.
-    falls_back: AtomicBool,
-    /// Whether it followed this very assignment when it was first heard: it held its tiles before.
-    followed: AtomicBool,
-    /// Why it was not reached, if it was not when it was last asked.
-    failure: Mutex<Option<String>>,
+struct Place {
+    member: Arc<Member>,
+    share: Arc<Share>,
+}
+
+impl Place {
+    fn is_complete(&self) -> bool {
+        self.member.is_up() && self.share.is_complete()
+    }
 }
 
 impl Cluster {
@@ -93,149 +103,134 @@ impl Cluster {
         state: &Path,
         channels: Channels,
     ) -> Result<Self, Error> {
-        let stored = placement_file::read(state)?;
-        let placement = placed(config, &snapshot, stored.as_ref());
-        if stored.as_ref() != Some(&placement) {
-            placement_file::write(state, &placement)?;
-            tracing::info!(
-                placement = placement.number(),
-                workers = config.workers.len(),
-                replicas = config.replicas,
-                "placed the tiles anew"
-            );
-        }
-        let mut cluster = Self::unwatched(config, snapshot, placement, channels);
-        cluster.set_all(Health::Unheard);
-        // A planner that is busy must not take its workers for lost.
-        let front = cluster.channels.front().handle();
-        for worker in 0..cluster.members.len() {
-            let watcher = cluster.watcher(worker)?;
-            cluster._watching.spawn_on(watcher.run(), &front);
-        }
-        Ok(cluster)
+        let placement = place(config, &snapshot, state)?;
+        let members = Arc::new(Members::watched(&config.workers, channels)?);
+        Self::over(members, config, snapshot, Arc::new(placement))
+    }
+
+    /// The same workers with another snapshot, whose placement follows the stored one. They do not
+    /// know of it before [`Self::ready`].
+    ///
+    /// # Errors
+    /// When the stored placement cannot be read or written.
+    pub fn next(&self, snapshot: Arc<Snapshot>, state: &Path) -> Result<Self, Error> {
+        let placement = if snapshot.number() == self.snapshot.number() {
+            // Nothing is anywhere else.
+            Arc::clone(&self.placement)
+        } else {
+            Arc::new(place(&self.config, &snapshot, state)?)
+        };
+        Self::over(Arc::clone(&self.members), &self.config, snapshot, placement)
     }
 
     /// A cluster whose workers are all taken to be there, and are never asked: to plan without
     /// running.
     pub fn assumed(config: &ClusterConfig, snapshot: Arc<Snapshot>) -> Self {
-        let placement = placed(config, &snapshot, None);
-        Self::unwatched(config, snapshot, placement, Channels::default())
+        let placement = Arc::new(placed(config, &snapshot, None));
+        let members = Arc::new(Members::assumed(&config.workers));
+        let place = |url: &String| Place {
+            member: Arc::clone(members.of(url)),
+            share: Arc::new(Share::assumed()),
+        };
+        let places = placement.workers().iter().map(place).collect();
+        let (config, offers) = (config.clone(), Mutex::default());
+        Self { snapshot, placement, config, places, members, offers }
     }
 
-    fn unwatched(
+    fn over(
+        members: Arc<Members>,
         config: &ClusterConfig,
         snapshot: Arc<Snapshot>,
-        placement: Placement,
-        channels: Channels,
-    ) -> Self {
-        let member = |url: &String| {
-            let health = watch::Sender::new(Health::Up { complete: true });
-            let url = config.workers.iter().find(|known| known.as_str() == url);
-            let url = url.expect("the placement has the configured workers").clone();
-            let (load, falls_back) = (AtomicU64::new(0), AtomicBool::new(false));
-            let (followed, failure) = (AtomicBool::new(false), Mutex::default());
-            Arc::new(Member { url, health, load, falls_back, followed, failure })
-        };
-        let members = placement.workers().iter().map(member).collect();
-        Self {
-            snapshot,
-            placement: Arc::new(placement),
-            small_table_bytes: config.small_table_bytes,
-            members,
-            channels,
-            _watching: JoinSet::new(),
+        placement: Arc<Placement>,
+    ) -> Result<Self, Error> {
+        let (mut places, mut offers) = (Vec::new(), Vec::new());
+        for (worker, url) in placement.workers().iter().enumerate() {
+            let assignment = assignment(&snapshot, &placement, config.small_table_bytes, worker);
+            let digest = assignment.digest().map_err(Error::Assignment)?;
+            let (share, assignment) = (Arc::new(Share::new(digest)), Arc::new(assignment));
+            places.push(Place { member: Arc::clone(members.of(url)), share: Arc::clone(&share) });
+            offers.push(Given { share, assignment });
         }
-    }
-
-    fn set_all(&self, health: Health) {
-        for member in &self.members {
-            member.health.send_replace(health);
-        }
-    }
-
-    fn watcher(&self, worker: usize) -> Result<Watcher, Error> {
-        let member = Arc::clone(&self.members[worker]);
-        let client = self.channels.control(&member.url).map_err(Error::Link)?;
-        let files = self.snapshot.files_of(&self.placement, self.small_table_bytes, worker);
-        let files = files
-            .into_iter()
-            .map(|file| AssignedFile { path: file.path.to_string(), bytes: file.bytes });
-        let assignment = Assignment {
-            version: CONTROL_VERSION,
-            snapshot: self.snapshot.number(),
-            worker,
-            placement: StoredPlacement::from(self.placement.as_ref()),
-            files: files.collect(),
-        };
-        let digest = assignment.digest().map_err(Error::Assignment)?;
-        Ok(Watcher { member, client, assignment, digest })
+        let (config, offers) = (config.clone(), Mutex::new(offers));
+        Ok(Self { snapshot, placement, config, places, members, offers })
     }
 
     /// The workers, in the order of the placement.
     pub fn workers(&self) -> impl Iterator<Item = &Url> {
-        self.members.iter().map(|member| &member.url)
+        self.places.iter().map(|place| &place.member.url)
     }
 
     /// The channels to the workers.
     pub fn channels(&self) -> &Channels {
-        &self.channels
+        &self.members.channels
     }
 
-    /// Waits until every worker holds its tiles; after a while, only until each has a holder that
-    /// has all of its own, or lacks some of what it had before this start: what it lacks is copied
-    /// beside the queries.
+    /// Tells the workers what they are to hold, and waits until every one does; after a while, only
+    /// until each tile has a holder that has all of its own, or lacks some of what it had before
+    /// this was asked: what it lacks is copied beside the queries. A call that was dropped goes on
+    /// with the next.
     ///
     /// # Errors
     /// When none is there.
     pub async fn ready(&self) -> Result<(), Error> {
+        let offers =
+            std::mem::take(&mut *self.offers.lock().unwrap_or_else(PoisonError::into_inner));
+        for (place, given) in self.places.iter().zip(offers) {
+            place.member.offer(given);
+        }
         let start = Instant::now();
         let mut reported = start;
         loop {
-            let health = |member: &Arc<Member>| *member.health.borrow();
-            let waits = start.elapsed() < ABSENT_AFTER;
-            let settled = |health: Health| match health {
-                Health::Up { complete } => complete,
-                Health::Unheard | Health::Down => !waits,
-            };
-            let all: Vec<Health> = self.members.iter().map(health).collect();
-            let is_complete = |worker: usize| all[worker] == Health::Up { complete: true };
-            let complete = (0..all.len()).filter(|worker| is_complete(*worker)).count();
-            if all.iter().copied().all(settled) {
-                if complete == 0 {
-                    return Err(Error::NoWorker { workers: self.failures() });
+            match self.readiness(start.elapsed() >= ABSENT_AFTER) {
+                Readiness::Ready => break,
+                Readiness::Nobody => return Err(Error::NoWorker { workers: self.failures() }),
+                Readiness::Copying { complete } if reported.elapsed() >= REPORT => {
+                    reported = Instant::now();
+                    let (workers, snapshot) = (self.places.len(), self.snapshot.number());
+                    tracing::info!(
+                        complete,
+                        workers,
+                        snapshot,
+                        "waiting for workers to hold their tiles"
+                    );
                 }
-                return Ok(());
-            }
-            let had_them = |worker: usize| {
-                let is_up = matches!(all[worker], Health::Up { .. });
-                is_up && self.members[worker].followed.load(Ordering::Relaxed)
-            };
-            if !waits && self.placement.is_held(|worker| is_complete(worker) || had_them(worker)) {
-                let workers = all.len();
-                tracing::warn!(complete, workers, "serving, while some workers copy tiles");
-                return Ok(());
-            }
-            if reported.elapsed() >= REPORT {
-                reported = Instant::now();
-                let workers = all.len();
-                tracing::info!(complete, workers, "waiting for workers to hold their tiles");
+                Readiness::Copying { .. } => {}
             }
             self.any_change(POLL).await;
         }
+        for place in &self.places {
+            place.member.assigning().serve(&place.share);
+        }
+        Ok(())
+    }
+
+    /// How far the workers have come, once those that do not answer are not waited for any more.
+    fn readiness(&self, is_late: bool) -> Readiness {
+        let is_settled = |place: &Place| place.is_complete() || is_late && !place.member.is_up();
+        let complete = self.places.iter().filter(|place| place.is_complete()).count();
+        if self.places.iter().all(is_settled) {
+            return if complete == 0 { Readiness::Nobody } else { Readiness::Ready };
+        }
+        let holds = |worker: usize| {
+            let Place { member, share } = &self.places[worker];
+            member.is_up() && (share.is_complete() || share.was_followed())
+        };
+        if is_late && self.placement.is_held(holds) {
+            let workers = self.places.len();
+            tracing::warn!(complete, workers, "serving, while some workers copy tiles");
+            return Readiness::Ready;
+        }
+        Readiness::Copying { complete }
     }
 
     /// The workers, each with why it was not reached.
     fn failures(&self) -> Vec<String> {
-        let failure = |member: &Arc<Member>| {
-            let failure = member.failure.lock().unwrap_or_else(PoisonError::into_inner);
-            failure.clone().unwrap_or_else(|| member.url.to_string())
-        };
-        self.members.iter().map(failure).collect()
+        self.places.iter().map(|place| place.member.failure()).collect()
     }
 
     /// Waits until the health of a worker changes, but no longer than `longest`.
     async fn any_change(&self, longest: Duration) {
-        let receivers = self.members.iter().map(|member| member.health.subscribe());
+        let receivers = self.places.iter().map(|place| place.member.health.subscribe());
         let mut changes: FuturesUnordered<_> = receivers
             .map(|mut health| async move {
                 // The sender lives as long as the member.
@@ -248,11 +243,11 @@ impl Cluster {
 
     /// The cluster as a query may use it now, without the workers that it has lost.
     pub fn view(&self, excluded: &BTreeSet<Url>) -> ClusterView {
-        let candidate = |member: &Arc<Member>| {
+        let candidate = |Place { member, share }: &Place| {
             let state = match *member.health.borrow() {
                 _ if excluded.contains(&member.url) => State::Lost,
-                Health::Up { complete: true } => State::Usable,
-                Health::Up { complete: false } => State::Incomplete,
+                Health::Up if share.is_complete() => State::Usable,
+                Health::Up => State::Incomplete,
                 Health::Unheard | Health::Down => State::Lost,
             };
             let load = member.load.load(Ordering::Relaxed);
@@ -262,17 +257,17 @@ impl Cluster {
         ClusterView {
             snapshot: Arc::clone(&self.snapshot),
             placement: Arc::clone(&self.placement),
-            small_table_bytes: self.small_table_bytes,
-            workers: self.members.iter().map(candidate).collect(),
+            small_table_bytes: self.config.small_table_bytes,
+            workers: self.places.iter().map(candidate).collect(),
         }
     }
 
     /// Counts the bytes that a query has given to each worker, until the guard is dropped.
     pub fn load(&self, bytes_by_worker: &[(Url, u64)]) -> Load {
-        let member = |url: &Url| self.members.iter().find(|member| member.url == *url);
+        let place = |url: &Url| self.places.iter().find(|place| place.member.url == *url);
         let given: Vec<(Arc<Member>, u64)> = bytes_by_worker
             .iter()
-            .filter_map(|(url, bytes)| Some((Arc::clone(member(url)?), *bytes)))
+            .filter_map(|(url, bytes)| Some((Arc::clone(&place(url)?.member), *bytes)))
             .collect();
         for (member, bytes) in &given {
             member.load.fetch_add(*bytes, Ordering::Relaxed);
@@ -282,7 +277,8 @@ impl Cluster {
 
     /// Done when one of some workers is found to be down, as which.
     pub async fn lost(&self, workers: &[Url]) -> Url {
-        let used = self.members.iter().filter(|member| workers.contains(&member.url));
+        let members = self.places.iter().map(|place| &place.member);
+        let used = members.filter(|member| workers.contains(&member.url));
         let mut down: FuturesUnordered<_> = used
             .map(|member| {
                 let mut health = member.health.subscribe();
@@ -302,8 +298,8 @@ impl Cluster {
 
     /// Workers that are there, and all of them.
     pub fn up(&self) -> (usize, usize) {
-        let up = |member: &&Arc<Member>| matches!(*member.health.borrow(), Health::Up { .. });
-        (self.members.iter().filter(up).count(), self.members.len())
+        let up = self.places.iter().filter(|place| place.member.is_up()).count();
+        (up, self.places.len())
     }
 
     /// Who is there, as Prometheus text.
@@ -311,13 +307,47 @@ impl Cluster {
         let mut text = "# HELP armilla_worker_up Whether a worker answers.\n\
                         # TYPE armilla_worker_up gauge\n"
             .to_owned();
-        for member in &self.members {
-            let up = u8::from(matches!(*member.health.borrow(), Health::Up { .. }));
+        for Place { member, .. } in &self.places {
+            let up = u8::from(member.is_up());
             // Writing to a String cannot fail.
             let _ = writeln!(text, "armilla_worker_up{{worker=\"{}\"}} {up}", member.url);
         }
         text
     }
+}
+
+/// What a worker is to hold of a snapshot.
+fn assignment(
+    snapshot: &Snapshot,
+    placement: &Placement,
+    small_table_bytes: u64,
+    worker: usize,
+) -> Assignment {
+    let files = snapshot.files_of(placement, small_table_bytes, worker).into_iter();
+    let files = files.map(|f| AssignedFile { path: f.path.to_string(), bytes: f.bytes });
+    Assignment {
+        version: CONTROL_VERSION,
+        snapshot: snapshot.number(),
+        worker,
+        placement: StoredPlacement::from(placement),
+        files: files.collect(),
+    }
+}
+
+/// The placement of a snapshot after the stored one, which it replaces.
+fn place(config: &ClusterConfig, snapshot: &Snapshot, state: &Path) -> Result<Placement, Error> {
+    let stored = placement_file::read(state)?;
+    let placement = placed(config, snapshot, stored.as_ref());
+    if stored.as_ref() != Some(&placement) {
+        placement_file::write(state, &placement)?;
+        tracing::info!(
+            placement = placement.number(),
+            workers = config.workers.len(),
+            replicas = config.replicas,
+            "placed the tiles anew"
+        );
+    }
+    Ok(placement)
 }
 
 /// The placement for the configured workers, after the stored one.
@@ -345,68 +375,5 @@ impl Drop for Load {
         for (member, bytes) in &self.0 {
             member.load.fetch_sub(*bytes, Ordering::Relaxed);
         }
-    }
-}
-
-/// Asks one worker how it is, again and again.
-struct Watcher {
-    member: Arc<Member>,
-    client: NodeClient,
-    assignment: Assignment,
-    digest: u32,
-}
-
-impl Watcher {
-    async fn run(self) {
-        let mut observed = Observed::default();
-        let mut polls = tokio::time::interval(POLL);
-        polls.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            polls.tick().await;
-            let before = observed.health();
-            match self.client.status(ANSWER_TIMEOUT).await {
-                Ok(status) => {
-                    *self.member.failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                    self.heard(&mut observed, &status).await;
-                }
-                Err(error) => self.failed(&mut observed, &error),
-            }
-            let health = observed.health();
-            if health != before {
-                self.member.health.send_replace(health);
-                let worker = self.member.url.as_str();
-                match health {
-                    Health::Down => tracing::warn!(worker, "worker is down"),
-                    Health::Up { complete } => tracing::info!(worker, complete, "worker is up"),
-                    Health::Unheard => {}
-                }
-            }
-        }
-    }
-
-    async fn heard(&self, observed: &mut Observed, status: &Status) {
-        let worker = self.member.url.as_str();
-        self.member.falls_back.store(status.fallback, Ordering::Relaxed);
-        let is_first = observed.health() == Health::Unheard;
-        let wants = observed.heard(status, self.digest);
-        if is_first {
-            self.member.followed.store(!wants, Ordering::Relaxed);
-        }
-        if wants && let Err(error) = self.client.assign(&self.assignment).await {
-            tracing::warn!(worker, %error, "worker does not take its assignment");
-        }
-    }
-
-    fn failed(&self, observed: &mut Observed, error: &LinkError) {
-        let worker = self.member.url.as_str();
-        let mut failure = self.member.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        // A cause that no start of the worker cures is told once: no trust, another release.
-        let told = error.to_string();
-        if failure.as_ref() != Some(&told) {
-            tracing::warn!(worker, %error, "worker is not reached");
-        }
-        *failure = Some(told);
-        let refused = matches!(error, LinkError::Refused { .. });
-        observed.failed(if refused { Failure::Refused } else { Failure::Silent });
     }
 }

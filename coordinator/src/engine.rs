@@ -24,12 +24,13 @@ use worker::front::run_on;
 use worker::giving_way::giving_way;
 use worker::memory::Budget;
 use worker::session::NodeRuntime;
-use worker::{Counters, NodeName, TileStore, session};
+use worker::{Counters, TileStore, session};
 
 use crate::attempts::{self, Attempt};
 use crate::cluster::Cluster;
 use crate::format::Info;
 use crate::plan::explain;
+use crate::process::{InUse, Process};
 use crate::{Error, distributed, origin};
 
 /// What an engine needs to know.
@@ -57,6 +58,15 @@ impl EngineConfig {
             limits: Limits::default(),
             prune: true,
         }
+    }
+
+    /// Reads the tables, as they are now.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn snapshot(&self) -> Result<Arc<Snapshot>, Error> {
+        let location: Location = self.data.parse()?;
+        Ok(Arc::new(Snapshot::open_described(&location, self.metadata.as_deref()).await?))
     }
 }
 
@@ -92,12 +102,10 @@ pub struct Engine {
     state: Arc<SessionState>,
     /// Plans for the workers, where there are some.
     distributed: Option<Distributed>,
+    /// The limits of the process over the tiles of the snapshot.
     runtime: Arc<NodeRuntime>,
-    counters: Arc<Counters>,
-    attempts: Arc<attempts::Counters>,
-    limits: Limits,
-    /// Where plans are made and run, whoever asks.
-    compute: Handle,
+    process: Process,
+    _in_use: Arc<InUse>,
 }
 
 /// What an engine over workers has beside that of one process.
@@ -113,32 +121,27 @@ impl Engine {
     /// # Errors
     /// When the tables cannot be read.
     pub async fn open(config: &EngineConfig) -> Result<Self, Error> {
-        let location: Location = config.data.parse()?;
-        let snapshot = Snapshot::open_described(&location, config.metadata.as_deref()).await?;
-        let snapshot = Arc::new(snapshot);
-        Self::on(snapshot, config, None)
+        Self::on(config.snapshot().await?, &Process::new(config)?, None)
     }
 
-    /// Prepares the sessions of one process, or of a coordinator where there is a cluster. Queries
-    /// run on the runtime in which this is called.
+    /// Prepares the sessions of one process, or of a coordinator where there is a cluster.
     ///
     /// # Errors
     /// When the sessions cannot be made.
     pub fn on(
         snapshot: Arc<Snapshot>,
-        config: &EngineConfig,
+        process: &Process,
         cluster: Option<Arc<Cluster>>,
     ) -> Result<Self, Error> {
         let schemas: Arc<dyn Schemas> = Arc::<Snapshot>::clone(&snapshot);
-        let counters = Arc::new(Counters::default());
+        let counters = Arc::clone(process.counters());
         let tiles = match cluster {
             // The coordinator of a cluster never opens a tile.
-            Some(_) => TileStore::closed(Arc::clone(&counters)),
-            None => TileStore::whole(Arc::clone(snapshot.store()), Arc::clone(&counters)),
+            Some(_) => TileStore::closed(counters),
+            None => TileStore::whole(Arc::clone(snapshot.store()), counters),
         };
-        let name = NodeName::new("this process");
-        let runtime = NodeRuntime::new(Arc::new(tiles), &config.budget, &name, &counters)?;
-        let scan_options = Arc::new(ScanOptions { prune: config.prune, part: None });
+        let runtime = process.opening(tiles);
+        let scan_options = Arc::new(ScanOptions { prune: process.prunes(), part: None });
         let mut state = SessionStateBuilder::new()
             .with_default_features()
             .with_config(session::session_config().with_extension(scan_options))
@@ -151,19 +154,9 @@ impl Engine {
             Ok(Distributed { cluster, state })
         };
         let distributed = cluster.map(over_workers).transpose().map_err(Error::Execution)?;
-        let (state, runtime, limits) = (Arc::new(state), Arc::new(runtime), config.limits);
-        let (attempts, compute) = (Arc::default(), Handle::current());
-        Ok(Self {
-            snapshot,
-            schemas,
-            state,
-            distributed,
-            runtime,
-            counters,
-            attempts,
-            limits,
-            compute,
-        })
+        let (state, runtime) = (Arc::new(state), Arc::new(runtime));
+        let (process, _in_use) = (process.clone(), Arc::new(process.uses_snapshot()));
+        Ok(Self { snapshot, schemas, state, distributed, runtime, process, _in_use })
     }
 
     /// The tables that this engine answers on.
@@ -171,14 +164,19 @@ impl Engine {
         &self.snapshot
     }
 
+    /// What it shares with engines on other snapshots.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
     /// The runtime on which queries run: what their rows are made into is made there too.
     pub fn compute(&self) -> &Handle {
-        &self.compute
+        self.process.compute()
     }
 
     /// What this node counts.
     pub fn counters(&self) -> &Arc<Counters> {
-        &self.counters
+        self.process.counters()
     }
 
     /// The same engine on those tiles of each table that belong to a part.
@@ -205,13 +203,13 @@ impl Engine {
     }
 
     pub(crate) fn attempts(&self) -> &attempts::Counters {
-        &self.attempts
+        self.process.attempts()
     }
 
     /// What this node and its cluster count, as Prometheus text.
     pub fn prometheus(&self) -> String {
         let cluster = self.cluster().map(Cluster::prometheus).unwrap_or_default();
-        self.counters.prometheus() + &self.attempts.prometheus() + &cluster
+        self.process.prometheus() + &cluster
     }
 
     /// Plans a query and runs it. A worker that is lost before the first row is not noticed.
@@ -222,7 +220,7 @@ impl Engine {
     pub async fn query(&self, adql: &str, options: QueryOptions) -> Result<QueryResult, Error> {
         let (engine, adql) = (self.clone(), adql.to_owned());
         let run = async move { attempts::run(&engine, &adql, options).await };
-        run_on(&self.compute, run.in_current_span()).await
+        run_on(self.compute(), run.in_current_span()).await
     }
 
     /// Begins a query once, without the workers that it has lost.
@@ -288,7 +286,7 @@ impl Engine {
         excluded: &BTreeSet<Url>,
     ) -> Result<Planned, Error> {
         let start = Instant::now();
-        let query = adql::plan(adql, &self.schemas, &self.limits)?;
+        let query = adql::plan(adql, &self.schemas, self.process.limits())?;
         let understood = start.elapsed();
         let logical = limited(query.plan, options.maxrec).map_err(Error::Execution)?;
         // What describes the tables is here, and not with the workers.

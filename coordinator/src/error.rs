@@ -84,6 +84,22 @@ impl Error {
     }
 }
 
+/// The message of an error with those of its causes that it does not hold already.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let message = error.to_string();
+        // The engine wraps its errors in words for its own developers; the text has the root.
+        if !error.is::<DataFusionError>() && !text.contains(&message) {
+            text.push_str(": ");
+            text.push_str(&message);
+        }
+        cause = error.source();
+    }
+    text
+}
+
 /// Who has to act on an error of the engine. Errors of a worker arrive with their kind.
 fn execution_fault(error: &DataFusionError) -> Fault {
     if loss::lost_worker(error).is_some() {

@@ -4,7 +4,8 @@
 //! `owned` what ends with its owner,
 //! [`cluster`] the workers, [`plan`] the physical passes and
 //! [`distributed`] the only module here that knows `datafusion-distributed`.
-//! [`parts`] runs a long one in parts of the sky.
+//! [`parts`] runs a long one in parts of the sky. An engine is of one snapshot; [`process`] is what
+//! those on several share, and [`reload`] puts a new one in the place of the former.
 //! [`tap`] alone knows HTTP, [`format`](mod@format) the documents that leave, [`uws`] the jobs.
 //! The coordinator of a cluster never opens a tile.
 
@@ -20,6 +21,8 @@ mod origin;
 mod owned;
 pub mod parts;
 pub mod plan;
+pub mod process;
+pub mod reload;
 pub mod tap;
 pub mod uws;
 

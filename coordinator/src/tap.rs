@@ -15,11 +15,12 @@ mod pages;
 mod parameters;
 mod refusal;
 mod request;
+mod served;
 mod sync;
 mod tables;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -33,9 +34,10 @@ use crate::Engine;
 use crate::format::datetime::utc_now;
 use crate::parts::Parts;
 use crate::uws::{Jobs, Work};
-use examples::Example;
+use served::Served;
 
 pub use features::{Feature, declared_features};
+pub use served::Serving;
 
 /// How the service names itself in the header `Server` and in results.
 pub const SOFTWARE: &str = concat!("armilla/", env!("CARGO_PKG_VERSION"));
@@ -63,7 +65,7 @@ impl RowLimits {
 /// What the resources share.
 #[derive(Debug)]
 pub struct Service {
-    engine: Engine,
+    serving: Serving,
     rows: RowLimits,
     jobs: Jobs,
     list_jobs: bool,
@@ -71,18 +73,14 @@ pub struct Service {
     public_url: Option<Url>,
     query_duration: Option<Duration>,
     up_since: String,
-    /// The same moment in the form of HTTP: what the service describes does not change after it.
-    since: String,
-    examples: Vec<Example>,
 }
 
 impl Service {
     /// A service on an engine and on jobs, which [`Self::work`] runs.
     pub fn new(engine: Engine, rows: RowLimits, jobs: Jobs) -> Self {
         let rows = RowLimits { default: rows.default.min(rows.hard), ..rows };
-        let examples = examples::examples(engine.snapshot());
         Self {
-            engine,
+            serving: Serving::new(engine),
             rows,
             jobs,
             list_jobs: false,
@@ -90,9 +88,17 @@ impl Service {
             public_url: None,
             query_duration: None,
             up_since: utc_now(),
-            since: httpdate::fmt_http_date(SystemTime::now()),
-            examples,
         }
+    }
+
+    /// Where its engine can be replaced.
+    pub fn serving(&self) -> Serving {
+        self.serving.clone()
+    }
+
+    /// What one request is answered with.
+    fn now(&self) -> Arc<Served> {
+        self.serving.now()
     }
 
     /// The same under a URL that documents name; without one, they name the host of the request.
@@ -126,12 +132,12 @@ impl Service {
 
     /// All that is counted here, as Prometheus text.
     pub fn prometheus(&self) -> String {
-        self.engine.prometheus() + &self.jobs.prometheus() + &self.parts.prometheus()
+        self.serving.engine().prometheus() + &self.jobs.prometheus() + &self.parts.prometheus()
     }
 
     /// What its jobs do: a query, as `/sync` has it.
     pub fn work(&self) -> Arc<dyn Work> {
-        Arc::new(jobs::Queries::new(self.engine.clone(), self.rows, Arc::clone(&self.parts)))
+        Arc::new(jobs::Queries::new(self.serving(), self.rows, Arc::clone(&self.parts)))
     }
 }
 
@@ -191,12 +197,6 @@ fn prometheus(text: String) -> Response {
 /// A `Content-Type`.
 fn typed(media_type: &'static str) -> [(HeaderName, HeaderValue); 1] {
     [(header::CONTENT_TYPE, HeaderValue::from_static(media_type))]
-}
-
-/// A `Last-Modified`: descriptions are those of the snapshot that the service opened at its start.
-fn unchanged_since(service: &Service) -> [(HeaderName, HeaderValue); 1] {
-    let since = HeaderValue::from_str(&service.since);
-    [(header::LAST_MODIFIED, since.expect("a date of HTTP is ASCII"))]
 }
 
 /// An XML document of VOSI 1.1. Its first line is added here.

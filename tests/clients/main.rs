@@ -16,6 +16,7 @@ mod jobs;
 mod origins;
 mod readers;
 mod refusals;
+mod reloading;
 mod startup;
 mod voparquet;
 

@@ -119,6 +119,10 @@ impl Drop for Dropped {
 }
 
 impl Work for Acting {
+    fn begin(self: Arc<Self>) -> Arc<dyn Work> {
+        self
+    }
+
     fn run<'a>(
         &'a self,
         parameters: &'a Parameters,

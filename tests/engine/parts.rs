@@ -240,6 +240,10 @@ fn hidden(tile: &Path) -> PathBuf {
 }
 
 impl Work for Flaky {
+    fn begin(self: Arc<Self>) -> Arc<dyn Work> {
+        self
+    }
+
     fn run<'a>(
         &'a self,
         parameters: &'a Parameters,

@@ -120,10 +120,19 @@ impl Bed {
 
     /// A worker that copies nothing yet.
     pub(crate) fn open_idle(&self, peers: Peers) -> std::result::Result<Bedded, worker::Error> {
+        self.open_from(self.origin.path(), peers)
+    }
+
+    /// A worker with another origin, that copies nothing yet.
+    pub(crate) fn open_from(
+        &self,
+        origin: &FilePath,
+        peers: Peers,
+    ) -> std::result::Result<Bedded, worker::Error> {
         let counters = Arc::new(Counters::default());
         let config = NodeConfig {
             data: self.own.path().to_owned(),
-            origin: self.origin.path().to_str().unwrap().to_owned(),
+            origin: origin.to_str().unwrap().to_owned(),
             fallback: self.fallback,
         };
         let node = Node::open(&config, peers, &counters)?;

@@ -1,58 +1,10 @@
-//! When a worker counts as up, complete or down.
+//! When a worker counts as up or down.
 
 use adql::sky::Order;
 use catalog::Placement;
 use catalog::placement::StoredPlacement;
 use coordinator::cluster::health::{Failure, Health, Observed};
-use worker::control::{AssignedFile, Assignment, CONTROL_VERSION, Held, Status};
-
-/// The digest of the assignment that the coordinator wants followed.
-const WANTED: u32 = 77;
-
-/// What a worker says that follows the assignment of a digest and has so many of its files.
-fn status(held: Option<(u32, u64)>) -> Status {
-    let held = held.map(|(digest, files)| Held {
-        placement: 3,
-        snapshot: 9,
-        digest,
-        files,
-        files_total: 5,
-        bytes: files * 10,
-        bytes_total: 50,
-    });
-    Status {
-        fallback: true,
-        version: CONTROL_VERSION,
-        release: "0.1.0".to_owned(),
-        instance: "a".to_owned(),
-        held,
-        tasks: 0,
-        memory_bytes: 0,
-    }
-}
-
-fn heard(observed: &mut Observed, held: Option<(u32, u64)>) -> bool {
-    observed.heard(&status(held), WANTED)
-}
-
-#[test]
-fn an_answer_makes_a_worker_up_and_its_files_complete() {
-    let mut observed = Observed::default();
-    assert_eq!(observed.health(), Health::Unheard);
-    assert!(heard(&mut observed, None), "it has no assignment and must be given one");
-    assert_eq!(observed.health(), Health::Up { complete: false });
-    assert!(!heard(&mut observed, Some((77, 4))));
-    assert_eq!(observed.health(), Health::Up { complete: false });
-    assert!(!heard(&mut observed, Some((77, 5))));
-    assert_eq!(observed.health(), Health::Up { complete: true });
-}
-
-#[test]
-fn another_assignment_is_not_the_wanted_one() {
-    let mut observed = Observed::default();
-    assert!(heard(&mut observed, Some((78, 5))), "it must be replaced");
-    assert_eq!(observed.health(), Health::Up { complete: false });
-}
+use worker::control::{AssignedFile, Assignment, CONTROL_VERSION};
 
 /// What a worker is to hold depends on settings that no number counts.
 #[test]
@@ -86,13 +38,13 @@ fn assignments_of_the_same_numbers_are_told_apart_by_what_is_to_be_held() {
 fn a_worker_is_down_after_three_silences_or_two_refusals_in_a_row() {
     let fail = |failures: &[Failure]| {
         let mut observed = Observed::default();
-        heard(&mut observed, Some((77, 5)));
+        observed.heard();
         for failure in failures {
             observed.failed(*failure);
         }
         observed.health()
     };
-    let (up, down) = (Health::Up { complete: true }, Health::Down);
+    let (up, down) = (Health::Up, Health::Down);
     let (silent, refused) = (Failure::Silent, Failure::Refused);
     assert_eq!(fail(&[silent, silent]), up);
     assert_eq!(fail(&[silent, silent, silent]), down);
@@ -105,13 +57,14 @@ fn a_worker_is_down_after_three_silences_or_two_refusals_in_a_row() {
 #[test]
 fn one_answer_brings_a_worker_back_and_forgets_the_failures() {
     let mut observed = Observed::default();
+    assert_eq!(observed.health(), Health::Unheard);
     for _ in 0..9 {
         observed.failed(Failure::Refused);
     }
     assert_eq!(observed.health(), Health::Down);
-    heard(&mut observed, Some((77, 5)));
-    assert_eq!(observed.health(), Health::Up { complete: true });
+    observed.heard();
+    assert_eq!(observed.health(), Health::Up);
     observed.failed(Failure::Silent);
     observed.failed(Failure::Silent);
-    assert_eq!(observed.health(), Health::Up { complete: true });
+    assert_eq!(observed.health(), Health::Up);
 }

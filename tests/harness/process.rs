@@ -128,6 +128,11 @@ impl Server {
         drop(self);
     }
 
+    /// Tells a service to read its tables anew (SIGHUP).
+    pub fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
     /// Freezes it (SIGSTOP): its connections stay, and nobody answers.
     pub fn freeze(&self) {
         self.signal("-STOP");

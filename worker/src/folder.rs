@@ -2,8 +2,9 @@
 //!
 //! One process has it at a time, a folder of a newer release is refused, and one of a release that
 //! had no `.armilla` is taken over: its tiles get their checksums when they are first assigned.
-//! Nothing here deletes a tile: those that no assignment names any more belong to draining.
+//! Nothing here deletes a tile: `crate::removal` does.
 
+use std::collections::HashSet;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path as FilePath, PathBuf};
@@ -15,9 +16,13 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::checksum::Sums;
 use crate::control::Assignment;
+use crate::holdings::Former;
 
 /// The folder of ours in the folder of a worker.
 pub(crate) const OWN_NAME: &str = ".armilla";
+
+/// What follows the name of a tile in that of its sums.
+pub(crate) const SUMS_ENDING: &str = ".sums";
 
 /// The newest form of the folder that is known here.
 const VERSION: u32 = 1;
@@ -37,6 +42,16 @@ pub struct Folder {
     root: PathBuf,
     former: AtomicBool,
     _lock: File,
+}
+
+/// The newest form of `former.json` that is known here.
+const FORMER_VERSION: u32 = 1;
+
+/// The files that the assignment before the kept one named, in `former.json`.
+#[derive(Debug, Serialize, Deserialize)]
+struct FormerFiles {
+    version: u32,
+    files: Vec<String>,
 }
 
 /// The files of one tile.
@@ -121,8 +136,13 @@ impl Folder {
             && text.split('/').all(|part| !matches!(part, "" | "." | "..") && !part.contains('\0'));
         is_plain.then(|| Places {
             tile: self.root.join(text),
-            sums: self.root.join(OWN_NAME).join("sums").join(format!("{text}.sums")),
+            sums: self.sums().join(format!("{text}{SUMS_ENDING}")),
         })
+    }
+
+    /// Where the sums of all tiles are, as the tiles are below the folder.
+    pub(crate) fn sums(&self) -> PathBuf {
+        self.root.join(OWN_NAME).join("sums")
     }
 
     /// What is there of a file that should have so many bytes.
@@ -177,12 +197,40 @@ impl Folder {
         }
     }
 
-    /// Keeps an assignment for the next start.
+    /// Keeps an assignment for the next start, and the files of the one before.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn keep_assignment(&self, assignment: &Assignment) -> Result<(), Error> {
+    pub(crate) fn keep_assignment(
+        &self,
+        assignment: &Assignment,
+        former: &Former,
+    ) -> Result<(), Error> {
+        // First: a start in between must find no file of the assignment before unnamed.
+        let files = former.iter().map(Path::to_string).collect();
+        self.write_json("former.json", &FormerFiles { version: FORMER_VERSION, files })?;
         self.write_json("assignment.json", assignment)
+    }
+
+    /// The files that the assignment before the kept one named; none where nothing is known of
+    /// them.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub(crate) fn former(&self) -> Result<Former, Error> {
+        let file = self.root.join(OWN_NAME).join("former.json");
+        let Some(text) = read(&file)? else { return Ok(HashSet::new()) };
+        let version = "its version is not known to this release";
+        let reason = match serde_json::from_slice::<FormerFiles>(&text) {
+            Ok(former) if former.version == FORMER_VERSION => {
+                return Ok(former.files.iter().filter_map(|file| Path::parse(file).ok()).collect());
+            }
+            Ok(_) => version.to_owned(),
+            Err(error) => error.to_string(),
+        };
+        // No query outlives its worker: the files matter to those that begin again only.
+        tracing::warn!(file = %file.display(), reason, "what was held before is not known");
+        Ok(HashSet::new())
     }
 
     fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), Error> {

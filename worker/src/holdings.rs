@@ -35,6 +35,9 @@ impl fmt::Display for NodeName {
     }
 }
 
+/// The files of an assignment that is not followed any more.
+pub(crate) type Former = HashSet<Path>;
+
 /// An assignment with its files by location.
 #[derive(Debug)]
 pub(crate) struct Assigned {
@@ -52,6 +55,8 @@ pub(crate) struct Assigned {
 #[derive(Debug, Default)]
 struct State {
     assigned: Option<Arc<Assigned>>,
+    /// What the assignment before named, which queries that run may read still.
+    former: Former,
     /// Whether the folder was looked through: until then nobody knows all that is missing.
     compared: bool,
     missing: HashSet<Path>,
@@ -65,6 +70,9 @@ pub struct Holdings {
     name: NodeName,
     lost: mpsc::UnboundedSender<Path>,
     changes: watch::Sender<u64>,
+    /// Held while a file is removed, and while the assignment changes: what one names is not
+    /// removed under it.
+    removing: Mutex<()>,
 }
 
 /// What the one who brings files listens to.
@@ -83,7 +91,8 @@ impl Holdings {
         let changes = watch::Sender::new(0);
         let wishes = Wishes { lost: wishes, changes: changes.subscribe() };
         let name = NodeName::new("this worker");
-        (Self { state: Mutex::default(), name, lost, changes }, wishes)
+        let (state, removing) = Default::default();
+        (Self { state, name, lost, changes, removing }, wishes)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -100,7 +109,8 @@ impl Holdings {
     }
 
     /// Replaces the assignment. What was found damaged and is still to be held stays missing.
-    pub(crate) fn assign(&self, assigned: Assigned) {
+    pub(crate) fn assign(&self, assigned: Assigned, former: Former) {
+        let _removes_nothing = self.removing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(url) = assigned.assignment.url() {
             self.name.set(format!("worker {}", url.trim_end_matches('/')));
         }
@@ -110,6 +120,7 @@ impl Holdings {
         state.missing_bytes = state.missing.iter().filter_map(|f| assigned.files.get(f)).sum();
         state.compared = false;
         state.assigned = Some(Arc::new(assigned));
+        state.former = former;
         drop(state);
         self.changes.send_modify(|number| *number += 1);
     }
@@ -166,6 +177,22 @@ impl Holdings {
     /// Whether the file is to be here.
     pub(crate) fn is_assigned(&self, file: &Path) -> bool {
         self.state().assigned.as_ref().is_some_and(|assigned| assigned.files.contains_key(file))
+    }
+
+    /// Removes a file by `remove` if neither the assignment names it nor the one before, for as
+    /// long as `of` is in force; none where it is not.
+    pub(crate) fn remove<T>(
+        &self,
+        file: &Path,
+        of: &Arc<Assigned>,
+        remove: impl FnOnce() -> T,
+    ) -> Option<T> {
+        let _assigns_nothing = self.removing.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state();
+        let is_in_force = state.assigned.as_ref().is_some_and(|assigned| Arc::ptr_eq(assigned, of));
+        let is_named = of.files.contains_key(file) || state.former.contains(file);
+        drop(state);
+        (is_in_force && !is_named).then(remove)
     }
 
     /// Whether the file is to be here, and is not.

@@ -2,7 +2,7 @@
 //!
 //! [`node`] is what a worker is beside its tasks: its [`folder`], what it is to hold ([`holdings`])
 //! and the routes by which coordinators and peers speak to it ([`control`]). `repair` brings the
-//! folder to what it is to hold by `replicate`; [`tile_store`] opens tiles from [`own_tiles`],
+//! folder to what it is to hold by `replicate` and `removal`; [`tile_store`] opens tiles from [`own_tiles`],
 //! verified by [`checksum`], or from `elsewhere`, whose failures are `told` once. [`session`] makes the sessions in which tasks
 //! run (the coordinator uses the same), [`memory`] and `spill` bound what queries take,
 //! [`distributed`] is the port of a worker and the only module here that knows
@@ -35,6 +35,7 @@ pub mod node;
 pub mod own_tiles;
 pub mod pass_through;
 mod peer_tiles;
+mod removal;
 mod repair;
 mod replicate;
 pub mod session;

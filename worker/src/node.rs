@@ -15,14 +15,14 @@ use axum::extract::{DefaultBodyLimit, Path as UrlPath, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
-use catalog::Placement;
+use catalog::{Location, Placement};
 use object_store::path::Path;
 use object_store::{Error as StoreError, GetOptions, GetRange};
 
 use crate::control::{Assignment, CONTROL_VERSION, Status};
 use crate::elsewhere::{Elsewhere, Peers};
 use crate::folder::Folder;
-use crate::holdings::{Assigned, Holdings, NodeName, Wishes};
+use crate::holdings::{Assigned, Former, Holdings, NodeName, Wishes};
 use crate::own_tiles::OwnTiles;
 use crate::repair::Repair;
 use crate::tile_store::Reads as _;
@@ -104,7 +104,7 @@ impl Node {
         let (holdings, wishes) = Holdings::new();
         if let Some(kept) = folder.assignment()? {
             match kept.assigned() {
-                Ok(assigned) => holdings.assign(assigned),
+                Ok(assigned) => holdings.assign(assigned, folder.former()?),
                 Err(refusal) => tracing::warn!("not following the kept assignment: {refusal}"),
             }
         }
@@ -112,9 +112,10 @@ impl Node {
         let own = OwnTiles::new(Arc::clone(&folder), Arc::clone(&holdings), Arc::clone(&counters));
         let elsewhere = Elsewhere::new(Arc::clone(&holdings), peers, config.origin.clone());
         let elsewhere = Arc::new(elsewhere);
+        let is_origin = is_folder(&config.origin, &config.data);
         let shared = Shared {
             instance: uuid::Uuid::new_v4().to_string(),
-            repair: Repair { folder, holdings, own, elsewhere, counters },
+            repair: Repair { folder, holdings, own, elsewhere, counters, is_origin },
             fallback: config.fallback,
             wishes: Mutex::new(Some(wishes)),
             assigning: tokio::sync::Mutex::default(),
@@ -169,7 +170,8 @@ impl Node {
     pub async fn assign(&self, assignment: Assignment) -> Result<(), Refusal> {
         let _alone = self.0.assigning.lock().await;
         let Repair { holdings, folder, .. } = &self.0.repair;
-        if let Some(held) = holdings.assigned() {
+        let held = holdings.assigned();
+        if let Some(held) = &held {
             if held.assignment == assignment {
                 return Ok(());
             }
@@ -180,13 +182,16 @@ impl Node {
             }
         }
         let assigned = assignment.assigned()?;
+        let former: Former = held.iter().flat_map(|held| held.files.keys().cloned()).collect();
         let folder = Arc::clone(folder);
-        let keep = move || folder.keep_assignment(&assigned.assignment).map(|()| assigned);
+        let keep = move || {
+            folder.keep_assignment(&assigned.assignment, &former).map(|()| (assigned, former))
+        };
         let kept = tokio::task::spawn_blocking(keep).await.map_err(Error::Task);
-        let assigned = kept.and_then(|kept| kept).map_err(Refusal::NotKept)?;
+        let (assigned, former) = kept.and_then(|kept| kept).map_err(Refusal::NotKept)?;
         let (number, snapshot) =
             (assigned.assignment.placement.number, assigned.assignment.snapshot);
-        holdings.assign(assigned);
+        holdings.assign(assigned, former);
         let worker = holdings.name();
         tracing::info!(%worker, placement = number, snapshot, "assigned");
         Ok(())
@@ -201,6 +206,13 @@ impl Node {
             .layer(DefaultBodyLimit::max(ASSIGNMENT_BYTES_MAX))
             .with_state(self.clone())
     }
+}
+
+/// Whether an origin is a folder of this host, by whatever name.
+fn is_folder(origin: &str, folder: &std::path::Path) -> bool {
+    let Ok(Location::Folder(origin)) = origin.parse() else { return false };
+    let [origin, folder] = [origin.canonicalize(), folder.canonicalize()].map(Result::ok);
+    origin.is_some() && origin == folder
 }
 
 impl Assignment {

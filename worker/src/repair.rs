@@ -1,8 +1,9 @@
 //! Brings the folder of a worker to what its assignment names, and keeps it there: copies what is
-//! missing, and again what a read found damaged, in the background.
+//! missing, and again what a read found damaged, in the background; once all is there, what is not
+//! needed any more is removed.
 //!
 //! The newest assignment wins: another one ends the copies of the one before. What cannot be copied
-//! is tried again, later each time. What no assignment names any more is left alone.
+//! is tried again, later each time.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::elsewhere::Elsewhere;
 use crate::folder::{Folder, Found};
 use crate::holdings::{Assigned, Holdings, Wishes};
 use crate::own_tiles::OwnTiles;
+use crate::removal::{Removed, remove_unnamed};
 use crate::replicate::{self, Wanted};
 use crate::{Counters, Error};
 
@@ -40,6 +42,8 @@ pub(crate) struct Repair {
     pub(crate) own: OwnTiles,
     pub(crate) elsewhere: Arc<Elsewhere>,
     pub(crate) counters: Arc<Counters>,
+    /// The folder is where tiles come from too: nothing is removed there.
+    pub(crate) is_origin: bool,
 }
 
 /// How a copy ended.
@@ -89,6 +93,8 @@ impl Repair {
             queue.push(file);
         }
         let mut copies: JoinSet<Ended> = JoinSet::new();
+        let mut removal = JoinSet::new();
+        let mut is_swept = false;
         let mut told = Instant::now();
         let mut is_whole = false;
         loop {
@@ -102,6 +108,11 @@ impl Repair {
                 is_whole = !is_whole;
                 self.tell(is_whole);
                 told = Instant::now();
+                if is_whole && !is_swept {
+                    is_swept = true;
+                    let (repair, assigned) = (self.clone(), Arc::clone(&assigned));
+                    removal.spawn_blocking(move || repair.remove_unnamed(&assigned));
+                }
             } else if !is_whole && told.elapsed() >= TELL_INTERVAL {
                 self.tell(false);
                 told = Instant::now();
@@ -118,6 +129,24 @@ impl Repair {
                     None => return,
                 },
                 () = queue.next_attempt() => {}
+            }
+        }
+    }
+
+    /// Removes what queries of this assignment and of the one before do not read.
+    fn remove_unnamed(&self, assigned: &Arc<Assigned>) {
+        if self.is_origin {
+            return;
+        }
+        let worker = self.holdings.name();
+        match remove_unnamed(&self.folder, &self.holdings, assigned) {
+            Ok(Removed { files: 0, failed: 0, .. }) => {}
+            Ok(Removed { files, bytes, failed }) => {
+                tracing::info!(%worker, files, bytes, failed, "removed tiles that nobody needs");
+            }
+            Err(error) => {
+                let error = crate::error::with_causes(&error);
+                tracing::warn!(%worker, "cannot look for tiles that nobody needs: {error}");
             }
         }
     }

@@ -50,7 +50,7 @@ impl ObjectStoreRegistry for TileStoreRegistry {
 #[derive(Debug)]
 pub struct NodeRuntime {
     node: Arc<RuntimeEnv>,
-    memory: Memory,
+    memory: Arc<Memory>,
 }
 
 impl NodeRuntime {
@@ -76,7 +76,16 @@ impl NodeRuntime {
             .with_disk_manager_builder(spill)
             .with_metadata_cache_limit(FOOTER_CACHE_BYTES)
             .build_arc()?;
-        Ok(Self { node, memory })
+        Ok(Self { node, memory: Arc::new(memory) })
+    }
+
+    /// The same node for queries that open other tiles: what they hold in memory, spill and keep of
+    /// footers counts together.
+    #[must_use]
+    pub fn opening(&self, tiles: Arc<dyn ObjectStore>) -> Self {
+        let object_store_registry = Arc::new(TileStoreRegistry { tiles });
+        let node = RuntimeEnv { object_store_registry, ..RuntimeEnv::clone(&self.node) };
+        Self { node: Arc::new(node), memory: Arc::clone(&self.memory) }
     }
 
     /// What all queries share. A session that runs something takes [`Self::of_query`].

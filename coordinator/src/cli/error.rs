@@ -1,9 +1,6 @@
 //! Why a command failed.
 
-use std::error::Error as _;
 use std::io;
-
-use datafusion::error::DataFusionError;
 
 use crate::config;
 
@@ -116,18 +113,9 @@ impl Error {
 
     /// The message with those of its causes that it does not hold already.
     pub fn with_causes(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            let message = error.to_string();
-            // The engine wraps its errors in words for its own developers; the text has the root.
-            let wrapped = error.is::<DataFusionError>();
-            if !wrapped && !text.contains(&message) && !matches!(self, Self::Listen { .. }) {
-                text.push_str(": ");
-                text.push_str(&message);
-            }
-            cause = error.source();
+        match self {
+            Self::Listen { .. } => self.to_string(),
+            _ => crate::error::with_causes(self),
         }
-        text
     }
 }

@@ -7,15 +7,20 @@ use std::time::Duration;
 
 use adql::Schemas;
 use axum::serve::{Listener, ListenerExt as _};
+use datafusion::common::runtime::SpawnedTask;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 use url::Url;
 use worker::{Channels, Front};
 
 use crate::Engine;
 use crate::cli::shutdown::until_signal;
-use crate::cli::{Error, address, announce, demo, engine_config, identity, listen, snapshot};
+use crate::cli::{Error, address, announce, demo, engine_config, identity, listen};
 use crate::cluster::{Cluster, ClusterConfig};
 use crate::config::{self, Bytes, BytesOrNone, Command, Rows, Settings, Urls};
+use crate::process::Process;
+use crate::reload::Reload;
 use crate::tap::{PATH, RowLimits, Service, router};
 use crate::uws::{JobLimits, Jobs, Seconds};
 
@@ -36,6 +41,8 @@ const RETRY_WAITS: [Duration; 4] = [
 ];
 
 pub(super) async fn run(command: Command, settings: &Settings, front: Front) -> Result<(), Error> {
+    // First: it must not end a service that is starting.
+    let (asked, _hearing) = hangups()?;
     let config = engine_config(settings)?;
     let cluster_config = match command {
         Command::Coordinator => Some(cluster_config(settings, front.clone())?),
@@ -52,12 +59,13 @@ pub(super) async fn run(command: Command, settings: &Settings, front: Front) -> 
     if command == Command::Serve {
         demo::make_where_empty(settings).await?;
     }
-    let snapshot = snapshot(settings).await?;
+    let snapshot = config.snapshot().await?;
     // Last, so that a wrong data folder leaves no state folder behind.
     let jobs = open_jobs(settings).await?;
+    let state: PathBuf = settings.require("state")?;
+    let process = Process::new(&config)?;
     let cluster = match &cluster_config {
         Some((config, channels)) => {
-            let state: PathBuf = settings.require("state")?;
             let channels = channels.clone();
             let cluster = Cluster::open(config, Arc::clone(&snapshot), &state, channels)?;
             cluster.ready().await?;
@@ -65,7 +73,7 @@ pub(super) async fn run(command: Command, settings: &Settings, front: Front) -> 
         }
         None => None,
     };
-    let engine = Engine::on(snapshot, &config, cluster)?;
+    let engine = Engine::on(snapshot, &process, cluster)?;
     let tables = engine.snapshot().tables().len();
     let workers = engine.cluster().map_or(0, |cluster| cluster.workers().count());
     tracing::info!(tables, workers, "serving");
@@ -75,6 +83,8 @@ pub(super) async fn run(command: Command, settings: &Settings, front: Front) -> 
         .with_part_bytes(part_bytes as u64)
         .with_listed_jobs(settings.require("list_jobs")?);
     let work = service.work();
+    let reload = Reload { config, process, serving: service.serving(), state };
+    let _reloading = SpawnedTask::spawn(reload.run(asked));
     announce("ready", &format!("http://{}{PATH}", address(&listener)?))?;
     until_signal(|shutdown| async move {
         let executing = async {
@@ -87,6 +97,19 @@ pub(super) async fn run(command: Command, settings: &Settings, front: Front) -> 
         tokio::try_join!(serving, executing).map(|((), ())| ())
     })
     .await
+}
+
+/// Tells of each SIGHUP; those that nobody has come to are one. The task hears them.
+fn hangups() -> Result<(Arc<Notify>, SpawnedTask<()>), Error> {
+    let mut hangups = signal(SignalKind::hangup()).map_err(Error::Runtime)?;
+    let asked = Arc::new(Notify::new());
+    let heard = Arc::clone(&asked);
+    let hearing = async move {
+        while hangups.recv().await.is_some() {
+            heard.notify_one();
+        }
+    };
+    Ok((asked, SpawnedTask::spawn(hearing)))
 }
 
 /// The workers, and how they are reached.

@@ -3,8 +3,6 @@
 //! One lost answer says nothing (a busy machine, a lost packet); several in a row do, and a
 //! refused connection says more than silence. One answer is enough to come back.
 
-use worker::control::{Held, Status};
-
 /// So many unanswered questions in a row mean that the worker is down …
 const SILENT_MAX: u32 = 3;
 
@@ -18,10 +16,7 @@ pub enum Health {
     #[default]
     Unheard,
     /// It answers.
-    Up {
-        /// Whether it holds all of its tiles.
-        complete: bool,
-    },
+    Up,
     /// It does not answer any more.
     Down,
 }
@@ -49,12 +44,9 @@ impl Observed {
         self.health
     }
 
-    /// It answered. Returns whether it must be given its assignment: it has none, or another.
-    pub fn heard(&mut self, status: &Status, digest: u32) -> bool {
-        (self.silent, self.refused) = (0, 0);
-        let held = status.held.as_ref().filter(|held| held.digest == digest);
-        self.health = Health::Up { complete: held.is_some_and(Held::is_complete) };
-        held.is_none()
+    /// It answered.
+    pub fn heard(&mut self) {
+        *self = Self { health: Health::Up, silent: 0, refused: 0 };
     }
 
     /// It did not answer.

@@ -10,7 +10,7 @@ use crate::tap::{Service, xml};
 
 pub(super) async fn document(State(service): State<Arc<Service>>) -> Response {
     let up_since = &service.up_since;
-    let (available, note) = match service.engine.cluster().map(Cluster::up) {
+    let (available, note) = match service.serving.engine().cluster().map(Cluster::up) {
         None => (true, String::new()),
         Some((up, all)) if up == all => (true, String::new()),
         Some((up, all)) => {

@@ -13,7 +13,7 @@ use catalog::xml::escaped;
 
 use crate::format::OFFERS;
 use crate::tap::features::declared_features;
-use crate::tap::{PATH, Service, unchanged_since, xml};
+use crate::tap::{PATH, Service, xml};
 use crate::uws::Seconds;
 
 const HEAD: &str = "\
@@ -28,7 +28,7 @@ pub(super) async fn document(State(service): State<Arc<Service>>, headers: Heade
     let base = escaped(&base_url(&service, &headers));
     let mut text = HEAD.to_owned();
     push_capabilities(&mut text, &service, &base).expect("writing to a String cannot fail");
-    (unchanged_since(&service), xml(&text)).into_response()
+    (service.now().unchanged_since(), xml(&text)).into_response()
 }
 
 /// The URL of the service without a final slash: the configured one, or the host that the request

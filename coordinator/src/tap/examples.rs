@@ -43,7 +43,7 @@ pub(super) struct Example {
 /// `/examples`.
 pub(super) async fn document(State(service): State<Arc<Service>>) -> Response {
     let mut body = String::new();
-    for example in &service.examples {
+    for example in &service.now().examples {
         push(&mut body, example).expect("writing to a String cannot fail");
     }
     let document = format!(

@@ -38,7 +38,8 @@ pub(super) async fn topic(
         return not_found(uri).await;
     };
     let base = base_url(&service, &headers);
-    let query = service.examples.first().map_or(TABLES, |example| &example.query);
+    let served = service.now();
+    let query = served.examples.first().map_or(TABLES, |example| &example.query);
     let body = match *topic {
         "topcat" => topcat(&base),
         "python" => python(&base, query),
@@ -126,7 +127,9 @@ description = \"the field that the object was seen in\"
 </pre><code>armilla describe DIR/&lt;schema&gt;/&lt;table&gt; --write</code> begins \
     the file with all that is known, each column with its type, and without <code>--write</code> \
     tells what is wrong or missing.</li>\
-    <li>Start the service again. What it cannot read, it names with file and line.</li></ol>";
+    <li>Start the service, or tell the one that runs: <code>kill -HUP PID</code>. From then on new \
+    queries see the tables as they are; those that run end on what they began with. What it cannot \
+    read, it names in its log with file and line, and serves the tables as before.</li></ol>";
 
 const WORKERS: &str = "<p>A worker needs a folder of its own and a place to copy its tiles from:</p>\
     <pre>armilla worker --data OWN_FOLDER --origin DIR --listen 127.0.0.1:9001</pre>\
@@ -138,6 +141,9 @@ const WORKERS: &str = "<p>A worker needs a folder of its own and a place to copy
     the coordinator again: as few tiles move as can be. Each tile is on two workers \
     (<code>--replicas</code>), so that one may be lost; of what nobody holds any more, the others \
     read the origin, which is slower.</p>\
+    <p><code>kill -HUP PID</code> has the coordinator read the tables anew. Workers copy what is new \
+    while the former tables are served; then new queries see the new ones. A worker keeps the tiles \
+    of one former version for queries that run, and removes older ones.</p>\
     <p>Beyond one machine, nodes prove who they are. Make a private certificate authority and a \
     certificate for each host:</p>\
     <pre>armilla certificates --dir certificates \\

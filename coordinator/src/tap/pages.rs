@@ -11,6 +11,7 @@ use adql::{Column, Schemas, Table};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Response};
+use catalog::Snapshot;
 use catalog::xml::escaped;
 use url::form_urlencoded;
 
@@ -42,8 +43,9 @@ pub(super) async fn service(
          another client of the Virtual Observatory.</p><ul>{}</ul>",
         help::links(&base)
     );
-    let written = push_tables(&mut body, &service, &base)
-        .and_then(|()| service.examples.iter().try_for_each(|e| push_example(&mut body, e, &base)));
+    let served = service.now();
+    let written = push_tables(&mut body, served.engine.snapshot(), &base)
+        .and_then(|()| served.examples.iter().try_for_each(|e| push_example(&mut body, e, &base)));
     written.expect("writing to a String cannot fail");
     body.push_str(&own_query(&base));
     for resource in ["tables", "examples", "capabilities", "availability"] {
@@ -53,8 +55,7 @@ pub(super) async fn service(
     page("Armilla", &body)
 }
 
-fn push_tables(out: &mut String, service: &Service, base: &str) -> std::fmt::Result {
-    let snapshot = service.engine.snapshot();
+fn push_tables(out: &mut String, snapshot: &Snapshot, base: &str) -> std::fmt::Result {
     let tables = snapshot.tables();
     out.push_str("<h2>Tables</h2><ul>");
     for table in tables.iter().take(TABLES) {
@@ -64,7 +65,7 @@ fn push_tables(out: &mut String, service: &Service, base: &str) -> std::fmt::Res
         let text = table.title.as_deref().or(table.description.as_deref()).unwrap_or_default();
         let columns = table.visible_columns().count();
         write!(out, "<li><a href=\"{base}/browse/{path}\"><code>{}</code></a> ", escaped(&name))?;
-        if let Some(rows) = rows(service, table) {
+        if let Some(rows) = rows(snapshot, table) {
             write!(out, "{rows} rows, ")?;
         }
         write!(out, "{columns} columns. {}</li>", escaped(text))?;
@@ -80,8 +81,8 @@ fn push_tables(out: &mut String, service: &Service, base: &str) -> std::fmt::Res
     }
 }
 
-fn rows(service: &Service, table: &Table) -> Option<u64> {
-    service.engine.snapshot().tiled_table(&table.name)?.rows()
+fn rows(snapshot: &Snapshot, table: &Table) -> Option<u64> {
+    snapshot.tiled_table(&table.name)?.rows()
 }
 
 fn push_example(out: &mut String, example: &Example, base: &str) -> std::fmt::Result {
@@ -116,24 +117,26 @@ pub(super) async fn table(
     uri: Uri,
 ) -> Response {
     let base = escaped(&base_url(&service, &headers));
-    let Some(table) = tables::find(service.engine.snapshot(), &name) else {
+    let served = service.now();
+    let snapshot = served.engine.snapshot();
+    let Some(table) = tables::find(snapshot, &name) else {
         return not_found(uri).await;
     };
     let name = table.name.written();
     let mut body = format!("<p><a href=\"{base}\">All tables</a></p><h2>{}</h2>", escaped(&name));
-    push_columns(&mut body, &service, &table).expect("writing to a String cannot fail");
+    push_columns(&mut body, snapshot, &table).expect("writing to a String cannot fail");
     body.push_str(&form(&base, &format!("SELECT TOP 10 *\nFROM {name}")));
     page(&name, &body).into_response()
 }
 
-fn push_columns(out: &mut String, service: &Service, table: &Table) -> std::fmt::Result {
+fn push_columns(out: &mut String, snapshot: &Snapshot, table: &Table) -> std::fmt::Result {
     for text in [&table.title, &table.description].into_iter().flatten() {
         write!(out, "<p>{}</p>", escaped(text))?;
     }
-    if let Some(rows) = rows(service, table) {
+    if let Some(rows) = rows(snapshot, table) {
         write!(out, "<p>{rows} rows</p>")?;
     }
-    for key in service.engine.snapshot().keys_from(&table.name) {
+    for key in snapshot.keys_from(&table.name) {
         let pairs: Vec<String> =
             key.written_columns().map(|(from, target)| format!("{from} → {target}")).collect();
         let (target, pairs) = (escaped(&key.target.written()), escaped(&pairs.join(", ")));

@@ -41,15 +41,16 @@ async fn respond(service: &Service, request: Request) -> Response {
         Ok(requested) => requested,
         Err(refusal) => return refusal.answer(&Requested::default(), &infos),
     };
+    let engine = service.serving.engine();
     let begun = match given.check() {
-        Ok(parameters) => begin(service, &parameters).await,
+        Ok(parameters) => begin(service, &engine, &parameters).await,
         Err(refusal) => Err(refusal),
     };
     let elapsed_ms = started.elapsed().as_millis();
     match begun {
         Ok((result, max_rows)) => {
             tracing::info!(elapsed_ms, format = ?requested.format, "query answers");
-            stream_out(service.engine.compute(), result, max_rows, &requested, infos)
+            stream_out(engine.compute(), result, max_rows, &requested, infos)
         }
         Err(refusal) => {
             tracing::info!(elapsed_ms, error = %refusal, "query refused");
@@ -60,11 +61,15 @@ async fn respond(service: &Service, request: Request) -> Response {
 
 /// Runs the query until its first rows are there, so that what fails at once has a status of its
 /// own, and is no broken document.
-async fn begin(service: &Service, parameters: &Parameters) -> Result<(QueryResult, u64), Refusal> {
+async fn begin(
+    service: &Service,
+    engine: &Engine,
+    parameters: &Parameters,
+) -> Result<(QueryResult, u64), Refusal> {
     if let Some(run_id) = &parameters.run_id {
         tracing::Span::current().record("run_id", run_id.as_str());
     }
-    let (engine, duration) = (&service.engine, service.query_duration);
+    let duration = service.query_duration;
     let (result, max_rows) = start(engine, service.rows, parameters, duration).await?;
     if max_rows == 0 {
         return Ok((result, max_rows));

@@ -17,7 +17,7 @@ use catalog::Snapshot;
 use catalog::xml::{Context, push_attribute, push_text};
 use futures::stream;
 
-use crate::tap::{Service, typed, unchanged_since};
+use crate::tap::{Service, typed};
 
 const NAMESPACES: &str = " xmlns:vosi=\"http://www.ivoa.net/xml/VOSITables/v1.0\" \
                           xmlns:vs=\"http://www.ivoa.net/xml/VODataService/v1.1\" \
@@ -57,23 +57,25 @@ pub(super) async fn all(
         Ok(detail) => detail,
         Err(message) => return refused(StatusCode::BAD_REQUEST, message),
     };
-    let writer =
-        Writer { snapshot: Arc::clone(service.engine.snapshot()), detail, next: Some((0, 0)) };
+    let served = service.now();
+    let snapshot = Arc::clone(served.engine.snapshot());
+    let writer = Writer { snapshot, detail, next: Some((0, 0)) };
     let chunks = stream::iter(writer.map(Ok::<Bytes, std::convert::Infallible>));
-    let headers = (typed("text/xml;charset=utf-8"), unchanged_since(&service));
+    let headers = (typed("text/xml;charset=utf-8"), served.unchanged_since());
     (headers.0, headers.1, Body::from_stream(chunks)).into_response()
 }
 
 /// `/tables/{name}`: one table with its columns.
 pub(super) async fn one(State(service): State<Arc<Service>>, Path(name): Path<String>) -> Response {
-    let snapshot = service.engine.snapshot();
+    let served = service.now();
+    let snapshot = served.engine.snapshot();
     let Some(table) = find(snapshot, &name) else {
         let message = format!("there is no table {name} here; /tables?detail=min lists all\n");
         return refused(StatusCode::NOT_FOUND, message);
     };
     let mut out = XML.as_bytes().to_vec();
     push_table(&mut out, snapshot, &table, &Element::Root);
-    (typed("text/xml;charset=utf-8"), unchanged_since(&service), out).into_response()
+    (typed("text/xml;charset=utf-8"), served.unchanged_since(), out).into_response()
 }
 
 fn refused(status: StatusCode, message: String) -> Response {

@@ -30,6 +30,9 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// What a job does.
 pub trait Work: Send + Sync + 'static {
+    /// What a job does that begins now: the same in each of its attempts.
+    fn begin(self: Arc<Self>) -> Arc<dyn Work>;
+
     /// Does what the parameters ask for. Dropping the future, or the output, ends it.
     ///
     /// It is called once for each attempt: again after a failure that is [`FailureKind::Lost`],
@@ -132,7 +135,7 @@ async fn execute(
     limit: watch::Receiver<u32>,
     _here: watch::Sender<()>,
 ) {
-    let started = Instant::now();
+    let (started, work) = (Instant::now(), work.begin());
     let produced = AssertUnwindSafe(produce(&shared, work.as_ref(), &job)).catch_unwind();
     let ended = tokio::select! {
         produced = produced => produced.unwrap_or_else(|_| Err(Failure::fatal(

@@ -12,24 +12,24 @@ use futures::stream::{self, StreamExt as _};
 
 use crate::format::{Document, encode};
 use crate::parts::{self, Asked, Parts};
-use crate::tap::RowLimits;
 use crate::tap::parameters::{Given, Parameters as Checked};
 use crate::tap::refusal::Refusal;
 use crate::tap::sync::{infos, options, start};
+use crate::tap::{RowLimits, Serving};
 use crate::uws::{Failure, JobFolder, Output, Parameters, Work};
-use crate::{Engine, Error, QueryResult};
+use crate::{Error, QueryResult};
 
 /// Answers queries.
 #[derive(Debug)]
 pub(in crate::tap) struct Queries {
-    engine: Engine,
+    serving: Serving,
     rows: RowLimits,
     parts: Arc<Parts>,
 }
 
 impl Queries {
-    pub(in crate::tap) fn new(engine: Engine, rows: RowLimits, parts: Arc<Parts>) -> Self {
-        Self { engine, rows, parts }
+    pub(in crate::tap) fn new(serving: Serving, rows: RowLimits, parts: Arc<Parts>) -> Self {
+        Self { serving, rows, parts }
     }
 
     async fn answer(
@@ -59,7 +59,7 @@ impl Queries {
         asked: &Checked,
         folder: &Arc<JobFolder>,
     ) -> Result<(QueryResult, u64), Failure> {
-        let (engine, max_rows) = (&self.engine, asked.limit(self.rows));
+        let (engine, max_rows) = (&self.serving.engine(), asked.limit(self.rows));
         if max_rows > 0 {
             let options = options(engine, self.rows, asked);
             let asked = Asked { adql: &asked.query, options, max_rows };
@@ -72,6 +72,10 @@ impl Queries {
 }
 
 impl Work for Queries {
+    fn begin(self: Arc<Self>) -> Arc<dyn Work> {
+        Arc::new(Self::new(self.serving.pinned(), self.rows, Arc::clone(&self.parts)))
+    }
+
     fn run<'a>(
         &'a self,
         parameters: &'a Parameters,
