@@ -64,41 +64,18 @@ impl Stars {
             written.expect("a text takes more");
         }
         fs::write(self.csv(), csv).expect("the input is written");
-        let made = self.folder.path().join("made/s/stars");
-        let output =
-            run_armilla(["import", text(&self.csv()), "--out", text(&made), "--tile-rows", "5000"]);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let table = self.table();
-        fs::create_dir_all(&table).expect("the folder is made");
-        let mut properties = fs::read_to_string(made.join(PROPERTIES)).expect("it is a collection");
-        for entry in fs::read_dir(&made).expect("it was made") {
-            let member = entry.expect("it is listed");
-            if member.path().is_dir() {
-                let name = member.file_name().into_string().expect("names are texts");
-                let next = format!("{name}.{}", self.version);
-                fs::rename(member.path(), table.join(&next)).expect("it moves");
-                properties = properties
-                    .lines()
-                    .map(|line| {
-                        let value = line.split_once('=').map_or("", |(_, value)| value);
-                        let words = value.split(' ').map(|w| if w == name { &next } else { w });
-                        let words: Vec<&str> = words.collect();
-                        let key = line.split_once('=').map_or(line, |(key, _)| key);
-                        if key.contains("url") || key.contains("margin") {
-                            format!("{key}={}\n", words.join(" "))
-                        } else {
-                            format!("{line}\n")
-                        }
-                    })
-                    .collect();
-            }
+        let (csv, out) = (self.csv(), self.table());
+        let mut arguments = vec!["import", text(&csv), "--out", text(&out), "--tile-rows", "5000"];
+        if self.version > 1 {
+            arguments.push("--replace");
         }
+        let output = run_armilla(arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let described = format!("version = 2\ndescription = \"{rows} stars\"\n");
-        fs::write(table.join("table.toml"), described).expect("it is described");
-        self.replace(&properties);
-        fs::remove_dir_all(self.folder.path().join("made")).expect("the rest is removed");
+        fs::write(out.join("table.toml"), described).expect("it is described");
     }
 
+    /// What the folder says that the table is.
     fn replace(&self, properties: &str) {
         let next = self.folder.path().join("next");
         fs::write(&next, properties).expect("it is written");
@@ -196,8 +173,9 @@ fn workers_copy_another_version_and_keep_the_one_before() {
     let server = Server::start(&mut command).unwrap_or_else(|e| panic!("no coordinator: {e:?}"));
     check_version(&python, &server, &stars);
     let held = |version: usize| -> usize {
-        let name = format!("stars.{version}");
-        let is_of = |tile: &&PathBuf| tile.components().any(|part| part.as_os_str() == &*name);
+        let member = if version == 1 { "stars".to_owned() } else { format!("stars.{version}") };
+        let below = format!("/stars/{member}/dataset/");
+        let is_of = |tile: &&PathBuf| text(tile).contains(&below);
         folders.iter().map(|folder| tiles(folder.path()).iter().filter(is_of).count()).sum()
     };
     let first = held(1);

@@ -21,8 +21,11 @@ use crate::memory::{Budget, Memory};
 use crate::spill::Spill;
 use crate::{Counters, Error};
 
-/// Parsed Parquet footers are kept up to this size.
-const FOOTER_CACHE_BYTES: usize = 256 * 1024 * 1024;
+/// Parsed Parquet footers are kept up to this share of the memory for queries, and beside it …
+const FOOTERS_SHARE: usize = 8;
+
+/// … but of so much at least: a footer of a thousand columns takes megabytes.
+const FOOTERS_BYTES_MIN: usize = 256 * 1024 * 1024;
 
 /// Knows the one store that a node has, `shard://`, and learns no other: a plan from the network
 /// cannot name a file of the host.
@@ -74,7 +77,7 @@ impl NodeRuntime {
             .with_object_store_registry(Arc::new(TileStoreRegistry { tiles }))
             .with_memory_pool(Arc::clone(memory.node()))
             .with_disk_manager_builder(spill)
-            .with_metadata_cache_limit(FOOTER_CACHE_BYTES)
+            .with_metadata_cache_limit((budget.memory_bytes / FOOTERS_SHARE).max(FOOTERS_BYTES_MIN))
             .build_arc()?;
         Ok(Self { node, memory: Arc::new(memory) })
     }

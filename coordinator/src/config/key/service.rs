@@ -142,7 +142,8 @@ pub(super) const KEYS: &[Key] = &[
         defaults: &[],
         help: "memory for all queries together, or for an import or the ids of a check, as 8GiB; \
                beyond it they spill to disk; without it, a share of what the machine has: half, an \
-               import or a check a quarter",
+               import or a check a quarter; footers of tiles are kept in an eighth of it more, at \
+               least 256MiB",
         wanted: SIZE,
         commands: &[Serve, Coordinator, Worker, Query, Explain, Import, Check],
     },
