@@ -283,6 +283,13 @@ fn tell_report(options: &ImportOptions, report: &Report, took: Duration) -> Resu
             file.display()
         ));
     }
+    if options.existing != Existing::Refuse {
+        text.push(
+            "a service that runs goes on with the version before until SIGHUP; it stays on disk \
+             until the one after this"
+                .to_owned(),
+        );
+    }
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{}", text.join("\n")).map_err(Error::Output)
 }
