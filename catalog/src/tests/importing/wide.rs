@@ -75,10 +75,8 @@ async fn values_are_there_as_columns_and_as_arrays() {
         assert!(report.table.tiles > 1, "{table}");
     }
     let counts = "SELECT table_name, COUNT(*) AS n FROM TAP_SCHEMA.columns \
-                  WHERE schema_name = 's' GROUP BY table_name";
-    let counts = counts.replace("schema_name = 's'", "table_name LIKE 's.%'");
-    // With the spatial index.
-    assert_eq!(bench.ask(&counts).await, ["s.arrays|6", "s.columns|1889"]);
+                  WHERE table_name LIKE 's.%' GROUP BY table_name";
+    assert_eq!(bench.ask(counts).await, ["s.arrays|5", "s.columns|1888"]);
     let sizes = "SELECT column_name, arraysize FROM TAP_SCHEMA.columns \
                  WHERE table_name = 's.arrays' AND column_name IN ('flux', 'some')";
     assert_eq!(bench.ask(sizes).await, ["flux|1885", "some|*"]);
