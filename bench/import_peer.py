@@ -53,7 +53,8 @@ def hats(folder, out, ra, dec, index, margin):
     files = sorted(str(path) for path in Path(folder).glob("*.parquet"))
     common = {"output_path": out, "progress_bar": False}
     with Client(n_workers=2, threads_per_worker=1, dashboard_address=None) as client:
-        steps = [
+        # Each looks for what the one before has made.
+        pipeline_with_client(
             ImportArguments(
                 output_artifact_name="table",
                 input_file_list=files,
@@ -63,27 +64,28 @@ def hats(folder, out, ra, dec, index, margin):
                 pixel_threshold=1_000_000,
                 **common,
             ),
-        ]
+            client,
+        )
         if float(margin) > 0:
-            steps.append(
+            pipeline_with_client(
                 MarginCacheArguments(
                     output_artifact_name="margin",
                     input_catalog_path=f"{out}/table",
                     margin_threshold=float(margin),
                     **common,
-                )
+                ),
+                client,
             )
         if index:
-            steps.append(
+            pipeline_with_client(
                 IndexArguments(
                     output_artifact_name="index",
                     input_catalog_path=f"{out}/table",
                     indexing_column=index,
                     **common,
-                )
+                ),
+                client,
             )
-        for step in steps:
-            pipeline_with_client(step, client)
 
 
 if __name__ == "__main__":
