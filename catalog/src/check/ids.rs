@@ -17,8 +17,8 @@ use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::Error;
 
-/// Bytes of a value with where it is, more or less.
-const RECORD_BYTES: u64 = 96;
+/// Bytes of a value with where it is, more or less: on disk, and decoded.
+const RECORD_BYTES: u64 = 112;
 /// Files that are open at the same time, at most.
 const PARTS_MAX: u64 = 128;
 
@@ -70,14 +70,15 @@ pub(super) struct PartFacts {
 }
 
 impl Ids {
-    /// Begins to collect the values of a column of so many rows.
+    /// Begins to collect so many values of a column, of its rows and of its index; a part of them
+    /// takes so much memory.
     pub(super) fn new(
         column: &str,
         folder: &Path,
-        rows: u64,
+        count: u64,
         memory_bytes: u64,
     ) -> Result<Self, Error> {
-        let needed = rows.saturating_mul(RECORD_BYTES).div_ceil(memory_bytes.max(1));
+        let needed = count.saturating_mul(RECORD_BYTES).div_ceil(memory_bytes.max(1));
         let mut parts = Vec::new();
         for part in 0..needed.clamp(1, PARTS_MAX) {
             let path = folder.join(format!("{part}.values"));
@@ -194,11 +195,13 @@ pub(super) fn examine(
     mut wrong: impl FnMut(Wrong),
 ) -> Result<PartFacts, Error> {
     let bytes = fs::read(path).map_err(|e| Error::write(path, e))?;
-    let mut records = Vec::new();
-    let mut rest = bytes.as_slice();
-    while let Some(record) = decode(&mut rest) {
-        records.push(record);
-    }
+    let decoded = || {
+        let mut rest = bytes.as_slice();
+        std::iter::from_fn(move || decode(&mut rest))
+    };
+    // A list that grows takes thrice its size.
+    let mut records = Vec::with_capacity(decoded().count());
+    records.extend(decoded());
     records.sort_unstable();
     let mut facts = PartFacts::default();
     for of_value in records.chunk_by(|a, b| a.0 == b.0) {

@@ -337,7 +337,8 @@ impl TableCheck<'_> {
         for (at, column) in columns.iter().enumerate() {
             let folder = scratch.path().join(at.to_string());
             std::fs::create_dir(&folder).map_err(|e| Error::write(&folder, e))?;
-            ids.push(Ids::new(&column.name, &folder, rows, memory)?);
+            let count = if column.index.is_some() { rows.saturating_mul(2) } else { rows };
+            ids.push(Ids::new(&column.name, &folder, count, memory)?);
         }
         Ok(Identifiers { columns, ids, _scratch: scratch })
     }
