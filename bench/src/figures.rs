@@ -4,6 +4,7 @@
 //! machine. What DuckDB is asked (`duckdb.py`) is the same SQL where SQL can say it.
 
 mod client;
+pub(crate) mod layouts;
 mod peer;
 mod service;
 mod timed;
@@ -99,9 +100,14 @@ fn say(line: &str) {
     println!("{line}");
 }
 
+/// The folder of a table that is named as schema.table.
+fn folder(data: &Path, table: &str) -> PathBuf {
+    data.join(table.replace('.', "/"))
+}
+
 /// The folder with the table's tiles, for the peer.
 fn dataset(options: &Options) -> Result<PathBuf> {
-    let folder = options.data.join(options.table.replace('.', "/"));
+    let folder = folder(&options.data, &options.table);
     let name = folder.file_name().context("the table has a name")?.to_owned();
     let found = [folder.join(&name).join("dataset"), folder.join("dataset")];
     let found = found.into_iter().find(|dataset| dataset.is_dir());

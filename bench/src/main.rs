@@ -44,6 +44,8 @@ enum Measure {
     Figures(figures::Options),
     /// What the width of a table costs a cone that takes three columns of it
     Widths(figures::widths::Options),
+    /// Cones and scans of the same rows in files of unlike layouts
+    Layouts(figures::layouts::Options),
 }
 
 #[tokio::main]
@@ -58,6 +60,9 @@ async fn main() -> anyhow::Result<()> {
         }
         Measure::Widths(options) => {
             tokio::task::spawn_blocking(move || figures::widths::run(&options)).await?
+        }
+        Measure::Layouts(options) => {
+            tokio::task::spawn_blocking(move || figures::layouts::run(&options)).await?
         }
         Measure::Import(options) => {
             tokio::task::spawn_blocking(move || importing::run(&options)).await?

@@ -151,6 +151,10 @@ pub struct KeyMetadata {
     pub target: String,
     /// Columns of this table, each with the one of the target that it equals.
     pub columns: BTreeMap<String, String>,
+    /// The folder of the version of the target with whose rows these lie on disk: each row is in
+    /// the tile where the row is, or would be, that it points to. What is said here is believed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tiled_with: Option<String>,
     /// One line for humans.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
@@ -163,6 +167,22 @@ struct Stated {
 }
 
 impl TableMetadata {
+    /// The same, but for keys that say with which rows theirs lie on disk, and `other` says
+    /// otherwise of its rows.
+    #[must_use]
+    pub(crate) fn tiled_alike(&self, other: &Self) -> Self {
+        let mut alike = self.clone();
+        for key in &mut alike.keys {
+            let same = other.keys.iter().any(|there| {
+                there.target.eq_ignore_ascii_case(&key.target)
+                    && there.columns == key.columns
+                    && there.tiled_with == key.tiled_with
+            });
+            key.tiled_with = key.tiled_with.take().filter(|_| same);
+        }
+        alike
+    }
+
     /// Reads the file in a folder, if there is one.
     pub(crate) async fn read(
         store: &dyn ObjectStore,

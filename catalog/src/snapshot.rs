@@ -151,6 +151,24 @@ impl Snapshot {
         self.tables.iter().find(|t| t.path() == path)
     }
 
+    /// The table with whose rows those of another lie on disk, by a column of that: each of its
+    /// rows is in the same tile as the row whose column, the second here, has the same value.
+    pub fn tiled_with<'a>(
+        &'a self,
+        table: &'a TiledTable,
+        column: &str,
+    ) -> Option<(&'a TiledTable, &'a str)> {
+        table.keys().iter().find_map(|key| {
+            let version = key.tiled_with.as_ref()?;
+            let target = key.columns.get(column).filter(|_| key.columns.len() == 1)?;
+            let named = |t: &&Arc<TiledTable>| {
+                t.name().to_string().eq_ignore_ascii_case(&key.target) && t.version() == version
+            };
+            let parent = self.tables.iter().find(named)?;
+            Some((parent.as_ref(), target.as_str()))
+        })
+    }
+
     /// The bytes of all tables in each pixel of an order, for [`Placement::first`], those left out
     /// that every worker holds ([`TiledTable::is_everywhere`]); a coarser tile counts in the first
     /// pixel that it holds.

@@ -140,6 +140,7 @@ impl Content {
                 metadata.keys.push(KeyMetadata {
                     target: format!("{schema}.object"),
                     columns: [("objectId".to_owned(), "objectId".to_owned())].into(),
+                    tiled_with: text("object"),
                     description: text("the object that was seen"),
                 });
                 options.kind = TableKind::Source;

@@ -108,6 +108,11 @@ impl TiledTable {
         &self.path
     }
 
+    /// The last of its folders, which another version of the table does not have.
+    pub(crate) fn version(&self) -> &str {
+        self.path.rsplit_once('/').map_or(self.path.as_str(), |(_, last)| last)
+    }
+
     /// Its tiles.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest

@@ -31,10 +31,13 @@ use datafusion_distributed::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 use uuid::Uuid;
+use worker::codec::NodeCodec;
 use worker::control::QUERY_HEADER;
 
 use crate::cluster::Cluster;
+use crate::plan::colocate::Place;
 use crate::plan::invariants::{self, StageView};
+use crate::plan::slot_leaf::SlotLeafExec;
 use crate::plan::slots::{ClusterView, Slots, tile_scan};
 
 /// The slots of the query that a session plans: set once, when its scans are known, from the
@@ -60,6 +63,12 @@ impl QueryPlanner for PlacingPlanner {
         let plan = planner.create_physical_plan(logical_plan, session).await?;
         let placement = placement(session.config())?;
         let slots = Slots::of(&plan, &placement.view)?;
+        let place = Place {
+            snapshot: &placement.view.snapshot,
+            over: Some((&slots, placement.view.small_table_bytes)),
+            partitions: session.config().target_partitions(),
+        };
+        let plan = place.colocate(&plan)?;
         if placement.slots.set(Arc::new(slots)).is_err() {
             return internal_err!("one session plans one query");
         }
@@ -98,6 +107,7 @@ pub fn distribute(state: SessionState, cluster: &Cluster) -> Result<SessionState
         .with_distributed_desired_task_count_handler(desired_task_count)
         .with_distributed_scale_up_leaf_node_handler(scale_up)
         .with_distributed_route_tasks_handler(route)
+        .with_distributed_user_codec(NodeCodec)
         .with_distributed_planner();
     Ok(builder.build())
 }
@@ -190,7 +200,7 @@ fn memory_scan(node: &Arc<dyn ExecutionPlan>) -> Option<&MemorySourceConfig> {
 fn desired_task_count(
     event: DesiredTaskCountEvent<'_>,
 ) -> Option<Result<DesiredTaskCountEventResponse>> {
-    if tile_scan(event.plan).is_none() {
+    if tile_scan(event.plan).is_none() && !event.plan.is::<SlotLeafExec>() {
         memory_scan(event.plan)?;
     }
     let count = with_slots(event.session_config, |slots| Ok(slots.urls().len()));
@@ -201,16 +211,21 @@ fn desired_task_count(
 /// another operator of the stage forces fewer tasks (engine.md T4), the scan runs in a stage of its
 /// own and is gathered.
 fn scale_up(event: ScaleUpLeafNodeEvent<'_>) -> Option<Result<ScaleUpLeafNodeEventResponse>> {
+    let shared_out = event.plan.downcast_ref::<SlotLeafExec>();
     let tiles = tile_scan(event.plan);
-    let rows = if tiles.is_none() { Some(memory_scan(event.plan)?) } else { None };
+    let rows = match (shared_out, tiles) {
+        (None, None) => Some(memory_scan(event.plan)?),
+        _ => None,
+    };
     let scaled = with_slots(event.session_config, |slots| {
-        let variants = match (tiles, rows) {
-            (Some(scan), _) => variants(scan, slots)?,
-            (None, Some(scan)) => of_first_slot(scan, slots)?,
-            (None, None) => return internal_err!("a scan of neither tiles nor rows in memory"),
+        let (original, variants) = match (shared_out, tiles, rows) {
+            (Some(leaf), _, _) => (&leaf.original, leaf.variants.clone()),
+            (None, Some(scan), _) => (event.plan, variants(scan, slots)?),
+            (None, None, Some(scan)) => (event.plan, of_first_slot(scan, slots)?),
+            (None, None, None) => return internal_err!("a scan of neither tiles nor rows in memory"),
         };
         let tasks = variants.len();
-        let leaf = DistributedLeafExec::try_new(Arc::clone(event.plan), variants)?;
+        let leaf = DistributedLeafExec::try_new(Arc::clone(original), variants)?;
         let leaf: Arc<dyn ExecutionPlan> = Arc::new(leaf);
         if event.task_count == tasks {
             return Ok(leaf);

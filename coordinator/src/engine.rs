@@ -29,6 +29,7 @@ use worker::{Counters, TileStore, session};
 use crate::attempts::{self, Attempt};
 use crate::cluster::Cluster;
 use crate::format::Info;
+use crate::plan::colocate::Place;
 use crate::plan::explain;
 use crate::process::{InUse, Process};
 use crate::{Error, distributed, origin};
@@ -307,9 +308,14 @@ impl Engine {
         let planner = Arc::clone(state.query_planner());
         let physical = planner.create_physical_plan(&optimized, &state).await;
         let physical = physical.map_err(Error::Execution)?;
-        if workers.is_some() {
+        let physical = if workers.is_some() {
             distributed::check(&physical).map_err(Error::Invariant)?;
-        }
+            physical
+        } else {
+            let partitions = state.config().target_partitions();
+            let place = Place { snapshot: &self.snapshot, over: None, partitions };
+            place.colocate(&physical).map_err(Error::Execution)?
+        };
         let physical = giving_way(physical, distributed::is_boundary).map_err(Error::Execution)?;
         let planned_after = start.elapsed();
         tracing::debug!(?understood, ?optimized_after, ?planned_after, "planned");

@@ -10,7 +10,8 @@
 //! [`transport`] says who a node is, [`channels`] connects nodes, `access` and `admission` say who
 //! may ask for what and which plans run, [`loss`] names a worker that was lost, [`early_start`]
 //! asks for the rows of a task before its worker forgets it, [`catch_panic`] ends a query whose
-//! task panics, `peer_tiles` reads tiles of peers.
+//! task panics, [`in_turn`] and [`local_join`] are nodes of plans and [`codec`] sends them,
+//! `peer_tiles` reads tiles of peers.
 //! A worker never chooses where work goes.
 
 mod access;
@@ -19,6 +20,7 @@ pub mod calls;
 pub mod catch_panic;
 pub mod channels;
 pub mod checksum;
+pub mod codec;
 pub mod control;
 pub mod counters;
 pub mod distributed;
@@ -29,6 +31,8 @@ pub mod folder;
 pub mod front;
 pub mod giving_way;
 pub mod holdings;
+pub mod in_turn;
+pub mod local_join;
 pub mod loss;
 pub mod memory;
 pub mod node;

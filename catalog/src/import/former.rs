@@ -163,7 +163,7 @@ impl Former {
         said: TableMetadata,
         schema: &Schema,
     ) -> (TableMetadata, Vec<String>) {
-        let mut before = self.metadata.clone();
+        let mut before = self.metadata.tiled_alike(&said);
         before.retain_columns(|name| schema.index_of(name).is_ok());
         // The one is of the rows, the other is found anew.
         (before.position, before.coverage) = (None, None);

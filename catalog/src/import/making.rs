@@ -199,7 +199,9 @@ impl Making<'_> {
             return self.options.write_options(metadata, FIRST_VERSION);
         };
         let metadata = match self.options.existing {
-            Existing::Append => former.metadata.clone(),
+            // Its rows have been placed; whether the new ones are placed by the same version of
+            // their parent is what their key says.
+            Existing::Append => former.metadata.tiled_alike(&metadata),
             Existing::Refuse | Existing::Replace => {
                 let (metadata, differences) = former.said_beside(metadata, &self.inputs.schema);
                 remarks.extend(differences);

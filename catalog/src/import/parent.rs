@@ -38,6 +38,13 @@ pub struct Parent {
     pub id: String,
 }
 
+impl Parent {
+    /// The folder of its version, as keys name it.
+    pub(super) fn version(&self) -> Option<String> {
+        self.snapshot.tiled_table(&self.table).map(|table| table.version().to_owned())
+    }
+}
+
 /// An id with its position in degrees.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Record {

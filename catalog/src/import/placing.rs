@@ -140,6 +140,7 @@ impl Placer {
         let key = KeyMetadata {
             target: parent.table.to_string(),
             columns: [(parent.key.clone(), parent.id.clone())].into(),
+            tiled_with: parent.version(),
             description: Some("the parent, with which the row lies on disk".to_owned()),
         };
         metadata.keys.retain(|known| {

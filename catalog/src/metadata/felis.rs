@@ -250,7 +250,12 @@ impl Felis {
                 target = Some(format!("{schema}.{to_table}"));
             }
             let description = constraint.description.clone();
-            keys.extend(target.map(|target| KeyMetadata { target, columns, description }));
+            keys.extend(target.map(|target| KeyMetadata {
+                target,
+                columns,
+                tiled_with: None,
+                description,
+            }));
         }
         Ok(keys)
     }

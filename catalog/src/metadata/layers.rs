@@ -121,6 +121,7 @@ mod tests {
         let key = |target: &str| KeyMetadata {
             target: target.to_owned(),
             columns: [("a".to_owned(), "b".to_owned())].into(),
+            tiled_with: None,
             description: None,
         };
         let above = TableMetadata {

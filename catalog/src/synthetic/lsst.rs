@@ -190,6 +190,7 @@ impl Table {
                 metadata.keys.push(KeyMetadata {
                     target: format!("{schema}.{table}"),
                     columns: [((*column).to_owned(), (*target).to_owned())].into(),
+                    tiled_with: (*table != Self::Visit.name()).then(|| (*table).to_owned()),
                     description: None,
                 });
             }

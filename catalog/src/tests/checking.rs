@@ -396,6 +396,7 @@ fn what_a_key_points_to_is_unique() {
     let key = KeyMetadata {
         target: "public.object".to_owned(),
         columns: [("id".to_owned(), "id".to_owned())].into(),
+        tiled_with: None,
         description: None,
     };
     let metadata = TableMetadata { version: 1, keys: vec![key], ..TableMetadata::default() };

@@ -127,7 +127,7 @@ fn touched<'a>(
 }
 
 /// The bytes of a file, or of the part of it that a scan reads.
-fn bytes_of(file: &PartitionedFile) -> u64 {
+pub(super) fn bytes_of(file: &PartitionedFile) -> u64 {
     let part = file.range.as_ref().map(|range| range.end - range.start);
     part.and_then(|part| u64::try_from(part).ok()).unwrap_or(file.object_meta.size)
 }

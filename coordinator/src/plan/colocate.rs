@@ -1,0 +1,447 @@
+//! Joins that need no exchange run where their rows are, a piece of the sky at a time.
+//!
+//! A child table whose rows lie with those of its parent is joined with it tile by tile:
+//!
+//! ```text
+//! HashJoinExec (o.id = s.oid)          InTurnExec                     as many pieces at once as cores
+//!   RepartitionExec (hash)       ->      HashJoinExec (o.id = s.oid)  partition i is piece i
+//!     scan of o                            scan of o                  each with the files of
+//!   RepartitionExec (hash)                 scan of s                  the piece
+//!     scan of s
+//! ```
+//!
+//! and groups by the id need no exchange either. Over workers, a build side that every worker
+//! holds is read by each task itself:
+//!
+//! ```text
+//! HashJoinExec (collects v)            LocalJoinExec
+//!   CoalescePartitionsExec       ->      InTurnExec                   one partition
+//!     scan of v                            scan of v, whole in each slot
+//!   …                                    …
+//! ```
+//!
+//! Other joins stay as they are. Filters that a join sends to the scan of its other side are lost in
+//! a rewritten join: in pieces that run in turn, some would wait for others.
+
+use std::sync::Arc;
+
+use catalog::Snapshot;
+use datafusion::common::{JoinType, NullEquality, Result, internal_err};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::physical_expr::Partitioning;
+use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
+use worker::in_turn::InTurnExec;
+use worker::local_join::LocalJoinExec;
+
+use super::lineage::{Origin, origin};
+use super::slot_leaf::SlotLeafExec;
+use super::slots::{Slots, bytes_of, tile, tile_scan};
+use super::units::{self, Cut, Part, Unit};
+
+/// A piece of so many bytes of files is large enough.
+const UNIT_BYTES: u64 = 64 << 20;
+
+/// A task has at most so many pieces.
+const UNITS_MAX: u64 = 1024;
+
+/// A core has at least so many pieces, where there are tiles enough.
+const UNITS_PER_PARTITION: u64 = 4;
+
+/// Where a plan runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The tables.
+    pub snapshot: &'a Snapshot,
+    /// The slots of the query, and how small a table is that every worker holds; none in one
+    /// process.
+    pub over: Option<(&'a Slots, u64)>,
+    /// How many partitions a task works on at once.
+    pub partitions: usize,
+}
+
+impl Place<'_> {
+    /// The plan with its local joins.
+    ///
+    /// # Errors
+    /// When a scan names a file that is no tile, or a node refuses its own children.
+    pub fn colocate(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+        self.rewrite(plan, true)
+    }
+
+    /// `free` says that nothing above relies on how the rows are shared out among partitions.
+    fn rewrite(
+        &self,
+        plan: &Arc<dyn ExecutionPlan>,
+        free: bool,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
+            if let Some(local) = self.in_pieces(plan, join)? {
+                return Ok(local);
+            }
+            if let Some(local) = self.beside_everywhere(join, free)? {
+                return Ok(local);
+            }
+        }
+        let free = frees_its_input(plan) || (free && !relies_on_its_input(plan));
+        let children = plan.children().into_iter().map(|child| self.rewrite(child, free));
+        let children = children.collect::<Result<Vec<_>>>()?;
+        let plan = replace_children_if_necessary(Arc::clone(plan), children)?;
+        Ok(self.grouped_in_place(&plan)?.unwrap_or(plan))
+    }
+
+    /// A join of tables that are tiled alike, in pieces.
+    fn in_pieces(
+        &self,
+        plan: &Arc<dyn ExecutionPlan>,
+        join: &HashJoinExec,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        if !self.meets_in_tiles(join) {
+            return Ok(None);
+        }
+        let mut found = Tree { scans: Vec::new(), all_meet: true };
+        if !self.collect(plan, &mut found) {
+            return Ok(None);
+        }
+        let Some(leaves) = self.leaves(&found)? else { return Ok(None) };
+        let mut leaves = leaves.into_iter();
+        let join = self.rebuilt(plan, &mut leaves)?;
+        Ok(Some(Arc::new(InTurnExec::new(join, self.partitions))))
+    }
+
+    /// Whether rows that a join pairs lie in the same tile: one of its keys is that by which the one
+    /// table is tiled with the other.
+    fn meets_in_tiles(&self, join: &HashJoinExec) -> bool {
+        join.null_equality() == NullEquality::NullEqualsNothing
+            && !join.null_aware
+            && join.fetch().is_none()
+            && join.on().iter().any(|(left, right)| {
+                let sides = (origin(join.left(), left), origin(join.right(), right));
+                let (Some(left), Some(right)) = sides else { return false };
+                self.is_parent(&left, &right) || self.is_parent(&right, &left)
+            })
+    }
+
+    fn is_parent(&self, parent: &Origin, child: &Origin) -> bool {
+        let table = self.snapshot.table_of_path(&child.table);
+        let with = table.and_then(|table| self.snapshot.tiled_with(table, &child.column));
+        with.is_some_and(|(table, column)| table.path() == parent.table && column == parent.column)
+    }
+
+    /// Whether below a node there are only scans of tiles, joins that meet in tiles and nodes that
+    /// look at single rows; adds those scans, from left to right.
+    fn collect(&self, plan: &Arc<dyn ExecutionPlan>, tree: &mut Tree) -> bool {
+        if let Some(scan) = tile_scan(plan) {
+            tree.scans.push(scan.clone());
+            return scan.limit.is_none();
+        }
+        if plan.fetch().is_some() {
+            return false;
+        }
+        if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
+            if self.meets_in_tiles(join) {
+                tree.all_meet &= *join.join_type() == JoinType::Inner;
+                return self.collect(join.left(), tree) && self.collect(join.right(), tree);
+            }
+            // What is not paired there cannot be told from what has no partner.
+            tree.all_meet &= *join.join_type() == JoinType::Inner;
+            return collects_for_each_row(join) && self.collect(join.right(), tree);
+        }
+        match plan.children().as_slice() {
+            [input] if looks_at_single_rows(plan) || shares_out(plan) => self.collect(input, tree),
+            _ => false,
+        }
+    }
+
+    /// The scans of a tree, each with a partition for each piece; none if that is not worth while.
+    fn leaves(&self, tree: &Tree) -> Result<Option<Vec<Arc<dyn ExecutionPlan>>>> {
+        let mut parts = Vec::new();
+        let mut slots = 1;
+        for (number, scan) in tree.scans.iter().enumerate() {
+            let files = scan.file_groups.iter().flat_map(FileGroup::iter);
+            for (file, part) in files.enumerate() {
+                let location = &part.object_meta.location;
+                let (_, pixel) = tile(location)?;
+                let slot = match self.over {
+                    Some((slots, _)) => slots.slot_of(location)?,
+                    None => 0,
+                };
+                parts.push(Part { scan: number, file, pixel, bytes: bytes_of(part), slot });
+            }
+        }
+        if let Some((over, _)) = self.over {
+            slots = over.urls().len();
+        }
+        let pieces = (self.partitions * slots) as u64 * UNITS_PER_PARTITION;
+        let total: u64 = parts.iter().map(|part| part.bytes).sum();
+        let bytes = (total / pieces).min(UNIT_BYTES).max(total / (UNITS_MAX * slots as u64));
+        let how = Cut { scans: tree.scans.len(), all_meet: tree.all_meet, bytes };
+        let units = units::cut(parts, how);
+        if self.over.is_none() && units.len() < 2 * self.partitions {
+            // DataFusion keeps all cores busy, and so little fits into memory.
+            return Ok(None);
+        }
+        let leaf = |(number, scan)| leaf(scan, number, &units, self.over.map(|_| slots));
+        Ok(Some(tree.scans.iter().enumerate().map(leaf).collect()))
+    }
+
+    /// The tree over its new scans.
+    fn rebuilt(
+        &self,
+        plan: &Arc<dyn ExecutionPlan>,
+        leaves: &mut impl Iterator<Item = Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        if tile_scan(plan).is_some() {
+            let Some(leaf) = leaves.next() else { return internal_err!("a scan has no leaf") };
+            return Ok(leaf);
+        }
+        if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
+            if self.meets_in_tiles(join) {
+                let left = self.rebuilt(join.left(), leaves)?;
+                let right = self.rebuilt(join.right(), leaves)?;
+                let join = anew(join, PartitionMode::Partitioned, left, right)?;
+                return Ok(Arc::new(join));
+            }
+            let right = self.rebuilt(join.right(), leaves)?;
+            if let Some(left) = self.whole_everywhere(join.left())? {
+                let join = anew(join, PartitionMode::CollectLeft, left, right)?;
+                return Ok(Arc::new(LocalJoinExec::new(join)));
+            }
+            let left = self.rewrite(join.left(), true)?;
+            return Ok(Arc::new(anew(join, PartitionMode::CollectLeft, left, right)?));
+        }
+        let children = plan.children();
+        let [input] = children.as_slice() else { return internal_err!("a node of two inputs") };
+        let input = self.rebuilt(input, leaves)?;
+        if shares_out(plan) {
+            return Ok(input);
+        }
+        replace_children_if_necessary(Arc::clone(plan), vec![input])
+    }
+
+    /// A join whose build side is a table that every worker holds.
+    fn beside_everywhere(
+        &self,
+        join: &HashJoinExec,
+        free: bool,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let collects = collects_for_each_row(join)
+            || (free && *join.partition_mode() == PartitionMode::Partitioned && emits_probe(join));
+        if !collects || join.null_aware {
+            return Ok(None);
+        }
+        let Some(left) = self.whole_everywhere(join.left())? else { return Ok(None) };
+        let right = self.rewrite(without_exchange(join.right()), true)?;
+        let join = anew(join, PartitionMode::CollectLeft, left, right)?;
+        Ok(Some(Arc::new(LocalJoinExec::new(join))))
+    }
+
+    /// The rows of one scan of a table that every worker holds, whole in each task.
+    fn whole_everywhere(
+        &self,
+        plan: &Arc<dyn ExecutionPlan>,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let Some((slots, small_table_bytes)) = self.over else { return Ok(None) };
+        let Some(scan) = single_scan(plan) else { return Ok(None) };
+        let mut files = scan.file_groups.iter().flat_map(FileGroup::iter);
+        let Some(file) = files.next() else { return Ok(None) };
+        let (folder, _) = tile(&file.object_meta.location)?;
+        let table = self.snapshot.table_of_path(folder);
+        if !table.is_some_and(|table| table.is_everywhere(small_table_bytes)) {
+            return Ok(None);
+        }
+        let whole: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(scan.clone());
+        let variants = vec![Arc::clone(&whole); slots.urls().len()];
+        let leaf: Arc<dyn ExecutionPlan> = Arc::new(SlotLeafExec { original: whole, variants });
+        let rows = self.rebuilt(plan, &mut std::iter::once(leaf))?;
+        Ok(Some(Arc::new(InTurnExec::new(rows, 1))))
+    }
+
+    /// Groups by the key of a join in pieces, each of which is in one piece.
+    fn grouped_in_place(
+        &self,
+        plan: &Arc<dyn ExecutionPlan>,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let Some(last) = plan.downcast_ref::<AggregateExec>() else { return Ok(None) };
+        let Some(exchange) = last.input().downcast_ref::<RepartitionExec>() else {
+            return Ok(None);
+        };
+        let Some(first) = exchange.input().downcast_ref::<AggregateExec>() else {
+            return Ok(None);
+        };
+        let modes = (*last.mode(), *first.mode());
+        if modes != (AggregateMode::FinalPartitioned, AggregateMode::Partial)
+            || !first.group_expr().is_single()
+        {
+            return Ok(None);
+        }
+        let Some(join) = join_in_pieces(first.input()) else { return Ok(None) };
+        let keys = self.keys_in_one_piece(join);
+        let groups = first.group_expr().expr().iter();
+        let mut groups = groups.filter_map(|(expr, _)| origin(first.input(), expr));
+        if !groups.any(|group| keys.contains(&group)) {
+            return Ok(None);
+        }
+        let input = Arc::clone(exchange.input());
+        replace_children_if_necessary(Arc::clone(plan), vec![input]).map(Some)
+    }
+
+    /// The columns by which rows of equal values leave a join in pieces from the same piece.
+    fn keys_in_one_piece(&self, join: &HashJoinExec) -> Vec<Origin> {
+        let mut keys = Vec::new();
+        for (left, right) in join.on() {
+            let sides = (origin(join.left(), left), origin(join.right(), right));
+            let (Some(left), Some(right)) = sides else { continue };
+            let kind = *join.join_type();
+            let (parent, parent_stays, child) = if self.is_parent(&left, &right) {
+                (left, matches!(kind, JoinType::Inner | JoinType::Left), right)
+            } else if self.is_parent(&right, &left) {
+                (right, matches!(kind, JoinType::Inner | JoinType::Right), left)
+            } else {
+                continue;
+            };
+            if parent_stays {
+                keys.push(parent);
+            }
+            // Children without a parent lie where they like.
+            if kind == JoinType::Inner {
+                keys.push(child);
+            }
+        }
+        keys
+    }
+}
+
+/// Scans that are joined in the same pieces.
+struct Tree {
+    scans: Vec<FileScanConfig>,
+    /// Whether a piece has an answer only where each scan has rows.
+    all_meet: bool,
+}
+
+/// A scan with the files of each piece in a partition.
+fn leaf(
+    scan: &FileScanConfig,
+    number: usize,
+    units: &[Unit],
+    slots: Option<usize>,
+) -> Arc<dyn ExecutionPlan> {
+    let files: Vec<_> = scan.file_groups.iter().flat_map(FileGroup::iter).collect();
+    let group = |units: &[&Unit]| {
+        let files = units.iter().flat_map(|unit| &unit.files[number]).map(|at| files[*at].clone());
+        FileGroup::new(files.collect())
+    };
+    let scanned = |mut groups: Vec<FileGroup>, partitions: usize| -> Arc<dyn ExecutionPlan> {
+        groups.resize_with(partitions, FileGroup::default);
+        let mut scan = scan.clone();
+        // What is said of the partitions keeps their files in them.
+        scan.output_partitioning = Some(Partitioning::UnknownPartitioning(partitions));
+        scan.file_groups = groups;
+        DataSourceExec::from_data_source(scan)
+    };
+    let Some(slots) = slots else {
+        return scanned(units.iter().map(|unit| group(&[unit])).collect(), units.len());
+    };
+    let mut by_slot: Vec<Vec<&Unit>> = vec![Vec::new(); slots];
+    for unit in units {
+        by_slot[unit.slot].push(unit);
+    }
+    // A scan has two partitions at least.
+    let partitions = by_slot.iter().map(Vec::len).max().unwrap_or(0).max(2);
+    let together = (0..partitions).map(|nth| {
+        let nths: Vec<&Unit> = by_slot.iter().filter_map(|units| units.get(nth).copied()).collect();
+        group(&nths)
+    });
+    let original = scanned(together.collect(), partitions);
+    let variants = by_slot.iter().map(|units| {
+        scanned(units.iter().map(|unit| group(&[unit])).collect(), partitions)
+    });
+    let variants = variants.collect();
+    Arc::new(SlotLeafExec { original, variants })
+}
+
+/// A join over other inputs, with nothing that it has told other nodes.
+fn anew(
+    join: &HashJoinExec,
+    mode: PartitionMode,
+    left: Arc<dyn ExecutionPlan>,
+    right: Arc<dyn ExecutionPlan>,
+) -> Result<HashJoinExec> {
+    let join = join.builder().reset_state().with_partition_mode(mode);
+    join.with_new_children(vec![left, right])?.recompute_properties().build()
+}
+
+/// The one scan of tiles below nodes that look at single rows.
+fn single_scan(plan: &Arc<dyn ExecutionPlan>) -> Option<&FileScanConfig> {
+    if let Some(scan) = tile_scan(plan) {
+        return Some(scan).filter(|scan| scan.limit.is_none());
+    }
+    match plan.children().as_slice() {
+        [input] if plan.fetch().is_none() && (looks_at_single_rows(plan) || shares_out(plan)) => {
+            single_scan(input)
+        }
+        _ => None,
+    }
+}
+
+/// The join in pieces whose rows reach a node piece by piece.
+fn join_in_pieces(plan: &Arc<dyn ExecutionPlan>) -> Option<&HashJoinExec> {
+    if let Some(in_turn) = plan.downcast_ref::<InTurnExec>() {
+        return in_turn.children().first()?.downcast_ref::<HashJoinExec>();
+    }
+    if let Some(local) = plan.downcast_ref::<LocalJoinExec>() {
+        return join_in_pieces(local.join().right());
+    }
+    match plan.children().as_slice() {
+        [input] if looks_at_single_rows(plan) => join_in_pieces(input),
+        _ => None,
+    }
+}
+
+/// Whether a join collects its left side and emits rows of its right side only as they come.
+fn collects_for_each_row(join: &HashJoinExec) -> bool {
+    *join.partition_mode() == PartitionMode::CollectLeft && emits_probe(join)
+}
+
+fn emits_probe(join: &HashJoinExec) -> bool {
+    let kinds = [JoinType::Inner, JoinType::Right, JoinType::RightSemi, JoinType::RightAnti];
+    kinds.contains(join.join_type()) && join.fetch().is_none()
+}
+
+fn looks_at_single_rows(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.is::<FilterExec>() || plan.is::<ProjectionExec>() || plan.is::<CooperativeExec>()
+}
+
+/// Whether a node only shares rows out anew among partitions, in no order.
+fn shares_out(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.is::<CoalescePartitionsExec>()
+        || plan.downcast_ref::<RepartitionExec>().is_some_and(|plan| !plan.preserve_order())
+}
+
+fn without_exchange(plan: &Arc<dyn ExecutionPlan>) -> &Arc<dyn ExecutionPlan> {
+    match plan.children().as_slice() {
+        [input] if shares_out(plan) && plan.fetch().is_none() => input,
+        _ => plan,
+    }
+}
+
+/// Whether the rows of its input may be shared out among partitions in any way.
+fn frees_its_input(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    shares_out(plan)
+}
+
+/// Whether a node takes it for granted that rows of some kind are in one partition, or in order.
+fn relies_on_its_input(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let single = looks_at_single_rows(plan);
+    let partial = plan
+        .downcast_ref::<AggregateExec>()
+        .is_some_and(|aggregate| *aggregate.mode() == AggregateMode::Partial);
+    !(single || partial)
+}
