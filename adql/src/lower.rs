@@ -2,10 +2,12 @@
 //!
 //! What only ADQL has becomes what SQL has: TOP and OFFSET a LIMIT (OFFSET acts first: ADQL 2.1,
 //! section 4.10.1), functions the functions of a session ([`expression`]); then `SqlToRel` plans
-//! over the columns that the query touches ([`context`]).
+//! over the columns that the query touches ([`context`]); of a long list of them, the first
+//! ([`wide`]).
 
 mod context;
 mod expression;
+mod wide;
 
 use std::sync::Arc;
 
@@ -33,6 +35,7 @@ pub(crate) fn lower(
     schemas: &dyn Schemas,
 ) -> Result<LogicalPlan, Error> {
     self::query(&mut query)?;
+    let columns = wide::take(&mut query);
     let mut context = Context::default();
     for (name, touched) in &resolved.tables {
         let mut columns: Vec<usize> = touched.columns.iter().copied().collect();
@@ -54,9 +57,13 @@ pub(crate) fn lower(
         map_string_types_to_utf8view: false,
         default_null_ordering: NullOrdering::NullsMax,
     };
-    SqlToRel::new_with_options(&context, options)
-        .sql_statement_to_plan(Statement::Query(Box::new(query)))
-        .map_err(planning_error)
+    let plan = SqlToRel::new_with_options(&context, options)
+        .sql_statement_to_plan(Statement::Query(Box::new(query)));
+    let plan = match columns {
+        Some(columns) => plan.and_then(|plan| wide::put(plan, columns)),
+        None => plan,
+    };
+    plan.map_err(planning_error)
 }
 
 /// Takes an error of ours out of the ones that DataFusion has wrapped around it.

@@ -222,7 +222,9 @@ fn scale_up(event: ScaleUpLeafNodeEvent<'_>) -> Option<Result<ScaleUpLeafNodeEve
             (Some(leaf), _, _) => (&leaf.original, leaf.variants.clone()),
             (None, Some(scan), _) => (event.plan, variants(scan, slots)?),
             (None, None, Some(scan)) => (event.plan, of_first_slot(scan, slots)?),
-            (None, None, None) => return internal_err!("a scan of neither tiles nor rows in memory"),
+            (None, None, None) => {
+                return internal_err!("a scan of neither tiles nor rows in memory");
+            }
         };
         let tasks = variants.len();
         let leaf = DistributedLeafExec::try_new(Arc::clone(original), variants)?;

@@ -210,6 +210,33 @@ fn select_and_order() {
 }
 
 #[test]
+fn a_long_list_of_columns() {
+    let names = ["o.band", "s.mag", "s.id", "s.\"Odd Name\"", "o.obs_id"];
+    let list = |aliases: bool| {
+        let columns = (0..70).map(|nth| match names[nth % 5] {
+            name if aliases => format!("{name} AS c{nth}"),
+            name => name.to_owned(),
+        });
+        columns.collect::<Vec<_>>().join(", ")
+    };
+    let from = "FROM stars AS s JOIN obs AS o ON s.id = o.id WHERE s.mag < 6";
+    let row = |last| vec![["g|5.0|1|10|11", "r|5.0|1|10|12"][last]; 14].join("|");
+    check_set(&format!("SELECT {} {from}", list(true)), &[row(0), row(1)].join("; "));
+    check_set(&format!("SELECT TOP 5 {} {from}", list(true)), &[row(0), row(1)].join("; "));
+    check(&format!("SELECT TOP 0 {} {from}", list(true)), "");
+    // More than columns, or in an order: planned as any other.
+    check(&format!("SELECT {} {from} ORDER BY c4 DESC", list(true)), &[row(1), row(0)].join("; "));
+    check_set(
+        &format!("SELECT 1 AS one, {} {from}", list(true)),
+        &format!("1|{}; 1|{}", row(0), row(1)),
+    );
+    let outer = format!("SELECT c0, c69 FROM (SELECT {} {from}) AS t", list(true));
+    check_set(&outer, "g|11; r|12");
+    // The same names again and again.
+    assert_eq!(rows(&format!("SELECT {} {from}", list(false))).map(|rows| rows.len()), Ok(2));
+}
+
+#[test]
 fn conditions() {
     let ids = |condition: &str| format!("SELECT id FROM stars WHERE {condition} ORDER BY id");
     check(&ids("mag > 0"), "1; 3; 5");

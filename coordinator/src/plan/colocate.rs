@@ -77,11 +77,7 @@ impl Place<'_> {
     }
 
     /// `free` says that nothing above relies on how the rows are shared out among partitions.
-    fn rewrite(
-        &self,
-        plan: &Arc<dyn ExecutionPlan>,
-        free: bool,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
+    fn rewrite(&self, plan: &Arc<dyn ExecutionPlan>, free: bool) -> Result<Arc<dyn ExecutionPlan>> {
         if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
             if let Some(local) = self.in_pieces(plan, join)? {
                 return Ok(local);
@@ -183,7 +179,7 @@ impl Place<'_> {
         let total: u64 = parts.iter().map(|part| part.bytes).sum();
         let bytes = (total / pieces).min(UNIT_BYTES).max(total / (UNITS_MAX * slots as u64));
         let how = Cut { scans: tree.scans.len(), all_meet: tree.all_meet, bytes };
-        let units = units::cut(parts, how);
+        let Some(units) = units::cut(parts, how) else { return Ok(None) };
         if self.over.is_none() && units.len() < 2 * self.partitions {
             // DataFusion keeps all cores busy, and so little fits into memory.
             return Ok(None);
@@ -360,9 +356,9 @@ fn leaf(
         group(&nths)
     });
     let original = scanned(together.collect(), partitions);
-    let variants = by_slot.iter().map(|units| {
-        scanned(units.iter().map(|unit| group(&[unit])).collect(), partitions)
-    });
+    let variants = by_slot
+        .iter()
+        .map(|units| scanned(units.iter().map(|unit| group(&[unit])).collect(), partitions));
     let variants = variants.collect();
     Arc::new(SlotLeafExec { original, variants })
 }

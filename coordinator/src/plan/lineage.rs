@@ -14,6 +14,7 @@ use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
 
+use super::slot_leaf::SlotLeafExec;
 use super::slots::{tile, tile_scan};
 use worker::in_turn::InTurnExec;
 use worker::local_join::LocalJoinExec;
@@ -33,13 +34,18 @@ pub fn origin(plan: &Arc<dyn ExecutionPlan>, expr: &Arc<dyn PhysicalExpr>) -> Op
 }
 
 fn origin_of(plan: &Arc<dyn ExecutionPlan>, at: usize) -> Option<Origin> {
+    if let Some(leaf) = plan.downcast_ref::<SlotLeafExec>() {
+        return origin_of(&leaf.original, at);
+    }
     if let Some(scan) = tile_scan(plan) {
         let name = match scan.file_source().projection() {
             Some(projection) => {
                 let expr = &projection.as_ref().get(at)?.expr;
                 expr.downcast_ref::<Column>()?.name().to_owned()
             }
-            None => scan.file_source().table_schema().table_schema().fields().get(at)?.name().clone(),
+            None => {
+                scan.file_source().table_schema().table_schema().fields().get(at)?.name().clone()
+            }
         };
         // A scan without a file has no rows to trace.
         let file = scan.file_groups.iter().find_map(|group| group.iter().next())?;

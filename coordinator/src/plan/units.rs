@@ -51,8 +51,9 @@ struct Group {
     bytes: u64,
 }
 
-/// Cuts the files of some scans into pieces, along the sky.
-pub fn cut(mut parts: Vec<Part>, how: Cut) -> Vec<Unit> {
+/// Cuts the files of some scans into pieces, along the sky; none where a piece would need files of
+/// more than one slot.
+pub fn cut(mut parts: Vec<Part>, how: Cut) -> Option<Vec<Unit>> {
     parts.sort_by_key(|part| (part.pixel.range().start, part.scan, part.file));
     let mut groups: Vec<Group> = Vec::new();
     for part in parts {
@@ -66,27 +67,74 @@ pub fn cut(mut parts: Vec<Part>, how: Cut) -> Vec<Unit> {
             None => groups.push(Group { range, bytes: part.bytes, parts: vec![part] }),
         }
     }
+    let has_all =
+        |group: &Group| (0..how.scans).all(|scan| group.parts.iter().any(|part| part.scan == scan));
     if how.all_meet {
-        groups.retain(|group| {
-            (0..how.scans).all(|scan| group.parts.iter().any(|part| part.scan == scan))
-        });
+        groups.retain(has_all);
     }
     let mut units: Vec<Unit> = Vec::new();
     let mut filled = 0;
     for group in groups {
-        // The first tile says where: a coarse one is read by the reader of its first cell.
         let slot = group.parts[0].slot;
+        if group.parts.iter().any(|part| part.slot != slot) {
+            units.extend(divided(&group, how)?);
+            filled = how.bytes;
+            continue;
+        }
         let fits = units.last().is_some_and(|unit| unit.slot == slot) && filled < how.bytes;
         if !fits {
-            units.push(Unit { slot, files: vec![Vec::new(); how.scans] });
+            units.push(Unit::empty(slot, how.scans));
             filled = 0;
         }
         filled += group.bytes;
         if let Some(unit) = units.last_mut() {
-            for part in group.parts {
+            for part in &group.parts {
                 unit.files[part.scan].push(part.file);
             }
         }
     }
-    units
+    Some(units)
+}
+
+impl Unit {
+    fn empty(slot: usize, scans: usize) -> Self {
+        Self { slot, files: vec![Vec::new(); scans] }
+    }
+}
+
+/// A group over the border between slots, a piece for each of them. A coarse tile is held by all of
+/// them and read by each for the fine tiles that it has of one scan, so that a row of the answer,
+/// which has one of these, is found once. Rows without a partner would be found more often.
+fn divided(group: &Group, how: Cut) -> Option<Vec<Unit>> {
+    if !how.all_meet {
+        return None;
+    }
+    let count = |scan: &usize| group.parts.iter().filter(|part| part.scan == *scan).count();
+    let finest = (0..how.scans).max_by_key(count)?;
+    let (fine, others): (Vec<&Part>, Vec<&Part>) =
+        group.parts.iter().partition(|part| part.scan == finest);
+    let mut units: Vec<Unit> = Vec::new();
+    for part in fine {
+        let at = units.iter().position(|unit| unit.slot == part.slot).unwrap_or_else(|| {
+            units.push(Unit::empty(part.slot, how.scans));
+            units.len() - 1
+        });
+        let files = &mut units[at].files;
+        files[finest].push(part.file);
+        let own = part.pixel.range();
+        for other in &others {
+            let range = other.pixel.range();
+            if range.end <= own.start || own.end <= range.start {
+                continue;
+            }
+            let holds_it = range.start <= own.start && own.end <= range.end;
+            if !holds_it && other.slot != part.slot {
+                return None;
+            }
+            if !files[other.scan].contains(&other.file) {
+                files[other.scan].push(other.file);
+            }
+        }
+    }
+    Some(units)
 }
