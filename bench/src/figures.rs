@@ -4,6 +4,7 @@
 //! machine. What DuckDB is asked (`duckdb.py`) is the same SQL where SQL can say it.
 
 mod client;
+pub(crate) mod lookup;
 mod peer;
 mod service;
 mod timed;

@@ -42,6 +42,8 @@ enum Measure {
     Import(importing::Options),
     /// Cones, streams and scans through the service, beside DuckDB on the same files
     Figures(figures::Options),
+    /// Rows by their ids, one at a time and by lists, and the tiles that are opened for them
+    Lookup(figures::lookup::Options),
     /// What the width of a table costs a cone that takes three columns of it
     Widths(figures::widths::Options),
 }
@@ -58,6 +60,9 @@ async fn main() -> anyhow::Result<()> {
         }
         Measure::Widths(options) => {
             tokio::task::spawn_blocking(move || figures::widths::run(&options)).await?
+        }
+        Measure::Lookup(options) => {
+            tokio::task::spawn_blocking(move || figures::lookup::run(&options)).await?
         }
         Measure::Import(options) => {
             tokio::task::spawn_blocking(move || importing::run(&options)).await?
