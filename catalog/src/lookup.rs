@@ -8,6 +8,7 @@
 
 mod index;
 mod pages;
+mod search;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -22,7 +23,7 @@ use tracing::warn;
 use crate::provider::HatsTable;
 use crate::table::TiledTable;
 
-pub use pages::index_reads;
+pub use search::index_reads;
 
 pub(crate) use index::IdIndex;
 use index::Opened;
@@ -44,6 +45,8 @@ struct LookedUp {
     columns: Vec<String>,
     ids: usize,
     tiles: usize,
+    /// Rows of the indexes that were read, and all of them.
+    rows: [u64; 2],
 }
 
 /// Why an index was not used.
@@ -56,7 +59,7 @@ enum Unused {
     #[error(transparent)]
     Unreadable(#[from] crate::Error),
     /// Reading what it says of the ids would take longer than it saves.
-    #[error("the ids are in more than {} of its rows", pages::ROWS_MAX)]
+    #[error("more than {} of its rows would be read", search::ROWS_MAX)]
     Scattered,
 }
 
@@ -114,13 +117,13 @@ async fn tiles_of(
     sets: &[IdSet],
 ) -> Result<Found, (String, Unused)> {
     let manifest = table.manifest();
-    let (mut tiles, mut rows, mut ids) = (BTreeSet::new(), 0_u64, 0);
+    let (mut tiles, mut rows, mut ids, mut read) = (BTreeSet::new(), 0_u64, 0, [0, 0]);
     for set in sets {
         let failed = |unused| (set.column.clone(), unused);
         // Its type was asked of it.
         let Some(index) = table.index_of(&set.column) else { continue };
         let opened = index.open(table).await.map_err(failed)?;
-        let entries = pages::search(index, &opened, manifest.len(), runtime, &set.values).await;
+        let entries = search::search(index, &opened, manifest.len(), runtime, &set.values).await;
         let entries = entries.map_err(failed)?;
         for pixel in &entries.pixels {
             let place = manifest.place_of(*pixel).ok_or_else(|| {
@@ -131,12 +134,14 @@ async fn tiles_of(
             tiles.insert(place);
         }
         ids += entries.ids;
+        read = [read[0] + entries.looked_at, read[1] + opened.rows];
         rows = rows.saturating_add(rows_of(table, &opened, entries.matched));
     }
     let looked_up = LookedUp {
         columns: sets.iter().map(|set| set.column.clone()).collect(),
         ids,
         tiles: tiles.len(),
+        rows: read,
     };
     Ok(Found { tiles: runs(tiles), rows, looked_up: vec![looked_up] })
 }
@@ -184,10 +189,11 @@ impl Found {
 
 impl fmt::Display for LookedUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { columns, ids, tiles } = self;
+        let Self { columns, ids, tiles, rows: [read, rows] } = self;
         let columns = columns.join(", ");
         let (s, lead) = if *ids == 1 { ("", "leads") } else { ("s", "lead") };
-        write!(f, "id index of {columns}: {ids} id{s} {lead} to {tiles} tiles")
+        write!(f, "id index of {columns}: {ids} id{s} {lead} to {tiles} tiles")?;
+        write!(f, " ({read} of its {rows} rows were read)")
     }
 }
 
@@ -202,7 +208,7 @@ pub async fn explain_lookup(
     let answers = ask(table, runtime, filters).await;
     let name = table.name();
     let used = answers.found.iter().flat_map(|found| &found.looked_up);
-    let used = used.map(|looked_up| format!("{name}: {looked_up} of {}", table.manifest().len()));
+    let used = used.map(|looked_up| format!("{name}: {looked_up}"));
     let unused = answers.unused.iter();
     let unused =
         unused.map(|(column, why)| format!("{name}: the id index of {column} is not used: {why}"));

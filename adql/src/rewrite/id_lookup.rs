@@ -43,6 +43,8 @@ fn asked(predicate: &Expr, type_of: &dyn Fn(&str) -> Option<DataType>) -> Option
         }
         Expr::BinaryExpr(BinaryExpr { op: Operator::Or, .. }) => {
             let alternatives = split_binary(predicate, Operator::Or).into_iter();
+            // What a NULL in a list becomes is never true.
+            let alternatives = alternatives.filter(|alternative| !is_null(alternative));
             let sets = alternatives.map(|p| asked(p, type_of)).collect::<Option<Vec<_>>>()?;
             by_column(sets.into_iter().flatten().collect())
         }

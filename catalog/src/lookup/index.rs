@@ -6,6 +6,7 @@ use adql::function::is_among::key_type;
 use datafusion::arrow::array::{Array, ArrayRef};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::row::{OwnedRow, RowConverter, Rows, SortField};
 use datafusion::parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use datafusion::parquet::arrow::parquet_to_arrow_schema;
@@ -246,10 +247,7 @@ fn plain(data_type: &DataType) -> &DataType {
 }
 
 /// Values in a form that compares.
-pub(super) fn keys(
-    values: &ArrayRef,
-    key_type: &DataType,
-) -> Result<Rows, datafusion::arrow::error::ArrowError> {
+pub(super) fn keys(values: &ArrayRef, key_type: &DataType) -> Result<Rows, ArrowError> {
     let converter = RowConverter::new(vec![SortField::new(key_type.clone())])?;
     converter.convert_columns(&[cast(values, key_type)?])
 }
@@ -259,7 +257,7 @@ fn between(
     converter: &StatisticsConverter<'_>,
     groups: &[RowGroupMetaData],
     key_type: &DataType,
-) -> Result<Option<[OwnedRow; 2]>, datafusion::arrow::error::ArrowError> {
+) -> Result<Option<[OwnedRow; 2]>, ArrowError> {
     let least = converter.row_group_mins(groups)?;
     let most = converter.row_group_maxes(groups)?;
     if least.null_count() > 0 || most.null_count() > 0 || groups.is_empty() {

@@ -1,221 +1,146 @@
-//! The search of an id index: only the pages are read that can hold the ids.
+//! What the footer of a file of an id index says of its pages: between which values they lie, and
+//! whether they lead to one tile.
 
-use std::cmp::Ordering as Order;
-use std::collections::HashSet;
-use std::ops::Range;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::cmp::Ordering;
 
-use adql::sky::{self, Pixel};
-use bytes::Bytes;
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use adql::sky::{Order, Pixel};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, UInt64Type};
+use datafusion::arrow::datatypes::{DataType, SchemaRef, UInt64Type};
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::row::{OwnedRow, Row};
-use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::parquet::ParquetFileReaderFactory;
-use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::parquet::arrow::ProjectionMask;
 use datafusion::parquet::arrow::arrow_reader::statistics::StatisticsConverter;
-use datafusion::parquet::arrow::arrow_reader::{ArrowReaderOptions, RowSelection, RowSelector};
-use datafusion::parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
-use datafusion::parquet::errors::Result as ParquetResult;
 use datafusion::parquet::file::metadata::ParquetMetaData;
-use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
-use futures::future::BoxFuture;
-use futures::{StreamExt, TryStreamExt};
 
-use super::Unused;
-use super::index::{IdIndex, IndexFile, Opened, READ, keys};
-use crate::Error;
+use super::index::keys;
 use crate::hats::TILE_COLUMNS;
-use crate::indexed::IndexedReaders;
 
-/// Rows of an index that are looked at for one query, at most.
-pub(super) const ROWS_MAX: u64 = 1 << 24;
-/// Files that are searched at the same time.
-const CONCURRENCY: usize = 8;
-/// The footer of most files with its page index is within so much of their end.
-const TAIL_BYTES: usize = 128 << 10;
-/// Rows that are decoded at a time.
-const BATCH_ROWS: usize = 8_192;
-
-static READS: AtomicU64 = AtomicU64::new(0);
-
-/// How often this process has read pages of id indexes since it started.
-pub fn index_reads() -> u64 {
-    READS.load(Ordering::Relaxed)
-}
-
-/// What an index says of some ids.
-#[derive(Debug, Default)]
-pub(super) struct Entries {
-    /// How many different ids were asked for.
+/// A page of a file, or a row group whose pages are not told.
+#[derive(Debug)]
+pub(super) struct Page {
+    /// Its row group.
+    pub(super) group: usize,
+    pub(super) rows: usize,
+    /// How many of the ids lie between its values; all, if those are not told.
     pub(super) ids: usize,
-    /// Entries that have one of them.
-    pub(super) matched: u64,
-    /// The tiles that those lead to.
-    pub(super) pixels: HashSet<Pixel>,
+    /// Where all of its entries lead, if that is one tile.
+    pub(super) tile: Option<Pixel>,
 }
 
-/// Looks ids up. Once they lead to all tiles of the table, nothing more is read.
-pub(super) async fn search(
-    index: &IdIndex,
-    opened: &Opened,
-    tiles: usize,
-    runtime: &Arc<RuntimeEnv>,
-    ids: &ArrayRef,
-) -> Result<Entries, Unused> {
-    let failed = |e| Error::compute(READ, e);
-    // A value that the type of the index has not becomes NULL, and is not in it.
-    let ids = cast(ids, opened.key_type()).map_err(failed)?;
-    let rows = keys(&ids, opened.key_type()).map_err(failed)?;
-    let valid = rows.iter().enumerate().filter(|(at, _)| ids.is_valid(*at));
-    let mut wanted: Vec<Row<'_>> = valid.map(|(_, row)| row).collect();
-    wanted.sort_unstable();
-    wanted.dedup();
-    let search = Search { index, opened, runtime, looked_at: AtomicU64::new(0) };
-    let mut searches = Vec::new();
-    for file in &opened.files {
-        let own = match &file.values {
-            Some([least, most]) => within(&wanted, least.row(), most.row()),
-            None => &wanted,
-        };
-        if !own.is_empty() {
-            searches.push(search.file(file, own));
-        }
-    }
-    let mut found = futures::stream::iter(searches).buffer_unordered(CONCURRENCY);
-    let mut entries = Entries { ids: wanted.len(), ..Entries::default() };
-    while let Some((matched, pixels)) = found.try_next().await? {
-        entries.matched += matched;
-        entries.pixels.extend(pixels);
-        if entries.pixels.len() >= tiles {
-            break;
-        }
-    }
-    Ok(entries)
-}
+/// Between which values a row group or page lies, as far as that is told.
+type Values = Option<[OwnedRow; 2]>;
 
 /// Those of sorted ids that are not outside of two values.
-fn within<'a, 'b>(ids: &'b [Row<'a>], least: Row<'_>, most: Row<'_>) -> &'b [Row<'a>] {
-    let start = ids.partition_point(|id| id.cmp(&least) == Order::Less);
-    let end = ids.partition_point(|id| id.cmp(&most) != Order::Greater);
+pub(super) fn within<'a, 'b>(ids: &'b [Row<'a>], least: Row<'_>, most: Row<'_>) -> &'b [Row<'a>] {
+    let start = ids.partition_point(|id| id.cmp(&least) == Ordering::Less);
+    let end = ids.partition_point(|id| id.cmp(&most) != Ordering::Greater);
     ids.get(start..end).unwrap_or_default()
 }
 
-struct Search<'a> {
-    index: &'a IdIndex,
-    opened: &'a Opened,
-    runtime: &'a Arc<RuntimeEnv>,
-    /// Rows that were looked at.
-    looked_at: AtomicU64,
-}
-
-impl Search<'_> {
-    /// How many entries of a file have one of the ids, and where they lead.
-    async fn file(
-        &self,
-        file: &IndexFile,
-        ids: &[Row<'_>],
-    ) -> Result<(u64, HashSet<Pixel>), Unused> {
-        let path = &file.meta.location;
-        let parquet = |e| Error::parquet(path, e);
-        let reader = self.reader(file)?;
-        let options = ArrowReaderOptions::new();
-        let builder = ParquetRecordBatchStreamBuilder::new_with_options(reader, options);
-        let builder = builder.await.map_err(parquet)?;
-        let (metadata, schema) = (Arc::clone(builder.metadata()), Arc::clone(builder.schema()));
-        let column = self.index.column();
-        let converter = StatisticsConverter::try_new(column, &schema, builder.parquet_schema());
-        let converter = converter.map_err(parquet)?;
-        let chosen = choose(&metadata, &converter, ids, self.opened.key_type());
-        let (groups, selectors) = chosen.map_err(|e| Error::compute(READ, e))?;
-        let rows: usize = selectors.iter().filter(|s| !s.skip).map(|s| s.row_count).sum();
-        if rows == 0 {
-            return Ok(Default::default());
-        }
-        if self.looked_at.fetch_add(rows as u64, Ordering::Relaxed) + rows as u64 > ROWS_MAX {
-            return Err(Unused::Scattered);
-        }
-        let [order, _, pixel] = TILE_COLUMNS;
-        let names = [column, order, pixel];
-        let mask = ProjectionMask::columns(builder.parquet_schema(), names);
-        let stream = builder
-            .with_row_groups(groups)
-            .with_row_selection(RowSelection::from(selectors))
-            .with_projection(mask)
-            .with_batch_size(BATCH_ROWS)
-            .build();
-        let mut stream = stream.map_err(parquet)?;
-        let (mut matched, mut pixels) = (0, HashSet::new());
-        while let Some(batch) = stream.try_next().await.map_err(parquet)? {
-            let found = look_at(&batch, names, ids, self.opened.key_type());
-            for pixel in found.map_err(|e| Error::compute(READ, e))? {
-                let reason = || format!("{path} has an entry that leads to no pixel");
-                pixels.insert(pixel.ok_or_else(|| Unused::NotOfTable(reason()))?);
-                matched += 1;
-            }
-        }
-        Ok((matched, pixels))
-    }
-
-    fn reader(&self, file: &IndexFile) -> Result<CountingReader, Unused> {
-        let readers = IndexedReaders::new(self.runtime, Arc::clone(self.index.store()));
-        let mut part = PartitionedFile::new("", file.meta.size);
-        part.object_meta = file.meta.clone();
-        let metrics = ExecutionPlanMetricsSet::new();
-        let reader = readers.create_reader(0, part, Some(TAIL_BYTES), &metrics);
-        let path = &file.meta.location;
-        reader.map(CountingReader).map_err(|e| Error::malformed(path, e.to_string()).into())
+fn count(ids: &[Row<'_>], values: &Values) -> usize {
+    match values {
+        Some([least, most]) => within(ids, least.row(), most.row()).len(),
+        None => ids.len(),
     }
 }
 
-/// The row groups of a file that can hold ids, and which of their rows.
-fn choose(
+/// All pages of those row groups of a file that can hold ids, in their order.
+pub(super) fn of_file(
     metadata: &ParquetMetaData,
-    converter: &StatisticsConverter<'_>,
-    ids: &[Row<'_>],
+    schema: &SchemaRef,
+    column: &str,
     key_type: &DataType,
-) -> Result<(Vec<usize>, Vec<RowSelector>), ArrowError> {
-    let groups = metadata.row_groups();
-    let ranges =
-        ranges(&converter.row_group_mins(groups)?, &converter.row_group_maxes(groups)?, key_type)?;
-    let may_hold = |range: &Option<[OwnedRow; 2]>| match range {
-        Some([least, most]) => !within(ids, least.row(), most.row()).is_empty(),
-        None => true,
+    ids: &[Row<'_>],
+) -> Result<Vec<Page>, ArrowError> {
+    let descriptor = metadata.file_metadata().schema_descr();
+    let [order, _, pixel] = TILE_COLUMNS;
+    let told = |name: &str| {
+        StatisticsConverter::try_new(name, schema, descriptor)
+            .map(|converter| Told { metadata, converter })
+            .map_err(|e| ArrowError::ParquetError(e.to_string()))
     };
-    let (mut chosen, mut selectors) = (Vec::new(), Vec::new());
-    for number in (0..ranges.len()).filter(|number| may_hold(&ranges[*number])) {
-        chosen.push(number);
-        let rows = usize::try_from(groups[number].num_rows()).unwrap_or(0);
-        let pages = match (metadata.column_index(), metadata.offset_index()) {
-            (Some(columns), Some(offsets)) => {
-                let least = converter.data_page_mins(columns, offsets, [&number])?;
-                let most = converter.data_page_maxes(columns, offsets, [&number])?;
-                let counts = converter.data_page_row_counts(offsets, groups, [&number])?;
-                counts.map(|counts| {
-                    Ok::<_, ArrowError>((self::ranges(&least, &most, key_type)?, counts))
-                })
-            }
-            _ => None,
+    let (values, order, pixel) = (told(column)?, told(order)?, told(pixel)?);
+    let groups = metadata.row_groups();
+    let (least, most) =
+        (values.converter.row_group_mins(groups)?, values.converter.row_group_maxes(groups)?);
+    let mut pages = Vec::new();
+    for (group, between) in ranges(&least, &most, key_type)?.iter().enumerate() {
+        let Ok(rows @ 1..) = usize::try_from(groups[group].num_rows()) else { continue };
+        let in_group = count(ids, between);
+        if in_group == 0 {
+            continue;
+        }
+        let Some((counts, [least, most])) = values.pages(group)? else {
+            pages.push(Page { group, rows, ids: in_group, tile: None });
+            continue;
         };
-        match pages.transpose()? {
-            Some((pages, counts)) if pages.len() == counts.len() => {
-                for (page, count) in pages.iter().zip(counts.values()) {
-                    let count = usize::try_from(*count).unwrap_or(0);
-                    selectors.push(if may_hold(page) {
-                        RowSelector::select(count)
-                    } else {
-                        RowSelector::skip(count)
-                    });
-                }
-            }
-            _ => selectors.push(RowSelector::select(rows)),
+        let tiles = tiles(&counts, order.pages(group)?, pixel.pages(group)?)?;
+        let between = ranges(&least, &most, key_type)?;
+        for ((rows, between), tile) in counts.into_iter().zip(&between).zip(tiles) {
+            pages.push(Page { group, rows, ids: count(ids, between), tile });
         }
     }
-    Ok((chosen, selectors))
+    Ok(pages)
+}
+
+/// What the page index tells of a column of a file.
+struct Told<'a> {
+    metadata: &'a ParquetMetaData,
+    converter: StatisticsConverter<'a>,
+}
+
+/// The rows of each page of a row group, and its least and largest values.
+type Pages = (Vec<usize>, [ArrayRef; 2]);
+
+impl Told<'_> {
+    fn pages(&self, group: usize) -> Result<Option<Pages>, ArrowError> {
+        let Self { metadata, converter } = self;
+        let (columns, offsets) = (metadata.column_index(), metadata.offset_index());
+        let (Some(columns), Some(offsets)) = (columns, offsets) else { return Ok(None) };
+        let Some(column) = converter.parquet_column_index() else { return Ok(None) };
+        let locations = offsets.get(group).and_then(|group| group.get(column));
+        let is_told = columns.get(group).is_some_and(|group| group.get(column).is_some());
+        if !is_told || locations.is_none_or(|pages| pages.page_locations().is_empty()) {
+            return Ok(None);
+        }
+        let counts = converter.data_page_row_counts(offsets, metadata.row_groups(), [&group])?;
+        let least = converter.data_page_mins(columns, offsets, [&group])?;
+        let most = converter.data_page_maxes(columns, offsets, [&group])?;
+        let counts = counts.filter(|rows| rows.len() == least.len() && rows.len() == most.len());
+        Ok(counts.map(|counts| {
+            let counts = counts.values().iter().map(|rows| usize::try_from(*rows).unwrap_or(0));
+            (counts.collect(), [least, most])
+        }))
+    }
+}
+
+/// The tile to which all entries of a page lead, if it is one: order and index do not vary.
+fn tiles(
+    counts: &[usize],
+    order: Option<Pages>,
+    pixel: Option<Pages>,
+) -> Result<Vec<Option<Pixel>>, ArrowError> {
+    let (Some((of_order, order)), Some((of_pixel, pixel))) = (order, pixel) else {
+        return Ok(vec![None; counts.len()]);
+    };
+    // The pages of columns need not begin at the same rows.
+    if of_order != counts || of_pixel != counts {
+        return Ok(vec![None; counts.len()]);
+    }
+    let numbers = |[least, most]: [ArrayRef; 2]| {
+        Ok::<_, ArrowError>([cast(&least, &DataType::UInt64)?, cast(&most, &DataType::UInt64)?])
+    };
+    let (order, pixel) = (numbers(order)?, numbers(pixel)?);
+    let only = |[least, most]: &[ArrayRef; 2], page: usize| {
+        let [least, most] = [least, most].map(|array| array.as_primitive::<UInt64Type>());
+        let told = least.is_valid(page) && most.is_valid(page);
+        (told && least.value(page) == most.value(page)).then(|| least.value(page))
+    };
+    let tile = |page: usize| {
+        let order = Order::new(u8::try_from(only(&order, page)?).ok()?)?;
+        Pixel::new(order, only(&pixel, page)?)
+    };
+    Ok((0..counts.len()).map(tile).collect())
 }
 
 /// Between which values each of some row groups or pages lies; none where that is not told.
@@ -223,70 +148,9 @@ fn ranges(
     least: &ArrayRef,
     most: &ArrayRef,
     key_type: &DataType,
-) -> Result<Vec<Option<[OwnedRow; 2]>>, ArrowError> {
+) -> Result<Vec<Values>, ArrowError> {
     let rows = [keys(least, key_type)?, keys(most, key_type)?];
     let told = |at: usize| least.is_valid(at) && most.is_valid(at);
     let range = |at: usize| told(at).then(|| rows.each_ref().map(|rows| rows.row(at).owned()));
     Ok((0..least.len()).map(range).collect())
-}
-
-/// Where the entries of a batch lead that have one of the ids.
-fn look_at(
-    batch: &RecordBatch,
-    [column, order, pixel]: [&str; 3],
-    ids: &[Row<'_>],
-    key_type: &DataType,
-) -> Result<Vec<Option<Pixel>>, ArrowError> {
-    let named = |name: &str| {
-        let found = batch.column_by_name(name);
-        found.ok_or_else(|| ArrowError::SchemaError(format!("no column {name} was read")))
-    };
-    let values = keys(named(column)?, key_type)?;
-    let number = |name: &str| cast(named(name)?, &DataType::UInt64);
-    let (order, pixel) = (number(order)?, number(pixel)?);
-    let (order, pixel) = (order.as_primitive::<UInt64Type>(), pixel.as_primitive::<UInt64Type>());
-    let mut found = Vec::new();
-    // Values are sorted: the place of the next is not far behind that of the last.
-    let mut at = 0;
-    for (row, value) in values.iter().enumerate() {
-        if at > 0 && ids[at - 1] >= value {
-            at = ids.partition_point(|id| *id < value);
-        }
-        while at < ids.len() && ids[at] < value {
-            at += 1;
-        }
-        if ids.get(at) == Some(&value) {
-            let told = order.is_valid(row) && pixel.is_valid(row);
-            let of_order = u8::try_from(order.value(row)).ok().and_then(sky::Order::new);
-            found.push(
-                of_order.filter(|_| told).and_then(|order| Pixel::new(order, pixel.value(row))),
-            );
-        }
-    }
-    Ok(found)
-}
-
-/// A reader whose reads of pages are counted.
-struct CountingReader(Box<dyn AsyncFileReader + Send>);
-
-impl AsyncFileReader for CountingReader {
-    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, ParquetResult<Bytes>> {
-        READS.fetch_add(1, Ordering::Relaxed);
-        self.0.get_bytes(range)
-    }
-
-    fn get_byte_ranges(
-        &mut self,
-        ranges: Vec<Range<u64>>,
-    ) -> BoxFuture<'_, ParquetResult<Vec<Bytes>>> {
-        READS.fetch_add(1, Ordering::Relaxed);
-        self.0.get_byte_ranges(ranges)
-    }
-
-    fn get_metadata<'a>(
-        &'a mut self,
-        options: Option<&'a ArrowReaderOptions>,
-    ) -> BoxFuture<'a, ParquetResult<Arc<ParquetMetaData>>> {
-        self.0.get_metadata(options)
-    }
 }
