@@ -20,6 +20,7 @@ mod distance;
 pub mod geometry;
 mod healpix;
 pub mod in_region;
+pub mod is_among;
 mod math;
 mod measure;
 pub mod nan_to_null;
@@ -434,6 +435,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
         healpix::functions(),
         vec![ScalarUDF::from(nan_to_null::NanToNull::new())],
         vec![ScalarUDF::from(in_region::InRegion::new())],
+        vec![ScalarUDF::from(is_among::IsAmong::new())],
     ]
     .into_iter()
     .flatten()

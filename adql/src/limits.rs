@@ -25,7 +25,8 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 1 << 20, tokens: 100_000, chain: 2_000, nesting: 64 }
+        // A list of 100,000 ids with signs, or of as many names of some twenty letters.
+        Self { bytes: 4 << 20, tokens: 400_000, chain: 2_000, nesting: 64 }
     }
 }
 

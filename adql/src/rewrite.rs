@@ -3,9 +3,9 @@
 //! One rule per file. A rewrite adds conservative predicates or replaces a predicate by an equal
 //! one; the exact predicate always runs at the scan, so that pruning keeps too much, never too
 //! little.
-//! [`nan_guard`] acts when a table is named; [`region_cover`] is an optimizer rule; what a scan
-//! does with the result is in [`coverage`] (which sky) and [`statistics`] (which row groups and
-//! pages); [`spatial_join`] refuses what would compare every row with every other.
+//! [`nan_guard`] acts when a table is named, `long_list` before the analyzer; [`region_cover`] is
+//! an optimizer rule; what a scan does with the result is in [`coverage`] (which sky),
+//! [`id_lookup`] (which values of a column) and [`statistics`] (which row groups and pages); [`spatial_join`] refuses what would compare every row with every other.
 
 use std::sync::Arc;
 
@@ -18,6 +18,8 @@ use crate::schema::Schemas;
 
 mod constant;
 pub mod coverage;
+pub mod id_lookup;
+mod long_list;
 pub mod nan_guard;
 mod position_columns;
 pub mod region_cover;
@@ -29,6 +31,8 @@ pub mod statistics;
 mod tests;
 
 pub use coverage::coverage_of;
+pub use id_lookup::{IdSet, ids_of};
+pub(crate) use long_list::gather_long_lists;
 pub use nan_guard::guarded_source;
 pub use region_cover::RegionCover;
 pub use spatial_join::refuse_spatial_join;

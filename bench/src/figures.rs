@@ -5,6 +5,8 @@
 
 mod client;
 pub(crate) mod layouts;
+pub(crate) mod lookup;
+pub(crate) mod patterns;
 mod peer;
 mod service;
 mod timed;

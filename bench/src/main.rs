@@ -42,6 +42,10 @@ enum Measure {
     Import(importing::Options),
     /// Cones, streams and scans through the service, beside DuckDB on the same files
     Figures(figures::Options),
+    /// Rows by their ids, one at a time and by lists, and the tiles that are opened for them
+    Lookup(figures::lookup::Options),
+    /// What users of a survey ask again and again: neighbours, light curves, lists of ids, joins
+    Patterns(figures::patterns::Options),
     /// What the width of a table costs a cone that takes three columns of it
     Widths(figures::widths::Options),
     /// Cones and scans of the same rows in files of unlike layouts
@@ -54,18 +58,16 @@ async fn main() -> anyhow::Result<()> {
         Measure::Generate(wanted) => generate::run(&wanted),
         Measure::Truth(asked) => truth::run(&asked),
         Measure::Planning { template, workers } => planning::run(&template, &workers).await,
-        // It waits for other processes only.
-        Measure::Figures(options) => {
-            tokio::task::spawn_blocking(move || figures::run(&options)).await?
-        }
-        Measure::Widths(options) => {
-            tokio::task::spawn_blocking(move || figures::widths::run(&options)).await?
-        }
-        Measure::Layouts(options) => {
-            tokio::task::spawn_blocking(move || figures::layouts::run(&options)).await?
-        }
-        Measure::Import(options) => {
-            tokio::task::spawn_blocking(move || importing::run(&options)).await?
-        }
+        Measure::Figures(options) => waiting(move || figures::run(&options)).await,
+        Measure::Lookup(options) => waiting(move || figures::lookup::run(&options)).await,
+        Measure::Patterns(options) => waiting(move || figures::patterns::run(&options)).await,
+        Measure::Widths(options) => waiting(move || figures::widths::run(&options)).await,
+        Measure::Layouts(options) => waiting(move || figures::layouts::run(&options)).await,
+        Measure::Import(options) => waiting(move || importing::run(&options)).await,
     }
+}
+
+/// Runs what only waits for other processes.
+async fn waiting(run: impl FnOnce() -> anyhow::Result<()> + Send + 'static) -> anyhow::Result<()> {
+    tokio::task::spawn_blocking(run).await?
 }

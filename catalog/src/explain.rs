@@ -120,12 +120,12 @@ fn distinct_files(config: &FileScanConfig) -> Vec<&PartitionedFile> {
 fn reasons(report: &ScanReport, files: &[FileReport]) -> Vec<String> {
     let mut reasons = Vec::new();
     if report.table.is_none() {
-        reasons.push("no tile lies in the part of the sky that the query asks for".to_owned());
+        reasons.push("no tile can hold what the query asks for".to_owned());
         return reasons;
     }
     let tiles = report.tiles_total.saturating_sub(report.tiles);
     if tiles > 0 {
-        reasons.push(format!("{tiles} tiles lie outside the part of the sky asked for"));
+        reasons.push(format!("{tiles} tiles lie outside of what is asked for"));
     }
     let groups = report.row_groups_total - report.row_groups;
     if groups > 0 {

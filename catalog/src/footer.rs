@@ -36,6 +36,16 @@ pub(crate) async fn read(
     decode(store, path, size, decoder).await
 }
 
+/// Reads the footer of a file with the statistics of its row groups.
+pub(crate) async fn read_statistics(
+    store: &dyn ObjectStore,
+    path: &Path,
+    size: u64,
+) -> Result<ParquetMetaData, Error> {
+    let decoder = decoder(path, size)?.with_page_index_policy(PageIndexPolicy::Skip);
+    decode(store, path, size, decoder).await
+}
+
 /// Reads all of the footer of a file, with statistics and page index.
 pub(crate) async fn read_whole(
     store: &dyn ObjectStore,

@@ -13,11 +13,13 @@
 
 mod discover;
 mod error;
+mod estimate;
 mod far;
 mod footer;
 mod hats;
 mod indexed;
 mod location;
+pub mod lookup;
 pub mod metadata;
 mod moc_file;
 mod part;

@@ -56,7 +56,7 @@ impl TableProvider for HatsTable {
             None => self.columns.clone(),
             Some(kept) => kept.iter().map(|at| self.columns[*at]).collect(),
         };
-        scan::plan(&self.table, session, &columns, &scan::Wanted { filters, limit })
+        scan::plan(&self.table, session, &columns, &scan::Wanted { filters, limit }).await
     }
 
     /// Every filter helps to prune and none is answered here: the exact filter stays in the plan,

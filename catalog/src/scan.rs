@@ -18,7 +18,6 @@ use datafusion::arrow::array::temporal_conversions::timestamp_ns_to_datetime;
 use datafusion::arrow::datatypes::{Field, Schema};
 use datafusion::catalog::Session;
 use datafusion::common::config::TableParquetOptions;
-use datafusion::common::stats::Precision;
 use datafusion::common::{DFSchema, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::ParquetFileReaderFactory;
@@ -36,8 +35,10 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 
 use crate::Error;
+use crate::estimate::{self, Filtered};
 use crate::far::FarReaders;
 use crate::indexed::IndexedReaders;
+use crate::lookup;
 use crate::part::Part;
 use crate::prune::touched_tiles;
 use crate::table::TiledTable;
@@ -76,7 +77,7 @@ pub(crate) struct Wanted<'a> {
 }
 
 /// Plans the scan of some columns (places in the table's columns, in the order wanted).
-pub(crate) fn plan(
+pub(crate) async fn plan(
     table: &TiledTable,
     session: &dyn Session,
     columns: &[usize],
@@ -88,6 +89,10 @@ pub(crate) fn plan(
         Some(positions) if options.prune => coverage_of(wanted.filters, positions),
         _ => Coverage::all(),
     };
+    let found = match options.prune {
+        true => lookup::look_up(table, session.runtime_env(), wanted.filters).await,
+        false => None,
+    };
     let pruning = options.prune.then(|| {
         let stored = positions.filter(|_| !table.computes_spatial_index());
         prune_only(wanted.filters, stored, &coverage)
@@ -97,15 +102,25 @@ pub(crate) fn plan(
     let schema = Arc::new(table.schema().project(&read)?);
     let source = source(session, options.prune, (table, &schema), pruning)?;
     let mut tiles = touched_tiles(table.manifest(), &coverage);
+    if let Some(found) = &found {
+        tiles = lookup::common(&tiles, &found.tiles);
+    }
     if let Some(part) = &options.part {
         tiles = part.of_tiles(table.manifest(), &tiles);
     }
+    let statistics = if options.prune {
+        let filtered = (!wanted.filters.is_empty())
+            .then(|| Filtered { coverage: &coverage, rows_found: found.map(|found| found.rows) });
+        estimate::statistics(table, &tiles, &schema, filtered.as_ref())
+    } else {
+        Statistics::new_unknown(&schema)
+    };
     let groups = session.config().target_partitions().max(LEAST_GROUPS);
     let stored = stored_columns(table, columns);
     let projection = stored.iter().map(|c| place(&read, *c)).collect::<Result<Vec<_>>>()?;
     let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(TILE_STORE)?, Arc::new(source))
         .with_file_groups(split_large(file_groups(table, &tiles, groups)?, session))
-        .with_statistics(statistics(table, &tiles, &schema, options.prune))
+        .with_statistics(statistics)
         .with_projection_indices(Some(projection))?
         .with_limit(wanted.limit)
         .build();
@@ -250,38 +265,6 @@ fn partitioned_file(manifest: &Manifest, file: usize) -> PartitionedFile {
         part.object_meta.last_modified = time.and_utc();
     }
     part
-}
-
-/// What is known of the rows: their number exactly only if `_metadata` or footers tell it for
-/// every touched tile; nothing of any column, since NaN is NULL to ADQL and not to DataFusion.
-fn statistics(
-    table: &TiledTable,
-    tiles: &[Range<usize>],
-    schema: &Schema,
-    prune: bool,
-) -> Statistics {
-    let manifest = table.manifest();
-    let mut statistics = Statistics::new_unknown(schema);
-    if !prune {
-        return statistics;
-    }
-    let mut touched = tiles.iter().flat_map(Range::clone);
-    let rows = touched.try_fold(0, |sum, tile| Some(sum + manifest.tile_rows(tile)?));
-    let bytes: u64 = tiles.iter().flat_map(Range::clone).map(|t| manifest.tile_bytes(t)).sum();
-    statistics.total_byte_size =
-        usize::try_from(bytes).map_or(Precision::Absent, Precision::Inexact);
-    statistics.num_rows = match rows.map(usize::try_from) {
-        Some(Ok(rows)) => Precision::Exact(rows),
-        _ => estimated_rows(table, bytes),
-    };
-    statistics
-}
-
-/// The touched bytes' share of the rows that the table states.
-fn estimated_rows(table: &TiledTable, bytes: u64) -> Precision<usize> {
-    let all = u128::from(table.manifest().bytes().max(1));
-    let stated = table.stated_rows().map(|rows| u128::from(rows) * u128::from(bytes) / all);
-    stated.and_then(|rows| usize::try_from(rows).ok()).map_or(Precision::Absent, Precision::Inexact)
 }
 
 /// Computes the spatial index above the scan of a table whose files have none.

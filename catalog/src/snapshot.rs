@@ -222,15 +222,20 @@ impl Snapshot {
 
 /// Reads what the files of a table say, and what is said of it.
 async fn open_table(
-    stores: &Stores,
+    stores: &Arc<Stores>,
     location: &Location,
     site: Site,
     overlay: Option<&Path>,
 ) -> Result<Arc<TiledTable>, Error> {
     let location = site.elsewhere.as_ref().unwrap_or(location);
-    let (metadata, found) =
-        futures::try_join!(said_of(stores, &site, overlay), survey(stores, location, &site))?;
-    TiledTable::new(site, found, metadata).map(Arc::new)
+    let (metadata, found) = futures::try_join!(
+        said_of(stores, &site, overlay),
+        survey(stores.as_ref(), location, &site)
+    )?;
+    let lists = location.lists();
+    let table = TiledTable::new(site, found, metadata)?;
+    let store = Arc::<Stores>::clone(stores) as Arc<dyn ObjectStore>;
+    Ok(Arc::new(table.with_indexes(&store, lists)))
 }
 
 /// What is said of a table, and by which files: one of a folder of descriptions wins over the one

@@ -10,12 +10,15 @@ use std::sync::Arc;
 use adql::{Column, CoordinateSystem, Positions, System, Table, TableName};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::datasource::file_format::parquet::transform_schema_to_view;
+use object_store::ObjectStore;
+use object_store::path::Path;
 use tracing::warn;
 
 use crate::Error;
 use crate::discover::{Attachment, Site};
 use crate::hats::{Kind, TableProperties};
 use crate::location::Location;
+use crate::lookup::IdIndex;
 use crate::metadata::{FILE_NAME, KeyMetadata, Origin, TableMetadata};
 use crate::survey::Survey;
 use crate::tile::Manifest;
@@ -46,6 +49,7 @@ pub struct TiledTable {
     manifest: Manifest,
     stated_rows: Option<u64>,
     attachments: Vec<Attachment>,
+    indexes: Vec<IdIndex>,
     elsewhere: Option<Location>,
     is_far: bool,
 }
@@ -88,9 +92,29 @@ impl TiledTable {
             manifest: survey.manifest,
             stated_rows: properties.rows,
             attachments,
+            indexes: Vec::new(),
             elsewhere,
             is_far: survey.is_far,
         })
+    }
+
+    /// The same table, whose id indexes are read from a store; `lists` says whether that can list
+    /// folders.
+    pub(crate) fn with_indexes(self, store: &Arc<dyn ObjectStore>, lists: bool) -> Self {
+        let mut indexes = Vec::new();
+        for Attachment { path, kind } in &self.attachments {
+            let Kind::Index { column } = kind else { continue };
+            let Some(at) = self.table.column_index(column).filter(|at| !self.is_computed(*at))
+            else {
+                warn!(table = %self.name(), column, "an id index is ignored: no such column");
+                continue;
+            };
+            let column = (column.clone(), self.schema.field(at).data_type().clone());
+            // What a store listed is encoded already; `from` would encode it again.
+            let folder = Path::parse(path).unwrap_or_else(|_| Path::from(path.as_str()));
+            indexes.push(IdIndex::new(column, folder, (Arc::clone(store), lists)));
+        }
+        Self { indexes, ..self }
     }
 
     /// The table as a query sees it.
@@ -121,6 +145,16 @@ impl TiledTable {
     /// Its margins and indexes.
     pub fn attachments(&self) -> &[Attachment] {
         &self.attachments
+    }
+
+    /// Its id indexes.
+    pub(crate) fn indexes(&self) -> &[IdIndex] {
+        &self.indexes
+    }
+
+    /// The id index of a column, if it has one.
+    pub(crate) fn index_of(&self, column: &str) -> Option<&IdIndex> {
+        self.indexes.iter().find(|index| index.column() == column)
     }
 
     /// Where it lies, if not in the data folder.

@@ -2,10 +2,12 @@
 
 mod checking;
 mod describe;
+mod estimates;
 mod felis;
 mod fixture;
 mod importing;
 mod layout;
+mod lookup;
 mod metadata;
 mod placement;
 mod placement_at_scale;

@@ -159,6 +159,11 @@ impl Manifest {
         self.pixels[tile]
     }
 
+    /// The place of the tile of a pixel.
+    pub(crate) fn place_of(&self, pixel: Pixel) -> Option<usize> {
+        self.pixels.binary_search_by_key(&key(pixel), |tile| key(*tile)).ok()
+    }
+
     /// Whether no two tiles share a piece of sky, as HATS demands of primary tables.
     pub fn is_disjoint(&self) -> bool {
         self.disjoint

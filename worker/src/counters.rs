@@ -176,6 +176,11 @@ impl Counters {
                 copies,
             ),
             (
+                "counter armilla_index_reads_total",
+                "Reads of pages of id indexes while queries were planned.",
+                one(catalog::lookup::index_reads()),
+            ),
+            (
                 "counter armilla_exact_tests_total",
                 "Rows on the edge of a region whose position was tested exactly.",
                 one(adql::function::in_region::exact_tests()),

@@ -274,6 +274,45 @@ fn conditions() {
     check(&ids("\"Odd Name\" = 20"), "2");
 }
 
+/// Lists that are long enough to become a table of their values.
+#[test]
+fn long_lists() {
+    let list = |from: i64, step: i64| {
+        let numbers = (0..100).map(|n| (from + n * step).to_string());
+        numbers.collect::<Vec<_>>().join(", ")
+    };
+    let ids = |condition: &str| format!("SELECT id FROM stars WHERE {condition} ORDER BY id");
+    check(&ids(&format!("id IN ({})", list(-98, 2))), "2; 4");
+    check(&ids(&format!("id NOT IN ({})", list(-98, 2))), "1; 3; 5");
+    check(&ids(&format!("id + 1 IN ({})", list(-98, 2))), "1; 3; 5");
+    check(&ids(&format!("id IN ({}) OR id = 5", list(-98, 2))), "2; 4; 5");
+    check(&ids(&format!("id IN ({}, 9223372036854775808)", list(-98, 2))), "2; 4");
+    check(&ids(&format!("id IN ({}, 1.0)", list(-98, 2))), "1; 2; 4");
+    check(&ids(&format!("id IN ({}, 1 + 2)", list(-98, 2))), "2; 3; 4");
+    check(
+        &format!(
+            "SELECT id, CASE WHEN id IN ({}) THEN 'even' ELSE 'odd' END AS kind FROM stars ORDER BY id",
+            list(-98, 2)
+        ),
+        "1|odd; 2|even; 3|odd; 4|even; 5|odd",
+    );
+    check(
+        &format!(
+            "SELECT s.id, t.id FROM stars AS s JOIN stars AS t ON s.id = t.id AND t.id IN ({}) \
+             ORDER BY s.id",
+            list(4, 1)
+        ),
+        "4|4; 5|5",
+    );
+    check(
+        &format!("SELECT COUNT(*) AS n FROM stars GROUP BY id HAVING id IN ({})", list(5, 1)),
+        "1",
+    );
+    let bands = (0..100).map(|n| format!("'{n}'")).collect::<Vec<_>>().join(", ");
+    check(&format!("SELECT DISTINCT band FROM obs WHERE band IN ({bands}, 'r')"), "r");
+    check(&format!("SELECT DISTINCT band FROM obs WHERE band NOT IN ({bands}, 'r')"), "g");
+}
+
 #[test]
 fn values() {
     let value = |expression: &str| format!("SELECT TOP 1 {expression} FROM tap_schema.tables");

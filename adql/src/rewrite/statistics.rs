@@ -4,14 +4,18 @@
 //! Every row that satisfies the filters satisfies it. It never replaces them: with them in the
 //! predicate DataFusion cannot conclude that a row group matches as a whole.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
-use datafusion::common::Column;
+use datafusion::arrow::array::{Array, ArrayRef, AsArray};
+use datafusion::arrow::compute::sort;
+use datafusion::arrow::datatypes::{DataType, Int64Type, UInt64Type};
+use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::{Between, InList};
 use datafusion::logical_expr::utils::split_binary;
 use datafusion::logical_expr::{BinaryExpr, Cast, Expr, Operator, and, lit, or};
 
-use crate::function::nan_to_null;
+use crate::function::{is_among, nan_to_null};
 use crate::schema::Positions;
 use crate::sky::Coverage;
 
@@ -123,8 +127,46 @@ fn implied(filter: &Expr) -> Option<Implied> {
             literals.then(|| column.map(|column| column.in_list(list.clone(), false)))
         }
         Expr::IsNotNull(expr) => Some(operand(expr)?.map(Expr::is_not_null)),
+        Expr::ScalarFunction(_) => {
+            let (value, values) = is_among::parts_of(filter)?;
+            let ranges = hull(&operand(value)?.expr, &values)?;
+            // The call itself says nothing to statistics.
+            Some(Implied { expr: ranges, guarded: true, comparisons: 1 })
+        }
         _ => None,
     }
+}
+
+/// At most eight ranges that hold all values: apart where they are farthest from each other.
+fn hull(operand: &Expr, values: &ArrayRef) -> Option<Expr> {
+    let values = sort(values, None).ok()?;
+    let literal = |at: usize| Some(lit(ScalarValue::try_from_array(&values, at).ok()?));
+    let mut cuts = match values.data_type() {
+        DataType::Int64 => widest_gaps(values.as_primitive::<Int64Type>().values()),
+        DataType::UInt64 => widest_gaps(values.as_primitive::<UInt64Type>().values()),
+        _ => Vec::new(),
+    };
+    cuts.sort_unstable();
+    let starts = [0].into_iter().chain(cuts.iter().copied());
+    let ends = cuts.iter().copied().chain([values.len()]);
+    let ranges = starts.zip(ends).map(|(start, end)| {
+        let from = operand.clone().gt_eq(literal(start)?);
+        Some(and(from, operand.clone().lt_eq(literal(end.checked_sub(1)?)?)))
+    });
+    balanced_or(&ranges.collect::<Option<Vec<_>>>()?)
+}
+
+/// Where sorted values are cut into as many ranges as there may be: the places of the first after
+/// the widest gaps.
+fn widest_gaps<T: Copy + Into<i128>>(values: &[T]) -> Vec<usize> {
+    let gap = |at: &usize| values[*at].into() - values[at - 1].into();
+    let mut cuts: Vec<usize> = (1..values.len()).collect();
+    let count = (RANGES_MAX - 1).min(cuts.len());
+    if count > 0 && count < cuts.len() {
+        cuts.select_nth_unstable_by_key(count - 1, |at| Reverse(gap(at)));
+    }
+    cuts.truncate(count);
+    cuts
 }
 
 fn compare(column: Expr, op: Operator, literal: &Expr) -> Expr {

@@ -31,6 +31,15 @@ impl Client {
         Ok(Self { http, sync: format!("{url}/sync") })
     }
 
+    /// The answer to a query as comma-separated values.
+    pub(crate) fn text(&self, adql: &str) -> Result<String> {
+        let form = [("LANG", "ADQL"), ("QUERY", adql), ("RESPONSEFORMAT", "csv")];
+        let response = self.http.post(&self.sync).form(&form).send()?;
+        let (status, text) = (response.status(), response.text()?);
+        ensure!(status.is_success(), "{adql:.200}: {text}");
+        Ok(text)
+    }
+
     pub(crate) fn fetch(&self, adql: &str, format: &str) -> Result<Answer> {
         let form = [("LANG", "ADQL"), ("QUERY", adql), ("RESPONSEFORMAT", format)];
         let start = Instant::now();

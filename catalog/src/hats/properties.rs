@@ -69,6 +69,8 @@ pub(crate) struct TableProperties {
     pub(crate) primary: Option<String>,
     pub(crate) leaf: Leaf,
     pub(crate) description: Option<String>,
+    /// When it was made, as it was written.
+    pub(crate) created: Option<String>,
 }
 
 impl Properties {
@@ -122,6 +124,7 @@ impl Properties {
                 Some(suffix) => Leaf::File(suffix.to_owned()),
             },
             description: text("obs_description").or_else(|| text("obs_title")),
+            created: text("hats_creation_date"),
         })
     }
 

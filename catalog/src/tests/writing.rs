@@ -91,7 +91,7 @@ pub(super) fn read(path: &Path) -> Vec<RecordBatch> {
 }
 
 /// The tiles of a table or margin with the spatial indices and ids of their rows.
-fn tiles(table: &Path) -> BTreeMap<Pixel, Vec<(i64, i64)>> {
+pub(super) fn tiles(table: &Path) -> BTreeMap<Pixel, Vec<(i64, i64)>> {
     let dataset = table.join("dataset");
     let mut tiles = BTreeMap::new();
     for path in files(&dataset) {

@@ -3,14 +3,17 @@
 //! Tiles come from the manifest, row groups from the footers of the touched tiles where this node
 //! may open them; `analyze` runs the query and counts.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
 
-use catalog::Snapshot;
+use catalog::lookup::explain_lookup;
+use catalog::{HatsTable, ScanOptions, Snapshot};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::physical_plan::FileGroup;
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::TryStreamExt;
@@ -19,6 +22,9 @@ use object_store::ObjectStore;
 use crate::engine::Planned;
 use crate::plan::slots::tile_scan;
 use crate::{Error, distributed};
+
+/// Of a line of the plan so many characters are shown.
+const LINE_CHARS_MAX: usize = 2_000;
 
 /// Describes the scans of a planned query and its stages.
 ///
@@ -33,11 +39,53 @@ pub async fn describe(
     for line in regions(&planned.optimized) {
         push_line(&mut text, &line);
     }
+    for line in lookups(planned).await {
+        push_line(&mut text, &line);
+    }
     for scan in scans(&planned.physical) {
         push_line(&mut text, &report(&scan, snapshot, footers).await?);
     }
-    push_line(&mut text, &distributed::display(planned.physical.as_ref()));
+    for line in distributed::display(planned.physical.as_ref()).lines() {
+        push_line(&mut text, &shortened(line));
+    }
     Ok(text)
+}
+
+/// A line without what is beyond some screens of it: a list may have a hundred thousand values.
+fn shortened(line: &str) -> Cow<'_, str> {
+    match line.char_indices().nth(LINE_CHARS_MAX) {
+        None => line.into(),
+        Some((cut, _)) => {
+            let more = line.len() - cut;
+            format!("{} … ({more} bytes more)", &line[..cut]).into()
+        }
+    }
+}
+
+/// What the id indexes said of the filters of scans.
+async fn lookups(planned: &Planned) -> Vec<String> {
+    let prunes = planned.state.config().get_extension::<ScanOptions>().is_none_or(|o| o.prune);
+    if !prunes {
+        return Vec::new();
+    }
+    let mut filtered = Vec::new();
+    let walked = planned.optimized.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && let Ok(provider) = source_as_provider(&scan.source)
+        {
+            filtered.push((provider, scan.filters.clone()));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    debug_assert!(walked.is_ok(), "collecting nodes does not fail");
+    let mut lines = Vec::new();
+    for (provider, filters) in filtered {
+        if let Some(table) = provider.downcast_ref::<HatsTable>() {
+            let runtime = planned.state.runtime_env();
+            lines.extend(explain_lookup(table, runtime, &filters).await);
+        }
+    }
+    lines
 }
 
 /// What one scan will touch: row groups and rows too where this node may open tiles.
