@@ -5,7 +5,8 @@
 //! little.
 //! [`nan_guard`] acts when a table is named; [`region_cover`] is an optimizer rule; what a scan
 //! does with the result is in [`coverage`] (which sky) and [`statistics`] (which row groups and
-//! pages); [`spatial_join`] refuses what would compare every row with every other.
+//! pages); [`cross_match`] recognizes joins by position, and [`spatial_join`] refuses those that would
+//! compare every row with every other.
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use crate::schema::Schemas;
 
 mod constant;
 pub mod coverage;
+pub mod cross_match;
 pub mod nan_guard;
 mod position_columns;
 pub mod region_cover;
@@ -29,6 +31,7 @@ pub mod statistics;
 mod tests;
 
 pub use coverage::coverage_of;
+pub use cross_match::CrossMatch;
 pub use nan_guard::guarded_source;
 pub use region_cover::RegionCover;
 pub use spatial_join::refuse_spatial_join;
@@ -38,7 +41,9 @@ pub use statistics::prune_only;
 pub fn optimizer_rules(schemas: Arc<dyn Schemas>) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut rules = Optimizer::new().rules;
     let after = rules.iter().position(|rule| rule.name() == "push_down_filter");
-    rules.insert(after.map_or(rules.len(), |at| at + 1), Arc::new(RegionCover::new(schemas)));
+    let after = after.map_or(rules.len(), |at| at + 1);
+    let ours = [Arc::new(RegionCover::new(schemas)) as _, Arc::new(CrossMatch) as _];
+    rules.splice(after..after, ours);
     rules
 }
 

@@ -12,18 +12,19 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::catalog::memory::MemorySourceConfig;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, internal_datafusion_err, internal_err};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{DataFusionError, Result, internal_datafusion_err, internal_err};
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::datasource::source::{DataSource, DataSourceExec};
 use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 use datafusion::prelude::SessionConfig;
 use datafusion_distributed::{
-    DesiredTaskCountEvent, DesiredTaskCountEventResponse, DistributedExt, DistributedLeafExec,
+    BroadcastExec, DesiredTaskCountEvent, DesiredTaskCountEventResponse, DistributedExt, DistributedLeafExec,
     NetworkBoundaryExt, NetworkCoalesceExec, RouteTasksEvent, RouteTasksEventResponse,
     ScaleUpLeafNodeEvent, ScaleUpLeafNodeEventResponse, SessionStateBuilderExt, Stage,
     WorkerResolver, display_plan_ascii,
@@ -32,10 +33,15 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 use uuid::Uuid;
 use worker::control::QUERY_HEADER;
+use worker::cross_match::{self, CrossMatchCodec, CrossMatchExec};
 
 use crate::cluster::Cluster;
 use crate::plan::invariants::{self, StageView};
 use crate::plan::slots::{ClusterView, Slots, tile_scan};
+
+/// The most that a join by position sends to every worker: some ten million rows of three columns,
+/// which take seconds on the network, and little of the memory of a query.
+const BROADCAST_BYTES_MAX: usize = 256 << 20;
 
 /// The slots of the query that a session plans: set once, when its scans are known, from the
 /// workers as they were when planning began.
@@ -58,6 +64,7 @@ impl QueryPlanner for PlacingPlanner {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let planner = DefaultPhysicalPlanner::default();
         let plan = planner.create_physical_plan(logical_plan, session).await?;
+        let plan = broadcast(cross_match::planned(plan)?)?;
         let placement = placement(session.config())?;
         let slots = Slots::of(&plan, &placement.view)?;
         if placement.slots.set(Arc::new(slots)).is_err() {
@@ -65,6 +72,56 @@ impl QueryPlanner for PlacingPlanner {
         }
         Ok(plan)
     }
+}
+
+/// What is built by a join by position goes to every task of the stage that streams the other side
+/// past it.
+///
+/// ```text
+/// CrossMatchExec            CrossMatchExec
+///   CoalescePartitions        CoalescePartitions
+///     build            -->      BroadcastExec
+///   probe                         build
+///                             probe
+/// ```
+fn broadcast(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let sent = plan.transform_up(|node| {
+        let Some(operator) = node.downcast_ref::<CrossMatchExec>() else {
+            return Ok(Transformed::no(node));
+        };
+        let (build, probe) = (operator.join().left(), operator.join().right());
+        refuse_large(cross_match::estimated_bytes(build))?;
+        let (input, fetch) = match build.downcast_ref::<CoalescePartitionsExec>() {
+            Some(coalesce) => (Arc::clone(coalesce.input()), coalesce.fetch()),
+            None => (Arc::clone(build), None),
+        };
+        // The library puts in how many tasks there are.
+        let sent = Arc::new(BroadcastExec::new(input, 1));
+        let build = Arc::new(CoalescePartitionsExec::new(sent).with_fetch(fetch));
+        let children: Vec<Arc<dyn ExecutionPlan>> = vec![build, Arc::clone(probe)];
+        replace_children_if_necessary(node, children).map(Transformed::yes)
+    });
+    sent.map(|sent| sent.data)
+}
+
+/// Refuses to send each worker what is no small table any more, or of unknown size.
+fn refuse_large(bytes: Option<usize>) -> Result<()> {
+    let size = match bytes {
+        Some(bytes) if bytes <= BROADCAST_BYTES_MAX => return Ok(()),
+        Some(bytes) => format!("has about {} MiB", bytes >> 20),
+        None => "is of unknown size".to_owned(),
+    };
+    let refused = adql::Error::NotEvaluable {
+        construct: "a join by position".to_owned(),
+        reason: format!(
+            "the side of which every worker would need all rows {size}, and {} MiB are the most: \
+             restrict it by a region or ask for fewer of its columns, or put the smaller table on \
+             the right of a LEFT JOIN",
+            BROADCAST_BYTES_MAX >> 20
+        ),
+        place: None,
+    };
+    Err(DataFusionError::External(Box::new(refused)))
 }
 
 /// The members of the cluster, for stages that read no tile.
@@ -87,6 +144,7 @@ pub fn distribute(state: SessionState, cluster: &Cluster) -> Result<SessionState
         .with_query_planner(Arc::new(PlacingPlanner))
         .with_distributed_worker_resolver(Members(workers))
         .with_distributed_channel_resolver(cluster.channels().clone())
+        .with_distributed_user_codec(CrossMatchCodec)
         // T3: isolated children of a union would break "slot i is worker i".
         .with_distributed_children_isolator_unions(false)?
         // The number of tasks is the number of slots, whatever the cluster's size.

@@ -24,7 +24,7 @@ use worker::front::run_on;
 use worker::giving_way::giving_way;
 use worker::memory::Budget;
 use worker::session::NodeRuntime;
-use worker::{Counters, TileStore, session};
+use worker::{Counters, TileStore, cross_match, session};
 
 use crate::attempts::{self, Attempt};
 use crate::cluster::Cluster;
@@ -306,9 +306,11 @@ impl Engine {
         adql::rewrite::refuse_spatial_join(&optimized)?;
         let planner = Arc::clone(state.query_planner());
         let physical = planner.create_physical_plan(&optimized, &state).await;
-        let physical = physical.map_err(Error::Execution)?;
+        let mut physical = physical.map_err(Error::Execution)?;
         if workers.is_some() {
             distributed::check(&physical).map_err(Error::Invariant)?;
+        } else {
+            physical = cross_match::planned(physical).map_err(Error::Execution)?;
         }
         let physical = giving_way(physical, distributed::is_boundary).map_err(Error::Execution)?;
         let planned_after = start.elapsed();

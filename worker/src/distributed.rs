@@ -41,6 +41,7 @@ use uuid::Uuid;
 use crate::admission::admit;
 use crate::catch_panic::CatchPanicExec;
 use crate::control::QUERY_HEADER;
+use crate::cross_match::CrossMatchCodec;
 use crate::early_start::{PATIENCE, start_in_time};
 use crate::front::{Front, handled_on};
 use crate::giving_way::giving_way;
@@ -217,6 +218,7 @@ fn task_session(
         ours.options().execution.sort_spill_reservation_bytes;
     let mut state = builder
         .with_distributed_channel_resolver(channels)
+        .with_distributed_user_codec(CrossMatchCodec)
         .with_distributed_worker_plan_rewrite_handler(move |event: WorkerPlanRewriteEvent<'_>| {
             admit(&event.plan, is_network)?;
             counters.task();
