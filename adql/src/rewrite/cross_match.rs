@@ -11,6 +11,7 @@
 //! the same, pair by pair, and an operator of ours evaluates it without forming all pairs. Runs
 //! when conditions have come down to joins and scans, before the next round brings ours there.
 
+mod order;
 mod restriction;
 
 use datafusion::arrow::datatypes::DataType;
@@ -64,6 +65,11 @@ impl OptimizerRule for CrossMatch {
             }
         }
         let join = if changed { Join { filter: conjunction(conjuncts), ..join } } else { join };
+        if !found.is_empty()
+            && let Some(plan) = order::reordered(&join)?
+        {
+            return Ok(Transformed::yes(plan));
+        }
         let restricted = restriction::restrict(&join, &found)?;
         let changed = changed || restricted.is_some();
         let plan = LogicalPlan::Join(restricted.unwrap_or(join));

@@ -66,7 +66,8 @@ impl Position {
     }
 
     /// Longitude and latitude 0.
-    pub const ORIGIN: Self = Self { lon_deg: 0.0, lat_deg: 0.0, cos_lat: 1.0, vector: [1.0, 0.0, 0.0] };
+    pub const ORIGIN: Self =
+        Self { lon_deg: 0.0, lat_deg: 0.0, cos_lat: 1.0, vector: [1.0, 0.0, 0.0] };
 
     /// Longitude in degrees, `[0, 360)`.
     pub fn lon_deg(&self) -> f64 {

@@ -1,14 +1,20 @@
 //! An index of places: which of them are near another place.
 //!
-//! The sky is cut into zones of latitude, and each zone into cells of about the same width on the
-//! sky, so that a cell holds about one place, or is as wide as the reach. Places are sorted by cell:
-//! those within a distance of a place are in a few runs ([`Span`]) of the sorted rows.
-//! Where the places cover little of the sky, cells share buckets by a hash of their zone; a place
-//! that is in a bucket by chance is told apart by its zone and longitude, so that none is found
-//! twice. What [`Zones::is_candidate`] lets pass is near enough or nearly so: the exact test
-//! is [`super::Circle::contains`].
+//! Places are sorted by cells ([`grid`]) that hold about one place each, or are as wide as the
+//! reach, so that those within a distance of a place are in a few runs ([`Span`]) of the rows.
+//! Where the places cover little of the sky, cells share buckets; a place that is in a bucket by
+//! chance is told apart by its zone and longitude, so that none is found twice. [`hints`] answer
+//! most searches that find nothing.
+//! What [`Zones::is_candidate`] lets pass is near enough or nearly so: the exact test is
+//! [`super::Circle::contains`].
+
+mod grid;
+mod hints;
 
 use std::ops::Range;
+
+use grid::{Grid, ZONES_MAX, scattered, whole};
+use hints::Hints;
 
 use super::position::{Position, normalize_longitude};
 
@@ -18,20 +24,8 @@ const ROUNDING_DEG: f64 = 1e-9;
 /// No cell is smaller: so many digits have coordinates.
 const LEAST_CELL_DEG: f64 = 1e-7;
 
-/// The table of zones stays in the cache of a core.
-const ZONES_MAX: f64 = 65_536.0;
-
 /// Steps of latitude for which the width of a window is known.
 const WIDTHS: usize = 1024;
-
-/// One zone.
-#[derive(Debug, Clone, Copy)]
-struct Zone {
-    cells_per_degree: f64,
-    cells: usize,
-    /// The bucket of its first cell.
-    base: usize,
-}
 
 /// A run of rows in which places near another one are, and the part of the sky in which they are
 /// candidates by this run.
@@ -49,11 +43,11 @@ pub struct Span {
 pub struct Zones {
     reach_deg: f64,
     south: f64,
-    zones_per_degree: f64,
-    zones: Vec<Zone>,
+    north: f64,
+    grid: Grid,
+    hints: Option<Hints>,
     /// Halves of the widths of windows in longitude, by latitude.
     widths: Vec<f64>,
-    mask: usize,
     starts: Vec<u32>,
     lon: Vec<f64>,
     lat: Vec<f64>,
@@ -68,22 +62,15 @@ struct Places {
     rows: Vec<u32>,
 }
 
-/// The number of steps that fit in, at least; for numbers that are neither negative nor huge.
-#[expect(clippy::cast_possible_truncation, reason = "the number is small")]
-#[expect(clippy::cast_sign_loss, reason = "the number is not negative")]
-#[inline]
-fn whole(number: f64) -> usize {
-    number as usize
-}
-
 impl Zones {
     /// The index of the places (row, longitude, latitude in degrees) of up to 2^32 rows for
     /// searches within `reach_deg`. What is no place ([`Position::from_degrees`]) is left out.
     pub fn new(reach_deg: f64, rows: impl Iterator<Item = (u32, f64, f64)>) -> Self {
         let mut places = Places::default();
-        places.lon.reserve(rows.size_hint().0);
-        places.lat.reserve(rows.size_hint().0);
-        places.rows.reserve(rows.size_hint().0);
+        let most = rows.size_hint().1.unwrap_or_default();
+        places.lon.reserve(most);
+        places.lat.reserve(most);
+        places.rows.reserve(most);
         let (mut south, mut north) = (90.0_f64, -90.0_f64);
         for (row, lon, lat) in rows {
             if lon.is_finite() && (-90.0..=90.0).contains(&lat) {
@@ -96,24 +83,20 @@ impl Zones {
         }
         let height = (north - south).max(0.0);
         let reach_deg = reach_deg + ROUNDING_DEG;
-        let cell = places
-            .cell(south, height)
-            .max(reach_deg)
-            .max(height / ZONES_MAX)
-            .max(LEAST_CELL_DEG);
+        let density = places.cell(south, height);
+        let cell = density.max(reach_deg).max(height / ZONES_MAX).max(LEAST_CELL_DEG);
         let mut index = Self {
             reach_deg,
             south,
-            zones_per_degree: 1.0 / cell,
-            zones: Vec::new(),
+            north,
+            grid: Grid::new((south, height), cell, 4 * places.rows.len().max(256)),
+            hints: Hints::new(&places, (south, height), cell, reach_deg),
             widths: (0..=WIDTHS).map(|step| half_width(step, reach_deg)).collect(),
-            mask: 0,
             starts: Vec::new(),
             lon: Vec::new(),
             lat: Vec::new(),
             rows: Vec::new(),
         };
-        index.cut(height, cell, places.rows.len());
         index.sort(&places);
         index
     }
@@ -130,7 +113,8 @@ impl Zones {
 
     /// The bytes that it takes.
     pub fn bytes(&self) -> usize {
-        20 * self.rows.capacity() + 4 * self.starts.capacity() + 24 * self.zones.capacity()
+        let hints = self.hints.as_ref().map_or(0, Hints::bytes);
+        20 * self.rows.capacity() + 4 * self.starts.capacity() + self.grid.bytes() + hints
     }
 
     /// The row of a place, as it was given.
@@ -146,64 +130,33 @@ impl Zones {
         Position::from_degrees(self.lon[at], self.lat[at]).unwrap_or(Position::ORIGIN)
     }
 
-    /// Makes the zones, and gives each its buckets.
-    fn cut(&mut self, height: f64, cell: f64, rows: usize) {
-        let zones = whole(height * self.zones_per_degree) + 1;
-        let mut cells_before = 0;
-        for zone in 0..zones {
-            #[expect(clippy::cast_precision_loss, reason = "there are few zones")]
-            let middle = self.south + (zone as f64 + 0.5) * cell;
-            let around = 360.0 * middle.min(90.0).to_radians().cos().max(0.0) / cell;
-            let cells = whole(around).max(1);
-            #[expect(clippy::cast_precision_loss, reason = "fewer than 2^52 cells")]
-            let cells_per_degree = cells as f64 / 360.0;
-            self.zones.push(Zone { cells_per_degree, cells, base: cells_before });
-            cells_before = cells_before.saturating_add(cells);
-        }
-        let rows = rows.max(1024);
-        if cells_before <= 4 * rows {
-            self.mask = cells_before.next_power_of_two() - 1;
-            return;
-        }
-        self.mask = (2 * rows).next_power_of_two() - 1;
-        for (number, zone) in self.zones.iter_mut().enumerate() {
-            zone.base = scattered(number) & self.mask;
-        }
-    }
-
     /// Sorts the places by bucket.
     fn sort(&mut self, places: &Places) {
         let rows = places.rows.len();
-        let mut starts = vec![0_u32; self.mask + 2];
-        let bucket = |(lon, lat): (&f64, &f64)| {
-            let zone = self.zones[self.zone(*lat)];
-            let cell = whole(lon * zone.cells_per_degree).min(zone.cells - 1);
-            (zone.base + cell) & self.mask
-        };
-        let buckets: Vec<usize> = places.lon.iter().zip(&places.lat).map(bucket).collect();
+        let mut starts = vec![0_u32; self.grid.buckets() + 1];
+        #[expect(clippy::cast_possible_truncation, reason = "not many more buckets than rows")]
+        let bucket = |(lon, lat): (&f64, &f64)| self.grid.bucket(*lon, *lat) as u32;
+        let buckets: Vec<u32> = places.lon.iter().zip(&places.lat).map(bucket).collect();
         for bucket in &buckets {
-            starts[bucket + 1] += 1;
+            starts[*bucket as usize] += 1;
         }
-        for bucket in 1..starts.len() {
-            starts[bucket] += starts[bucket - 1];
+        // Each start is the end of its bucket, and goes down as the bucket is filled.
+        let mut end = 0;
+        for start in &mut starts {
+            end += *start;
+            *start = end;
         }
-        let mut next = starts.clone();
         let (mut lon, mut lat) = (vec![0.0; rows], vec![0.0; rows]);
         let mut sorted = vec![0; rows];
-        for (place, bucket) in buckets.iter().enumerate() {
-            let at = next[*bucket] as usize;
-            next[*bucket] += 1;
+        for (place, bucket) in buckets.iter().enumerate().rev() {
+            let start = &mut starts[*bucket as usize];
+            *start -= 1;
+            let at = *start as usize;
             lon[at] = places.lon[place];
             lat[at] = places.lat[place];
             sorted[at] = places.rows[place];
         }
         (self.starts, self.lon, self.lat, self.rows) = (starts, lon, lat, sorted);
-    }
-
-    /// The zone of a latitude that is not south of all places.
-    #[inline]
-    fn zone(&self, lat: f64) -> usize {
-        whole((lat - self.south) * self.zones_per_degree).min(self.zones.len() - 1)
     }
 
     /// Whether the place at `at` is within the window of a span, so that the exact test is worth it.
@@ -214,7 +167,7 @@ impl Zones {
         (own - lat).abs() <= reach_deg
             && lon >= span.west
             && lon <= span.east
-            && span.zone.is_none_or(|zone| zone == self.zone(own))
+            && span.zone.is_none_or(|zone| zone == self.grid.zone(own))
     }
 
     /// How far a window reaches that is searched by [`Self::near`].
@@ -226,6 +179,10 @@ impl Zones {
     /// candidate is in one of them only.
     #[inline]
     pub fn near(&self, lon: f64, lat: f64, spans: &mut Vec<Span>) {
+        let lon = normalize_longitude(lon);
+        if self.hints.as_ref().is_some_and(|hints| !hints.may(lon, lat)) {
+            return;
+        }
         #[expect(clippy::cast_precision_loss, reason = "a small number")]
         let step = whole(lat.abs() * (WIDTHS as f64 / 90.0));
         self.search(lon, lat, (self.reach_deg, self.widths[step]), spans);
@@ -233,70 +190,50 @@ impl Zones {
 
     /// As [`Self::near`] for another reach, which is given back as [`Self::is_candidate`] takes it.
     pub fn within(&self, lon: f64, lat: f64, reach_deg: f64, spans: &mut Vec<Span>) -> f64 {
-        let reach_deg = reach_deg + ROUNDING_DEG;
+        let (lon, reach_deg) = (normalize_longitude(lon), reach_deg + ROUNDING_DEG);
         self.search(lon, lat, (reach_deg, half_width_at(lat.abs(), reach_deg)), spans);
         reach_deg
     }
 
-    #[inline]
     fn search(&self, lon: f64, lat: f64, (reach, width): (f64, f64), spans: &mut Vec<Span>) {
         let (south, north) = (lat - reach, lat + reach);
-        if self.rows.is_empty() || north < self.south {
+        if self.rows.is_empty() || north < self.south || south > self.north {
             return;
         }
-        let first = if south > self.south { (south - self.south) * self.zones_per_degree } else { 0.0 };
-        let first = whole(first);
-        if first >= self.zones.len() {
-            return;
-        }
-        let last = self.zone(north);
+        let (first, last) = (self.grid.zone(south), self.grid.zone(north));
         if last - first > self.rows.len() {
-            let rows = 0..self.starts[self.mask + 1];
+            let rows = 0..self.starts[self.grid.buckets()];
             spans.push(Span { rows, zone: None, west: 0.0, east: 360.0 });
             return;
         }
-        let lon = normalize_longitude(lon);
-        let (west, east) = (lon - width, lon + width);
         for zone in first..=last {
-            if width >= 180.0 {
-                self.push(zone, 0.0, 360.0, spans);
-            } else if west < 0.0 {
-                self.push(zone, west + 360.0, 360.0, spans);
-                self.push(zone, 0.0, east, spans);
-            } else if east >= 360.0 {
-                self.push(zone, west, 360.0, spans);
-                self.push(zone, 0.0, east - 360.0, spans);
-            } else {
-                self.push(zone, west, east, spans);
-            }
+            windows(lon, width, |west, east| {
+                self.grid.runs(zone, (west, east), |from, to| {
+                    let rows = self.starts[from]..self.starts[to];
+                    if !rows.is_empty() {
+                        spans.push(Span { rows, zone: Some(zone), west, east });
+                    }
+                });
+            });
         }
     }
+}
 
-    /// Adds the runs of the cells of a zone from a longitude to another.
-    #[inline]
-    fn push(&self, number: usize, west: f64, east: f64, spans: &mut Vec<Span>) {
-        let zone = &self.zones[number];
-        let cell = |lon: f64| whole(lon * zone.cells_per_degree).min(zone.cells - 1);
-        let (first, last) = (cell(west), cell(east));
-        let mut add = |from: usize, to: usize| {
-            let rows = self.starts[from]..self.starts[to];
-            if !rows.is_empty() {
-                spans.push(Span { rows, zone: Some(number), west, east });
-            }
-        };
-        let count = last - first + 1;
-        if count > self.mask {
-            add(0, self.mask + 1);
-            return;
-        }
-        let from = (zone.base + first) & self.mask;
-        let to = from + count;
-        if to <= self.mask + 1 {
-            add(from, to);
-        } else {
-            add(from, self.mask + 1);
-            add(0, to - self.mask - 1);
-        }
+/// Calls `each` with the one or two intervals of longitude, within 0 to 360 degrees, that a window
+/// around a longitude is.
+#[inline]
+fn windows(lon: f64, width: f64, mut each: impl FnMut(f64, f64)) {
+    let (west, east) = (lon - width, lon + width);
+    if width >= 180.0 {
+        each(0.0, 360.0);
+    } else if west < 0.0 {
+        each(west + 360.0, 360.0);
+        each(0.0, east);
+    } else if east >= 360.0 {
+        each(west, 360.0);
+        each(0.0, east - 360.0);
+    } else {
+        each(west, east);
     }
 }
 
@@ -339,9 +276,4 @@ fn half_width(step: usize, reach_deg: f64) -> f64 {
 fn half_width_at(lat: f64, reach_deg: f64) -> f64 {
     let end = lat + reach_deg;
     if end >= 90.0 { 180.0 } else { reach_deg / end.to_radians().cos() + ROUNDING_DEG }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
-fn scattered(number: usize) -> usize {
-    (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_right(32) as usize
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use datafusion::common::{Result, exec_err, internal_err};
 use datafusion::execution::TaskContext;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::joins::NestedLoopJoinExec;
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::bytes::{
     physical_plan_from_bytes_with_proto_converter, physical_plan_to_bytes_with_proto_converter,
 };
@@ -41,7 +41,8 @@ impl PhysicalExtensionCodec for CrossMatchCodec {
         let (filter, kind) = (join.filter().cloned(), join.join_type());
         let alone = NestedLoopJoinExec::try_new(left, right, filter, kind, projection)?;
         let codec = DefaultPhysicalExtensionCodec {};
-        let bytes = physical_plan_to_bytes_with_proto_converter(Arc::new(alone), &codec, converter)?;
+        let bytes =
+            physical_plan_to_bytes_with_proto_converter(Arc::new(alone), &codec, converter)?;
         buffer.extend_from_slice(MARK);
         buffer.extend_from_slice(&bytes);
         Ok(())
@@ -58,7 +59,8 @@ impl PhysicalExtensionCodec for CrossMatchCodec {
             return exec_err!("these bytes are no CrossMatchExec of this release");
         };
         let codec = DefaultPhysicalExtensionCodec {};
-        let alone = physical_plan_from_bytes_with_proto_converter(bytes, context, &codec, converter)?;
+        let alone =
+            physical_plan_from_bytes_with_proto_converter(bytes, context, &codec, converter)?;
         let (Some(join), [left, right]) = (alone.downcast_ref::<NestedLoopJoinExec>(), children)
         else {
             return exec_err!("a CrossMatchExec is a nested-loop join of two children");

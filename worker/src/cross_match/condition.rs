@@ -43,7 +43,10 @@ impl Condition {
         let mut found = None;
         for (number, conjunct) in conjuncts.iter().enumerate() {
             // Of several the one with a constant radius: it is the cheaper to search by.
-            let is_better = |condition: &Self| is_constant(condition) && !found.as_ref().is_some_and(|(_, known)| is_constant(known));
+            let is_better = |condition: &Self| {
+                is_constant(condition)
+                    && !found.as_ref().is_some_and(|(_, known)| is_constant(known))
+            };
             if let Some(condition) = read(conjunct, filter)?
                 && (found.is_none() || is_better(&condition))
             {
@@ -122,7 +125,8 @@ fn of_side(
     let of_side = Arc::clone(expression).transform(|node| {
         let Some(column) = node.downcast_ref::<Column>() else { return Ok(Transformed::no(node)) };
         let at = filter.column_indices().get(column.index());
-        let at = at.ok_or_else(|| internal_datafusion_err!("{column} is no column of the filter"))?;
+        let at =
+            at.ok_or_else(|| internal_datafusion_err!("{column} is no column of the filter"))?;
         let column = Column::new(column.name(), at.index);
         Ok(Transformed::yes(Arc::new(column) as Arc<dyn PhysicalExpr>))
     });

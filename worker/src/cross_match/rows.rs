@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array as _, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array,
+    Array as _, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array,
+    new_null_array,
 };
 use datafusion::arrow::compute::take;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -128,8 +129,7 @@ fn holds(
     });
     let columns = columns.collect::<Result<Vec<_>, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(rows[0].len()));
-    let pairs =
-        RecordBatch::try_new_with_options(Arc::clone(filter.schema()), columns, &options)?;
+    let pairs = RecordBatch::try_new_with_options(Arc::clone(filter.schema()), columns, &options)?;
     let holds = filter.expression().evaluate(&pairs)?.into_array(rows[0].len())?;
     let holds = as_boolean_array(&holds)?;
     // NULL is not true.

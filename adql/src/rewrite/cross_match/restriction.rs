@@ -79,12 +79,8 @@ fn narrowed(
     }
     let Some(distance) = lookup_scalar(DISTANCE) else { return Ok(None) };
     let (center, radius) = (wider.center(), wider.radius().degrees());
-    let arguments = vec![
-        place.ra.clone(),
-        place.dec.clone(),
-        lit(center.lon_deg()),
-        lit(center.lat_deg()),
-    ];
+    let arguments =
+        vec![place.ra.clone(), place.dec.clone(), lit(center.lon_deg()), lit(center.lat_deg())];
     let predicate = distance.call(arguments).lt_eq(lit(radius));
     Ok(Some(Arc::new(LogicalPlan::Filter(Filter::try_new(predicate, Arc::clone(side))?))))
 }
@@ -126,9 +122,8 @@ fn collect(plan: &LogicalPlan, place: Place, regions: &mut Vec<Region>) -> Resul
 }
 
 fn of_predicate(predicate: &Expr, place: &Place, regions: &mut Vec<Region>) -> Result<()> {
-    let is_place = |ra: &Expr, dec: &Expr| {
-        bare(ra) == bare(&place.ra) && bare(dec) == bare(&place.dec)
-    };
+    let is_place =
+        |ra: &Expr, dec: &Expr| bare(ra) == bare(&place.ra) && bare(dec) == bare(&place.dec);
     for conjunct in split_conjunction(predicate) {
         if let Expr::ScalarFunction(call) = conjunct
             && let Some(test) = in_region::test_of(conjunct)

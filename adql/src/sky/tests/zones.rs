@@ -52,13 +52,20 @@ fn every_near_place_is_a_candidate_once() {
             let center = of(place);
             for reach in [None, Some(built), Some(0.3), Some(60.0)] {
                 let candidates = found(&index, *place, reach);
-                assert!(candidates.is_sorted_by(|a, b| a < b), "twice: {built} {place:?} {reach:?}");
+                assert!(
+                    candidates.is_sorted_by(|a, b| a < b),
+                    "twice: {built} {place:?} {reach:?}"
+                );
                 let reach = reach.unwrap_or(built);
                 for (row, position) in positions.iter().enumerate() {
                     let near = center.distance(position).degrees() <= reach;
                     let row = row as u32;
                     let known = candidates.binary_search(&row).is_ok();
-                    assert!(known || !near, "{:?} is near {place:?}: {built} {reach}", held[row as usize]);
+                    assert!(
+                        known || !near,
+                        "{:?} is near {place:?}: {built} {reach}",
+                        held[row as usize]
+                    );
                 }
             }
         }
@@ -80,7 +87,8 @@ fn far_places_are_no_candidates() {
         for span in &spans {
             looked += span.rows.len();
             let reach = index.reach_deg();
-            passed += span.rows.clone().filter(|a| index.is_candidate(*a, span, place.1, reach)).count();
+            passed +=
+                span.rows.clone().filter(|a| index.is_candidate(*a, span, place.1, reach)).count();
         }
     }
     assert!(looked < 4 * held.len(), "{looked} rows were looked at");
