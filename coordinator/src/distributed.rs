@@ -114,9 +114,9 @@ fn refuse_large(bytes: Option<usize>) -> Result<()> {
     let refused = adql::Error::NotEvaluable {
         construct: "a join by position".to_owned(),
         reason: format!(
-            "the side of which every worker would need all rows {size}, and {} MiB are the most: \
-             restrict it by a region or ask for fewer of its columns, or put the smaller table on \
-             the right of a LEFT JOIN",
+            "the side of which every worker needs all rows {size}, and {} MiB are the most: restrict \
+             it by a region or by other conditions, or ask for fewer of its columns; of an outer \
+             join it is the side that is not kept",
             BROADCAST_BYTES_MAX >> 20
         ),
         place: None,

@@ -217,10 +217,10 @@ fn a_join_of_all_with_all_ends_when_it_is_dropped() {
     let heap = heap(100_000);
     Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
         let session = session(SessionConfig::new().with_target_partitions(1), [&heap, &heap]);
-        for radius in ["0.001", "1e-13"] {
+        for (radius, beside) in [("0.001", " AND a.id + b.id < 0"), ("1e-13", ""), ("0.001", "")] {
             let sql = format!(
-                "SELECT COUNT(*) FROM a JOIN b ON cross_match(a.ra, a.dec, b.ra, b.dec, {radius}, '<') \
-                 AND a.id + b.id < 0"
+                "SELECT COUNT(*) FROM a JOIN b ON \
+                 cross_match(a.ra, a.dec, b.ra, b.dec, {radius}, '<'){beside}"
             );
             let matched = planned(plan(&session, &sql).await).unwrap();
             let mut rows = execute_stream(matched, session.task_ctx()).unwrap();
@@ -273,8 +273,9 @@ async fn workers_have_the_rows_of_one_process() {
     let queries = [
         format!("SELECT a.id, b.id AS bid {tables} ON {near}"),
         format!("SELECT COUNT(*) AS n {tables} ON {near} WHERE a.id < b.id"),
-        format!("SELECT a.id, b.id AS bid FROM small_sky_order1_collection AS a \
-                 LEFT JOIN small_sky_xmatch AS b ON DISTANCE(a.ra, a.dec, b.ra, b.dec) < 0.01"),
+        "SELECT a.id, b.id AS bid FROM small_sky_order1_collection AS a \
+         LEFT JOIN small_sky_xmatch AS b ON DISTANCE(a.ra, a.dec, b.ra, b.dec) < 0.01"
+            .to_owned(),
         format!("SELECT a.id, b.id AS bid FROM small_sky_xmatch AS a \
                  RIGHT JOIN small_sky_order1_collection AS b ON {near} AND a.id <> b.id"),
         "SELECT a.id FROM small_sky_order1_collection AS a WHERE NOT EXISTS \
@@ -301,6 +302,22 @@ async fn workers_have_the_rows_of_one_process() {
             let answer = answer.unwrap_or_else(|error| panic!("{count} workers: {query}: {error}"));
             assert!(answer == *expected, "{count} workers: {query}: {} rows", answer.len());
         }
+    }
+}
+
+/// What every worker would have to hold is not sent when it is no small table: here by its estimate,
+/// the product of four tables.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_side_is_not_sent_to_every_worker() {
+    let Some(data) = hats() else { return };
+    let many = cluster(data.to_str().unwrap(), 2).await;
+    let query = "SELECT a.id FROM small_sky AS a LEFT JOIN (SELECT b.ra, c.dec FROM small_sky AS b, \
+                 small_sky_xmatch AS c, small_sky_order1_collection AS d, small_sky AS e) AS f \
+                 ON DISTANCE(a.ra, a.dec, f.ra, f.dec) < 0.1";
+    let error = rows(&many.engine, query).await.unwrap_err();
+    assert_eq!(error.fault(), adql::Fault::NotEvaluable, "{error}");
+    for part in ["a join by position", "MiB are the most", "restrict"] {
+        assert!(error.to_string().contains(part), "{error}");
     }
 }
 

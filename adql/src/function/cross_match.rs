@@ -4,7 +4,6 @@
 //! written, so that one operator recognizes all of them. As a function it is that condition, pair
 //! by pair and to the last bit: a plan without the operator has the same rows, only later.
 
-use std::fmt;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, BooleanArray};
@@ -82,12 +81,6 @@ impl Reach {
     /// Whether two places are near enough; symmetric.
     pub fn holds(&self, a: &Position, b: &Position) -> bool {
         self.0.is_none_or(|circle| circle.around(*a).contains(b))
-    }
-}
-
-impl fmt::Display for Reach {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}°", self.degrees())
     }
 }
 

@@ -40,16 +40,14 @@ impl Condition {
     pub(super) fn of(join: &NestedLoopJoinExec) -> Result<Option<Self>> {
         let Some(filter) = join.filter() else { return Ok(None) };
         let conjuncts = split_conjunction(filter.expression());
-        let mut found = None;
+        let mut found: Option<(usize, Self)> = None;
         for (number, conjunct) in conjuncts.iter().enumerate() {
-            // Of several the one with a constant radius: it is the cheaper to search by.
-            let is_better = |condition: &Self| {
-                is_constant(condition)
-                    && !found.as_ref().is_some_and(|(_, known)| is_constant(known))
+            let Some(condition) = read(conjunct, filter)? else { continue };
+            // Of several one with a constant radius: it is the cheaper to search by.
+            let is_better = |(_, known): &(_, Self)| {
+                known.constant_radius().is_none() && condition.constant_radius().is_some()
             };
-            if let Some(condition) = read(conjunct, filter)?
-                && (found.is_none() || is_better(&condition))
-            {
+            if found.as_ref().is_none_or(is_better) {
                 found = Some((number, condition));
             }
         }
@@ -71,10 +69,6 @@ impl Condition {
             _ => None,
         }
     }
-}
-
-fn is_constant(condition: &Condition) -> bool {
-    condition.constant_radius().is_some()
 }
 
 fn read(conjunct: &Arc<dyn PhysicalExpr>, filter: &JoinFilter) -> Result<Option<Condition>> {

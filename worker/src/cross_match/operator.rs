@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -30,6 +31,9 @@ use super::build_side::BuildSide;
 use super::condition::{Condition, Radius};
 use super::probe::{Pairs, Probe};
 use super::rows::Rows;
+
+/// After so long other tasks have their turn, also where pair follows pair.
+const TURN: Duration = Duration::from_millis(5);
 
 /// The collected side, for all who wait for it.
 type Collected = Shared<BoxFuture<'static, Result<Arc<BuildSide>, Arc<DataFusionError>>>>;
@@ -190,6 +194,7 @@ impl ExecutionPlan for CrossMatchExec {
             probe: None,
             found: false,
             pairs: Pairs::default(),
+            turn: Instant::now(),
             baseline: BaselineMetrics::new(&self.metrics, partition),
         };
         let batches = stream::try_unfold(matching, |mut matching| async {
@@ -227,13 +232,23 @@ struct Matching {
     /// Whether all pairs of the batch are found.
     found: bool,
     pairs: Pairs,
+    /// When other tasks had their turn last.
+    turn: Instant,
     baseline: BaselineMetrics,
 }
 
 impl Matching {
     async fn next(&mut self) -> Result<Option<RecordBatch>> {
         let build = self.build.clone().await.map_err(DataFusionError::Shared)?;
+        if build.zones.is_empty() && self.rows.are_pairs() {
+            return Ok(None);
+        }
         loop {
+            if self.turn.elapsed() > TURN {
+                // Sockets have their turn as well: to wake oneself would only let other tasks run.
+                tokio::task::yield_now().await;
+                self.turn = Instant::now();
+            }
             let Some(probe) = &mut self.probe else {
                 let Some(batch) = self.input.next().await else { return Ok(None) };
                 self.probe = Some(Probe::new(batch?, &self.condition, self.rows.asks())?);
@@ -254,10 +269,6 @@ impl Matching {
             drop(timer);
             if let Some(rows) = rows {
                 return Ok(Some(self.counted(rows)));
-            }
-            if !self.found {
-                // Sockets have their turn as well: to wake oneself would only let other tasks run.
-                tokio::task::yield_now().await;
             }
         }
     }

@@ -44,6 +44,11 @@ impl Rows {
         (self.join_type != JoinType::Inner, of_one_side && self.residual.is_none())
     }
 
+    /// Whether no row without a match is delivered.
+    pub(super) fn are_pairs(&self) -> bool {
+        matches!(self.join_type, JoinType::Inner | JoinType::RightSemi)
+    }
+
     /// The rows of pairs, where pairs are delivered; of them those for which all else holds.
     pub(super) fn of_pairs(
         &self,

@@ -25,7 +25,7 @@ pub(super) fn oriented(join: &NestedLoopJoinExec) -> Result<Arc<dyn ExecutionPla
         JoinType::Right | JoinType::RightSemi | JoinType::RightAnti => false,
         JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti => true,
         JoinType::Inner => {
-            let [left, right] = [join.left(), join.right()].map(|side| estimated_bytes(side));
+            let [left, right] = [join.left(), join.right()].map(estimated_bytes);
             left.zip(right).is_some_and(|(left, right)| right < left)
         }
         other @ (JoinType::Full | JoinType::LeftMark | JoinType::RightMark) => {
