@@ -16,6 +16,7 @@ use datafusion::logical_expr::ScalarUDF;
 
 use crate::Error;
 
+pub mod cross_match;
 mod distance;
 pub mod geometry;
 mod healpix;
@@ -436,11 +437,17 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
         vec![ScalarUDF::from(nan_to_null::NanToNull::new())],
         vec![ScalarUDF::from(in_region::InRegion::new())],
         vec![ScalarUDF::from(is_among::IsAmong::new())],
+        vec![ScalarUDF::from(cross_match::CrossMatch::new())],
     ]
     .into_iter()
     .flatten()
     .map(Arc::new)
     .collect()
+}
+
+/// The scalar function of ours of this name in a session.
+pub(crate) fn lookup_scalar(name: &str) -> Option<Arc<ScalarUDF>> {
+    scalar_functions().into_iter().find(|function| function.name() == name)
 }
 
 /// The error for an argument that no geometry can have.

@@ -5,7 +5,9 @@
 //! little.
 //! [`nan_guard`] acts when a table is named, `long_list` before the analyzer; [`region_cover`] is
 //! an optimizer rule; what a scan does with the result is in [`coverage`] (which sky),
-//! [`id_lookup`] (which values of a column) and [`statistics`] (which row groups and pages); [`spatial_join`] refuses what would compare every row with every other.
+//! [`id_lookup`] (which values of a column) and [`statistics`] (which row groups and pages);
+//! [`cross_match`] recognizes joins by position, and [`spatial_join`] refuses those that would
+//! compare every row with every other.
 
 use std::sync::Arc;
 
@@ -18,6 +20,7 @@ use crate::schema::Schemas;
 
 mod constant;
 pub mod coverage;
+pub mod cross_match;
 pub mod id_lookup;
 mod long_list;
 pub mod nan_guard;
@@ -31,6 +34,7 @@ pub mod statistics;
 mod tests;
 
 pub use coverage::coverage_of;
+pub use cross_match::CrossMatch;
 pub use id_lookup::{IdSet, ids_of};
 pub(crate) use long_list::gather_long_lists;
 pub use nan_guard::guarded_source;
@@ -42,7 +46,9 @@ pub use statistics::prune_only;
 pub fn optimizer_rules(schemas: Arc<dyn Schemas>) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut rules = Optimizer::new().rules;
     let after = rules.iter().position(|rule| rule.name() == "push_down_filter");
-    rules.insert(after.map_or(rules.len(), |at| at + 1), Arc::new(RegionCover::new(schemas)));
+    let after = after.map_or(rules.len(), |at| at + 1);
+    let ours = [Arc::new(RegionCover::new(schemas)) as _, Arc::new(CrossMatch) as _];
+    rules.splice(after..after, ours);
     rules
 }
 

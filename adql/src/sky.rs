@@ -23,6 +23,7 @@ mod region_test;
 mod relation;
 mod surroundings;
 mod vector;
+mod zones;
 
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ pub use range::Range;
 pub use region::Region;
 pub use region_test::RegionTest;
 pub use surroundings::Surroundings;
+pub use zones::{Span, Zones};
 
 /// The order-29 NESTED index of a place, the column `_healpix_29` of HATS; `None` where
 /// [`Position::from_degrees`] knows no place.

@@ -12,33 +12,40 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::catalog::memory::MemorySourceConfig;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, internal_datafusion_err, internal_err};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{DataFusionError, Result, internal_datafusion_err, internal_err};
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::datasource::source::{DataSource, DataSourceExec};
 use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 use datafusion::prelude::SessionConfig;
 use datafusion_distributed::{
-    DesiredTaskCountEvent, DesiredTaskCountEventResponse, DistributedExt, DistributedLeafExec,
-    NetworkBoundaryExt, NetworkCoalesceExec, RouteTasksEvent, RouteTasksEventResponse,
-    ScaleUpLeafNodeEvent, ScaleUpLeafNodeEventResponse, SessionStateBuilderExt, Stage,
-    WorkerResolver, display_plan_ascii,
+    BroadcastExec, DesiredTaskCountEvent, DesiredTaskCountEventResponse, DistributedExt,
+    DistributedLeafExec, NetworkBoundaryExt, NetworkCoalesceExec, RouteTasksEvent,
+    RouteTasksEventResponse, ScaleUpLeafNodeEvent, ScaleUpLeafNodeEventResponse,
+    SessionStateBuilderExt, Stage, WorkerResolver, display_plan_ascii,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 use uuid::Uuid;
 use worker::codec::NodeCodec;
 use worker::control::QUERY_HEADER;
+use worker::cross_match::{self, CrossMatchExec};
+use worker::in_turn::InTurnExec;
 
 use crate::cluster::Cluster;
 use crate::plan::colocate::Place;
 use crate::plan::invariants::{self, StageView};
 use crate::plan::slot_leaf::SlotLeafExec;
 use crate::plan::slots::{ClusterView, Slots, tile_scan};
+
+/// The most that a join by position sends to every worker: some ten million rows of three columns,
+/// which take seconds on the network, and little of the memory of a query.
+const BROADCAST_BYTES_MAX: usize = 256 << 20;
 
 /// The slots of the query that a session plans: set once, when its scans are known, from the
 /// workers as they were when planning began.
@@ -61,6 +68,7 @@ impl QueryPlanner for PlacingPlanner {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let planner = DefaultPhysicalPlanner::default();
         let plan = planner.create_physical_plan(logical_plan, session).await?;
+        let plan = cross_match::planned(plan)?;
         let placement = placement(session.config())?;
         let slots = Slots::of(&plan, &placement.view)?;
         let place = Place {
@@ -68,12 +76,66 @@ impl QueryPlanner for PlacingPlanner {
             over: Some((&slots, placement.view.small_table_bytes)),
             partitions: session.config().target_partitions(),
         };
-        let plan = place.colocate(&plan)?;
+        let plan = broadcast(place.colocate(&plan)?)?;
         if placement.slots.set(Arc::new(slots)).is_err() {
             return internal_err!("one session plans one query");
         }
         Ok(plan)
     }
+}
+
+/// What is built by a join by position goes to every task of the stage that streams the other side
+/// past it.
+///
+/// ```text
+/// CrossMatchExec            CrossMatchExec
+///   CoalescePartitions        CoalescePartitions
+///     build            -->      BroadcastExec
+///   probe                         build
+///                             probe
+/// ```
+fn broadcast(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let sent = plan.transform_up(|node| {
+        let Some(operator) = node.downcast_ref::<CrossMatchExec>() else {
+            return Ok(Transformed::no(node));
+        };
+        let (build, probe) = (operator.join().left(), operator.join().right());
+        if build.is::<InTurnExec>() {
+            // Each task has it already.
+            return Ok(Transformed::no(node));
+        }
+        refuse_large(cross_match::estimated_bytes(build))?;
+        let (input, fetch) = match build.downcast_ref::<CoalescePartitionsExec>() {
+            Some(coalesce) => (Arc::clone(coalesce.input()), coalesce.fetch()),
+            None => (Arc::clone(build), None),
+        };
+        // The library puts in how many tasks there are.
+        let sent = Arc::new(BroadcastExec::new(input, 1));
+        let build = Arc::new(CoalescePartitionsExec::new(sent).with_fetch(fetch));
+        let children: Vec<Arc<dyn ExecutionPlan>> = vec![build, Arc::clone(probe)];
+        replace_children_if_necessary(node, children).map(Transformed::yes)
+    });
+    sent.map(|sent| sent.data)
+}
+
+/// Refuses to send each worker what is no small table any more, or of unknown size.
+fn refuse_large(bytes: Option<usize>) -> Result<()> {
+    let size = match bytes {
+        Some(bytes) if bytes <= BROADCAST_BYTES_MAX => return Ok(()),
+        Some(bytes) => format!("has about {} MiB", bytes >> 20),
+        None => "is of unknown size".to_owned(),
+    };
+    let refused = adql::Error::NotEvaluable {
+        construct: "a join by position".to_owned(),
+        reason: format!(
+            "the side of which every worker needs all rows {size}, and {} MiB are the most: restrict \
+             it by a region or by other conditions, or ask for fewer of its columns; of an outer \
+             join it is the side that is not kept",
+            BROADCAST_BYTES_MAX >> 20
+        ),
+        place: None,
+    };
+    Err(DataFusionError::External(Box::new(refused)))
 }
 
 /// The members of the cluster, for stages that read no tile.

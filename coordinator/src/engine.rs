@@ -24,7 +24,7 @@ use worker::front::run_on;
 use worker::giving_way::giving_way;
 use worker::memory::Budget;
 use worker::session::NodeRuntime;
-use worker::{Counters, TileStore, session};
+use worker::{Counters, TileStore, cross_match, session};
 
 use crate::attempts::{self, Attempt};
 use crate::cluster::Cluster;
@@ -314,7 +314,8 @@ impl Engine {
         } else {
             let partitions = state.config().target_partitions();
             let place = Place { snapshot: &self.snapshot, over: None, partitions };
-            place.colocate(&physical).map_err(Error::Execution)?
+            let local = cross_match::planned(physical).and_then(|plan| place.colocate(&plan));
+            local.map_err(Error::Execution)?
         };
         let physical = giving_way(physical, distributed::is_boundary).map_err(Error::Execution)?;
         let planned_after = start.elapsed();

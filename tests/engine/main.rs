@@ -7,6 +7,7 @@ mod arrow_columns;
 mod attempts;
 mod busy;
 mod config;
+mod cross_match;
 mod csv_format;
 mod deadline;
 mod every_format;

@@ -12,6 +12,7 @@ use datafusion_proto::physical_plan::{
 use datafusion_proto::protobuf::PhysicalPlanNode;
 use prost::Message as _;
 
+use crate::cross_match::{self, CrossMatchCodec, CrossMatchExec};
 use crate::in_turn::InTurnExec;
 use crate::local_join::LocalJoinExec;
 
@@ -30,6 +31,9 @@ impl PhysicalExtensionCodec for NodeCodec {
         ctx: &TaskContext,
         converter: &dyn PhysicalProtoConverterExtension,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        if buf.starts_with(cross_match::MARK) {
+            return CrossMatchCodec.try_decode(buf, inputs, ctx, converter);
+        }
         match (buf.split_first(), inputs) {
             (Some((&IN_TURN, rest)), [input]) => {
                 let partitions = rest.try_into().map(u64::from_le_bytes);
@@ -54,6 +58,9 @@ impl PhysicalExtensionCodec for NodeCodec {
         buf: &mut Vec<u8>,
         converter: &dyn PhysicalProtoConverterExtension,
     ) -> Result<()> {
+        if node.is::<CrossMatchExec>() {
+            return CrossMatchCodec.try_encode(node, buf, converter);
+        }
         if let Some(in_turn) = node.downcast_ref::<InTurnExec>() {
             buf.push(IN_TURN);
             buf.extend(u64::try_from(in_turn.partitions()).unwrap_or(u64::MAX).to_le_bytes());

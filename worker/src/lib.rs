@@ -10,8 +10,8 @@
 //! [`transport`] says who a node is, [`channels`] connects nodes, `access` and `admission` say who
 //! may ask for what and which plans run, [`loss`] names a worker that was lost, [`early_start`]
 //! asks for the rows of a task before its worker forgets it, [`catch_panic`] ends a query whose
-//! task panics, [`in_turn`] and [`local_join`] are nodes of plans and [`codec`] sends them,
-//! `peer_tiles` reads tiles of peers.
+//! task panics, [`cross_match`] joins by position, [`in_turn`] and [`local_join`] are nodes of plans
+//! and [`codec`] sends these three, `peer_tiles` reads tiles of peers.
 //! A worker never chooses where work goes.
 
 mod access;
@@ -23,6 +23,7 @@ pub mod checksum;
 pub mod codec;
 pub mod control;
 pub mod counters;
+pub mod cross_match;
 pub mod distributed;
 pub mod early_start;
 mod elsewhere;

@@ -206,7 +206,7 @@ impl<'a> Covering<'a> {
 }
 
 /// `x BETWEEN low AND high` as it is defined (ADQL 2.1 §2.2.3).
-fn two_comparisons(between: &Between) -> Expr {
+pub(super) fn two_comparisons(between: &Between) -> Expr {
     let [x, low, high] = [&between.expr, &between.low, &between.high].map(|e| e.as_ref().clone());
     if between.negated {
         or(x.clone().lt(low), x.gt(high))

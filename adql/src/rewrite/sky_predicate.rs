@@ -47,7 +47,19 @@ pub(super) fn sky_predicate(
     comparison: &BinaryExpr,
     positions: &Positions,
 ) -> Result<Option<SkyPredicate>> {
-    let reader = Reader { positions };
+    let is_declared = |ra: &Expr, dec: &Expr| {
+        let is = |expr, wanted| coordinate(expr, positions) == Some(wanted);
+        is(ra, Coordinate::Ra) && is(dec, Coordinate::Dec)
+    };
+    sky_predicate_of(comparison, &is_declared)
+}
+
+/// Reads a comparison over the places that `is_place` knows by their coordinates.
+pub(super) fn sky_predicate_of(
+    comparison: &BinaryExpr,
+    is_place: &dyn Fn(&Expr, &Expr) -> bool,
+) -> Result<Option<SkyPredicate>> {
+    let reader = Reader { is_place };
     let BinaryExpr { left, op, right } = comparison;
     if let Some(found) = reader.compare(left, *op, right)? {
         return Ok(Some(found));
@@ -59,7 +71,7 @@ pub(super) fn sky_predicate(
 }
 
 /// The name and arguments of a call of one of these functions, behind casts of its number.
-fn call<'a>(expr: &'a Expr, names: &[&str]) -> Option<(&'a str, &'a [Expr])> {
+pub(super) fn call<'a>(expr: &'a Expr, names: &[&str]) -> Option<(&'a str, &'a [Expr])> {
     match expr {
         Expr::ScalarFunction(call) if names.contains(&call.func.name()) => {
             Some((call.func.name(), &call.args))
@@ -71,7 +83,7 @@ fn call<'a>(expr: &'a Expr, names: &[&str]) -> Option<(&'a str, &'a [Expr])> {
 }
 
 struct Reader<'a> {
-    positions: &'a Positions,
+    is_place: &'a dyn Fn(&Expr, &Expr) -> bool,
 }
 
 impl Reader<'_> {
@@ -180,13 +192,11 @@ impl Reader<'_> {
     }
 
     fn coordinates(&self, ra: &Expr, dec: &Expr) -> Option<Place> {
-        let is = |expr, wanted| coordinate(expr, self.positions) == Some(wanted);
-        let declared = is(ra, Coordinate::Ra) && is(dec, Coordinate::Dec);
-        declared.then(|| Place { ra: ra.clone(), dec: dec.clone() })
+        (self.is_place)(ra, dec).then(|| Place { ra: ra.clone(), dec: dec.clone() })
     }
 }
 
-fn is_double(expr: &Expr) -> bool {
+pub(super) fn is_double(expr: &Expr) -> bool {
     match expr {
         Expr::Cast(cast) => *cast.field.data_type() == DataType::Float64 && is_double(&cast.expr),
         Expr::Alias(alias) => is_double(&alias.expr),
@@ -212,7 +222,7 @@ fn disc(center: Position, radius: f64, closed: bool) -> Option<Circle> {
 }
 
 /// What a comparison of 0 and of 1 with a number says.
-fn truth(op: Operator, value: f64) -> Option<[bool; 2]> {
+pub(super) fn truth(op: Operator, value: f64) -> Option<[bool; 2]> {
     let compare: fn(f64, f64) -> bool = match op {
         Operator::Eq => |a, b| a == b,
         Operator::NotEq => |a, b| a != b,

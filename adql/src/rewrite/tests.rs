@@ -25,6 +25,7 @@ use crate::schema::{Column, Positions, Schemas, Table, TableName};
 use crate::sky::spatial_index;
 
 mod cover;
+mod cross_match;
 mod ids;
 mod nan;
 mod scan;

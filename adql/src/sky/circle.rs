@@ -40,6 +40,12 @@ impl Circle {
         Ok(Self { center, radius, closed, chord_squared: chord * chord })
     }
 
+    /// The same disc around another center.
+    #[must_use]
+    pub fn around(self, center: Position) -> Self {
+        Self { center, ..self }
+    }
+
     /// Its center.
     pub fn center(&self) -> Position {
         self.center

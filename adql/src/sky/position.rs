@@ -65,7 +65,9 @@ impl Position {
         Self::from_degrees(lon, lat.clamp(-90.0, 90.0)).unwrap_or(Self::ORIGIN)
     }
 
-    const ORIGIN: Self = Self { lon_deg: 0.0, lat_deg: 0.0, cos_lat: 1.0, vector: [1.0, 0.0, 0.0] };
+    /// Longitude and latitude 0.
+    pub const ORIGIN: Self =
+        Self { lon_deg: 0.0, lat_deg: 0.0, cos_lat: 1.0, vector: [1.0, 0.0, 0.0] };
 
     /// Longitude in degrees, `[0, 360)`.
     pub fn lon_deg(&self) -> f64 {

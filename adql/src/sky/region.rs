@@ -58,6 +58,25 @@ impl Region {
         }
     }
 
+    /// A closed circle that holds all of it; none for ranges, and for polygons that are nearly as
+    /// large as half of the sky.
+    pub fn bounding_circle(&self) -> Option<Circle> {
+        const ROUNDING_DEG: f64 = 1e-9;
+        const POLYGON_MAX_DEG: f64 = 80.0;
+        match self {
+            Self::Circle(circle) => Circle::new(circle.center(), circle.radius().degrees()).ok(),
+            Self::Point(point) => Circle::new(*point, 0.0).ok(),
+            Self::Polygon(polygon) => {
+                let center = polygon.centroid();
+                let distances = polygon.vertices().iter().map(|v| center.distance(v).degrees());
+                let radius = distances.fold(0.0, f64::max) + ROUNDING_DEG;
+                // A disc of less than 90 degrees has with two places the arc between them.
+                (radius < POLYGON_MAX_DEG).then(|| Circle::new(center, radius).ok())?
+            }
+            Self::Range(_) => None,
+        }
+    }
+
     /// Its area in square degrees (ADQL 2.1 §4.2.8); 0 for a point.
     pub fn area_sq_deg(&self) -> f64 {
         let steradians = match self {

@@ -103,11 +103,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn measure(
-    client: &Client,
-    options: &Options,
-    queries: &[(String, String)],
-) -> Result<Vec<Timed>> {
+fn measure(client: &Client, options: &Options, queries: &[(String, String)]) -> Result<Vec<Timed>> {
     let mut all = Vec::new();
     for (name, query) in queries {
         let rows = client.text(query)?.lines().count().saturating_sub(1);

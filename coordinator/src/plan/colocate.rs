@@ -20,7 +20,7 @@
 //!   …                                    …
 //! ```
 //!
-//! Other joins stay as they are. Filters that a join sends to the scan of its other side are lost in
+//! A join by position beside such a table does the same. Other joins stay as they are. Filters that a join sends to the scan of its other side are lost in
 //! a rewritten join: in pieces that run in turn, some would wait for others.
 
 use std::sync::Arc;
@@ -38,6 +38,7 @@ use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
+use worker::cross_match::CrossMatchExec;
 use worker::in_turn::InTurnExec;
 use worker::local_join::LocalJoinExec;
 
@@ -85,6 +86,12 @@ impl Place<'_> {
             if let Some(local) = self.beside_everywhere(join, free)? {
                 return Ok(local);
             }
+        }
+        if let Some(operator) = plan.downcast_ref::<CrossMatchExec>()
+            && let Some(left) = self.whole_everywhere(operator.join().left())?
+        {
+            let right = self.rewrite(operator.join().right(), free)?;
+            return replace_children_if_necessary(Arc::clone(plan), vec![left, right]);
         }
         let free = frees_its_input(plan) || (free && !relies_on_its_input(plan));
         let children = plan.children().into_iter().map(|child| self.rewrite(child, free));

@@ -18,9 +18,10 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::TryStreamExt;
 use object_store::ObjectStore;
+use worker::cross_match::{CrossMatchExec, estimated_bytes};
 
 use crate::engine::Planned;
-use crate::plan::slots::tile_scan;
+use crate::plan::slots::{tile, tile_scan};
 use crate::{Error, distributed};
 
 /// Of a line of the plan so many characters are shown.
@@ -40,6 +41,9 @@ pub async fn describe(
         push_line(&mut text, &line);
     }
     for line in lookups(planned).await {
+        push_line(&mut text, &line);
+    }
+    for line in cross_matches(&planned.physical, snapshot) {
         push_line(&mut text, &line);
     }
     for scan in scans(&planned.physical) {
@@ -164,6 +168,44 @@ fn scans(plan: &Arc<dyn ExecutionPlan>) -> Vec<Arc<dyn ExecutionPlan>> {
     });
     debug_assert!(walked.is_ok(), "collecting nodes does not fail");
     scans
+}
+
+/// How each join by position is evaluated, and which of its sides is kept in memory.
+fn cross_matches(plan: &Arc<dyn ExecutionPlan>, snapshot: &Snapshot) -> Vec<String> {
+    let mut lines = Vec::new();
+    let walked = plan.apply(|node| {
+        if let Some(operator) = node.downcast_ref::<CrossMatchExec>() {
+            let join = operator.join();
+            let size = estimated_bytes(join.left())
+                .map_or_else(|| "of unknown size".to_owned(), |bytes| format!("about {bytes} B"));
+            lines.push(format!(
+                "cross-match ({}), distance {}: builds {} ({size}), streams {} past it",
+                join.join_type(),
+                operator.nearness(),
+                tables(join.left(), snapshot),
+                tables(join.right(), snapshot),
+            ));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    debug_assert!(walked.is_ok(), "collecting nodes does not fail");
+    lines
+}
+
+/// The names of the tables whose tiles a part of a plan reads.
+fn tables(plan: &Arc<dyn ExecutionPlan>, snapshot: &Snapshot) -> String {
+    let mut names = Vec::new();
+    for scan in scans(plan) {
+        let files = tile_scan(&scan).into_iter().flat_map(|scan| &scan.file_groups);
+        let file = files.flat_map(FileGroup::iter).next();
+        let folder = file.and_then(|file| tile(&file.object_meta.location).ok());
+        let table = folder.and_then(|(folder, _)| snapshot.table_of_path(folder));
+        let name = table.map_or_else(|| "no tile".to_owned(), |table| table.name().to_string());
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.is_empty() { "rows of no tile".to_owned() } else { names.join(" and ") }
 }
 
 /// The regions of the sky that the scans of a plan are restricted to.

@@ -202,28 +202,33 @@ fn regions_are_described_as_adql() {
 }
 
 #[test]
-fn a_join_by_position_alone_is_refused() {
+fn a_join_that_does_not_say_how_near_is_refused() {
     let sky = Sky::new();
     let session = session(&sky, ALL, true);
-    let near = "adql_distance(a.ra, a.dec, b.ra, b.dec) < 0.1";
-    let inside = "adql_contains(adql_point(a.ra, a.dec), adql_circle(b.ra, b.dec, 0.1)) = 1";
+    let distance = "adql_distance(a.ra, a.dec, b.ra, b.dec)";
+    let inside = "adql_contains(adql_point(a.ra, a.dec), adql_circle(b.ra, b.dec, 0.1))";
     for sql in [
-        format!("SELECT a.id FROM t a JOIN u b ON {near}"),
-        format!("SELECT a.id FROM t a, u b WHERE {inside}"),
-        format!("SELECT a.id FROM t a LEFT JOIN u b ON {near}"),
-        format!("SELECT a.id FROM t a, t b WHERE a.id < b.id AND {near}"),
-        format!("SELECT id FROM t a WHERE EXISTS (SELECT 1 FROM u b WHERE {near})"),
-        format!("SELECT id FROM t a WHERE NOT EXISTS (SELECT 1 FROM u b WHERE {inside})"),
-        "SELECT x FROM (SELECT a.id AS x, adql_distance(a.ra, a.dec, b.ra, b.dec) AS d \
-         FROM t a, u b) AS pairs WHERE d < 0.1"
+        format!("SELECT a.id FROM t a JOIN u b ON {distance} > 0.1"),
+        format!("SELECT a.id FROM t a, u b WHERE {inside} = 0"),
+        format!("SELECT a.id FROM t a FULL JOIN u b ON {distance} < 0.1"),
+        format!("SELECT a.id FROM t a, t b WHERE a.id < b.id AND ({inside} = 1 OR a.mag = b.mag)"),
+        format!("SELECT a.id FROM t a JOIN u b ON {distance} < a.mag + b.mag"),
+        format!("SELECT id FROM t a WHERE EXISTS (SELECT 1 FROM u b WHERE {distance} > 0.1)"),
+        format!(
+            "SELECT id FROM t a WHERE id = 3 OR EXISTS (SELECT 1 FROM u b WHERE {distance} < 0.1)"
+        ),
+        "SELECT a.id FROM t a JOIN u b ON \
+         adql_intersects(adql_circle(a.ra, a.dec, 0.1), adql_circle(b.ra, b.dec, 0.1)) = 1"
             .to_owned(),
-        format!("SELECT a.id FROM t a LEFT JOIN u b ON a.mag > b.mag WHERE {near} OR b.id IS NULL"),
+        format!(
+            "SELECT a.id FROM t a LEFT JOIN u b ON a.mag > b.mag WHERE {distance} < 0.1 OR b.id IS NULL"
+        ),
     ] {
         let error = refuse_spatial_join(&optimized(&session, &sql)).unwrap_err();
         assert_eq!(error.fault(), crate::Fault::NotEvaluable, "{sql}");
     }
     for sql in [
-        format!("SELECT a.id FROM t a JOIN u b ON a.id = b.id WHERE {near}"),
+        format!("SELECT a.id FROM t a JOIN u b ON a.id = b.id WHERE {distance} < 0.1"),
         "SELECT a.id FROM t a, u b WHERE a.mag < b.mag AND b.id < 3".to_owned(),
         "SELECT a.id FROM t a, u b WHERE adql_distance(a.ra, a.dec, 1, 2) < b.mag".to_owned(),
     ] {
