@@ -8,9 +8,9 @@
 //! ```
 //! A nested loop whose condition holds a `cross_match` (`adql::function::cross_match`) is replaced
 //! once DataFusion has planned: [`planned`] turns it round so that the side that may be built is on
-//! the left ([`sides`]), and makes the operator ([`operator`]). [`condition`] reads the condition;
-//! [`build_side`] collects and indexes the one side, [`probe`] finds the pairs of a batch of the
-//! other, [`rows`] makes rows of them. [`codec`] sends it to workers.
+//! the left (`sides`), and makes the operator (`operator`). `condition` reads the condition;
+//! `build_side` collects and indexes the one side, `probe` finds the pairs of a batch of the
+//! other, `rows` makes rows of them. `codec` sends it to workers.
 //! It does not spill: the side that is built has to fit in the memory of the query.
 
 mod build_side;
