@@ -26,7 +26,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         // A list of 100,000 ids with signs, or of as many names of some twenty letters.
-        Self { bytes: 4 << 20, tokens: 400_000, chain: 2_000, nesting: 64 }
+        Self { bytes: 3 << 20, tokens: 400_000, chain: 2_000, nesting: 64 }
     }
 }
 

@@ -132,7 +132,7 @@ fn tiles(
     };
     let (order, pixel) = (numbers(order)?, numbers(pixel)?);
     let only = |[least, most]: &[ArrayRef; 2], page: usize| {
-        let [least, most] = [least, most].map(|array| array.as_primitive::<UInt64Type>());
+        let [least, most] = [least, most].map(AsArray::as_primitive::<UInt64Type>);
         let told = least.is_valid(page) && most.is_valid(page);
         (told && least.value(page) == most.value(page)).then(|| least.value(page))
     };

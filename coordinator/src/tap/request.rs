@@ -9,8 +9,8 @@ use url::form_urlencoded;
 
 use crate::tap::refusal::Refusal;
 
-/// A form may be as large as the largest query with every byte escaped, and some more.
-const BODY_BYTES: usize = 13 << 20;
+/// A form may be as large as the largest list of ids with its commas escaped, and some more.
+const BODY_BYTES: usize = 4 << 20;
 
 /// So much of a body that is too large is read for the sake of a polite answer.
 const DROPPED_BYTES: usize = 128 << 20;
