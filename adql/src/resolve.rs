@@ -201,7 +201,7 @@ impl Resolver<'_> {
     fn table(&mut self, name: &ObjectName) -> Result<Arc<Table>, Error> {
         let parts: Vec<&Ident> = name.0.iter().filter_map(|part| part.as_ident()).collect();
         let matches = |table: &TableName| match parts.as_slice() {
-            [last] => fits(last, &table.table) && !table.is_metadata(),
+            [last] => fits(last, &table.table) && !table.is_metadata() && !table.is_upload(),
             [schema, last] => fits(schema, &table.schema) && fits(last, &table.table),
             _ => false,
         };

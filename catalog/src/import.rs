@@ -39,6 +39,7 @@ use reading::Reading;
 
 pub use aside::FILE_NAME as WITHOUT_POSITION;
 pub use parent::Parent;
+pub(crate) use position::{free_name, in_degrees};
 pub use position::{PositionChoice, PositionUnit, Reasons};
 pub use saying::FelisChoice;
 

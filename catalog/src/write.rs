@@ -32,7 +32,9 @@ use histogram::Histogram;
 use runs::Runs;
 
 pub(crate) use input::{Input, Prepared};
+pub(crate) use leaf::Leaf;
 pub use leaf::{Floats, Layout};
+pub(crate) use runs::bytes;
 pub use staging::Staging;
 pub use whole::WholeWriter;
 

@@ -35,7 +35,7 @@ use worker::control::QUERY_HEADER;
 
 use crate::cluster::Cluster;
 use crate::plan::invariants::{self, StageView};
-use crate::plan::slots::{ClusterView, Slots, tile_scan};
+use crate::plan::slots::{ClusterView, Slots, is_upload_scan, tile_scan};
 
 /// The slots of the query that a session plans: set once, when its scans are known, from the
 /// workers as they were when planning began.
@@ -197,7 +197,7 @@ fn desired_task_count(
     Some(count.map(DesiredTaskCountEventResponse::desired))
 }
 
-/// Gives each slot the tiles that its worker owns, and the first one what is in memory. Where
+/// Gives each slot the tiles that its worker owns, and the first one uploads and what is in memory. Where
 /// another operator of the stage forces fewer tasks (engine.md T4), the scan runs in a stage of its
 /// own and is gathered.
 fn scale_up(event: ScaleUpLeafNodeEvent<'_>) -> Option<Result<ScaleUpLeafNodeEventResponse>> {
@@ -205,6 +205,7 @@ fn scale_up(event: ScaleUpLeafNodeEvent<'_>) -> Option<Result<ScaleUpLeafNodeEve
     let rows = if tiles.is_none() { Some(memory_scan(event.plan)?) } else { None };
     let scaled = with_slots(event.session_config, |slots| {
         let variants = match (tiles, rows) {
+            (Some(scan), _) if is_upload_scan(scan) => upload_of_first_slot(scan, slots),
             (Some(scan), _) => variants(scan, slots)?,
             (None, Some(scan)) => of_first_slot(scan, slots)?,
             (None, None) => return internal_err!("a scan of neither tiles nor rows in memory"),
@@ -240,6 +241,17 @@ fn variants(scan: &FileScanConfig, slots: &Slots) -> Result<Vec<Arc<dyn Executio
         DataSourceExec::from_data_source(variant) as Arc<dyn ExecutionPlan>
     });
     Ok(variants.collect())
+}
+
+/// An upload is read by the first slot, whose worker has its file; the others scan nothing.
+fn upload_of_first_slot(scan: &FileScanConfig, slots: &Slots) -> Vec<Arc<dyn ExecutionPlan>> {
+    let mut nothing = scan.clone();
+    nothing.file_groups = vec![FileGroup::new(Vec::new()); scan.file_groups.len()];
+    let variants = (0..slots.urls().len()).map(|slot| if slot == 0 { scan } else { &nothing });
+    let leaf = |scan: &FileScanConfig| {
+        DataSourceExec::from_data_source(scan.clone()) as Arc<dyn ExecutionPlan>
+    };
+    variants.map(leaf).collect()
 }
 
 /// Rows in memory travel with the plan of the first slot; the others scan nothing.
