@@ -117,7 +117,10 @@ impl Resolver<'_> {
             operands.push((op.to_string(), right));
             body = left;
         }
-        let outputs = self.operand(body, outer)?;
+        let first = self.operand(body, outer)?.into_iter();
+        let outputs: Vec<Output> = first
+            .map(|Output { name, metadata }| Output { name, metadata: metadata.with_others() })
+            .collect();
         for (operator, operand) in operands.into_iter().rev() {
             let here = place(operand.span());
             let count = self.operand(operand, outer)?.len();

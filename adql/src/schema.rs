@@ -100,6 +100,8 @@ pub struct Column {
     pub principal: bool,
     /// It is defined by a standard.
     pub std: bool,
+    /// All of its texts are known to be ASCII, as those of a `char` of VOTable are to be.
+    pub ascii: bool,
 }
 
 impl Column {
@@ -122,6 +124,7 @@ impl Column {
             indexed: false,
             principal: false,
             std: false,
+            ascii: false,
         }
     }
 

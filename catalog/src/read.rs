@@ -63,6 +63,12 @@ pub trait TableReader: Iterator<Item = Result<RecordBatch, ReadError>> + Send {
     /// passed over. It is complete when the last batch was read.
     fn remarks(&self) -> &[String];
 
+    /// The columns whose texts the format takes to be ASCII, as `char` of VOTable; whether they are
+    /// is for their values to say.
+    fn ascii_texts(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The parts that can be read by themselves by [`open_part`], and together are the table;
     /// nothing where rows only come one after the other.
     fn parts(&self) -> Vec<FilePart> {

@@ -28,8 +28,8 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tokio::time::Instant;
 use url::Url;
-use worker::{Channels, LinkError};
 use worker::control::{AssignedFile, Assignment, CONTROL_VERSION};
+use worker::{Channels, LinkError};
 
 use crate::Error;
 use crate::plan::choice::{Candidate, State};

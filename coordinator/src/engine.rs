@@ -397,7 +397,16 @@ impl Engine {
         let (columns, runtime) = (query.columns, self.runtime.of_query(None));
         let origins = origin::of(&self.snapshot, &query.tables);
         let uploads = uploads.of(self.uploads.as_deref(), &query.tables);
-        Ok(Planned { columns, metadata_only, origins, optimized, physical, state, uploads, runtime })
+        Ok(Planned {
+            columns,
+            metadata_only,
+            origins,
+            optimized,
+            physical,
+            state,
+            uploads,
+            runtime,
+        })
     }
 
     /// The tables that a query may name. On workers, the uploads of each attempt have a folder of

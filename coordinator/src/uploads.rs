@@ -11,7 +11,7 @@
 //! dropped; what a job brings is in the folder of its inputs, which [`crate::uws`] keeps. A start
 //! removes what a killed process left. HTTP belongs to `tap`, and to [`fetch`] as a client.
 
-mod address;
+pub mod address;
 mod error;
 pub mod fetch;
 mod staged;

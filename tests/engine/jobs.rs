@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use coordinator::uws::store::Store;
 use coordinator::uws::{
-    Asked, Error, Failure, Job, JobFolder, JobId, JobLimits, Jobs, Moment, Output, Parameters, Phase,
-    ResultFile, Seconds, Work,
+    Asked, Error, Failure, Job, JobFolder, JobId, JobLimits, Jobs, Moment, Output, Parameters,
+    Phase, ResultFile, Seconds, Work,
 };
 use futures::future::{BoxFuture, FutureExt as _, pending};
 use futures::stream::{self, StreamExt as _};

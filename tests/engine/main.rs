@@ -26,6 +26,7 @@ mod streaming;
 mod synthetic;
 mod transport;
 mod traps;
+mod uploads;
 mod versions;
 mod votable_format;
 mod worker_assigning;

@@ -14,9 +14,7 @@ use std::time::Duration;
 use catalog::synthetic::{Footprint, Sky};
 use coordinator::reload::Reload;
 use coordinator::tap::{RowLimits, Service, Serving};
-use coordinator::uws::{
-    Asked, Failure, JobFolder, JobLimits, Jobs, Output, Phase, Seconds, Work,
-};
+use coordinator::uws::{Asked, Failure, JobFolder, JobLimits, Jobs, Output, Phase, Seconds, Work};
 use coordinator::{Engine, QueryOptions};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::common::runtime::SpawnedTask;

@@ -146,10 +146,7 @@ async fn bring(
     }
 }
 
-async fn remove(
-    State(uploads): State<UploadFolder>,
-    UrlPath(folder): UrlPath<String>,
-) -> Response {
+async fn remove(State(uploads): State<UploadFolder>, UrlPath(folder): UrlPath<String>) -> Response {
     let Some(of_query) = uploads.of_query(&folder) else {
         return (StatusCode::BAD_REQUEST, "this is no name of an upload").into_response();
     };

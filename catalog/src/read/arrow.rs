@@ -43,7 +43,8 @@ impl ArrowReader {
     pub(super) fn open(source: Source, options: &ReadOptions) -> Result<Self, ReadError> {
         let mut stream = source.stream()?;
         if source.head().starts_with(FILE_MAGIC) {
-            let magic = std::io::copy(&mut (&mut stream).take(FILE_MAGIC_BYTES), &mut std::io::sink());
+            let magic =
+                std::io::copy(&mut (&mut stream).take(FILE_MAGIC_BYTES), &mut std::io::sink());
             magic.map_err(|error| ReadError::io(source.path(), Place::default(), error))?;
         }
         let reader = StreamReader::try_new(stream, None);

@@ -63,9 +63,7 @@ impl ParquetReader {
             let groups = builder.metadata().row_groups().iter();
             let bytes = groups.map(|group| u64::try_from(group.total_byte_size()).unwrap_or(0));
             let bytes = bytes.fold(0, u64::saturating_add);
-            unpacked
-                .check(bytes)
-                .map_err(|e| ReadError::io(source.path(), Place::default(), e))?;
+            unpacked.check(bytes).map_err(|e| ReadError::io(source.path(), Place::default(), e))?;
         }
         let part = part.unwrap_or(&all);
         let Some(before) = builder.metadata().row_groups().get(..part.groups.start) else {

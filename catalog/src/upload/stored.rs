@@ -41,6 +41,8 @@ pub(super) struct Stored {
     pub(super) name: String,
     pub(super) rows: u64,
     pub(super) bytes: u64,
+    /// Columns whose texts are ASCII.
+    pub(super) ascii: Vec<String>,
     pub(super) position: Option<StoredPosition>,
     pub(super) metadata: TableMetadata,
 }
@@ -58,8 +60,8 @@ pub(super) struct StoredPosition {
 
 impl Stored {
     pub(super) fn new(name: &str, metadata: TableMetadata) -> Self {
-        let (name, rows, bytes) = (name.to_owned(), 0, 0);
-        Self { version: VERSION, name, rows, bytes, position: None, metadata }
+        let (name, rows, bytes, ascii) = (name.to_owned(), 0, 0, Vec::new());
+        Self { version: VERSION, name, rows, bytes, ascii, position: None, metadata }
     }
 
     pub(super) fn write(&self, folder: &Path) -> Result<(), Error> {
@@ -123,6 +125,7 @@ fn table(stored: &Stored, schema: &Schema) -> Table {
     let position = stored.position.as_ref();
     for column in &mut table.columns {
         column.hidden = position.is_some_and(|position| position.spatial_index == column.name);
+        column.ascii = stored.ascii.contains(&column.name);
         // It was made NULL when it was taken.
         column.may_hold_nan = false;
     }

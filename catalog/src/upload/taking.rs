@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use adql::function::nan_to_null::without_nan;
 use adql::sky::spatial_index;
-use datafusion::arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
+use datafusion::arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
 use datafusion::parquet::arrow::ArrowSchemaConverter;
@@ -59,7 +59,10 @@ pub fn take(
     let failed = |error: ReadError| match error {
         _ if unpacked.is_exceeded() => too_large(
             name,
-            format!("it is more than {} bytes once it is unpacked, the most that may be", limits.bytes),
+            format!(
+                "it is more than {} bytes once it is unpacked, the most that may be",
+                limits.bytes
+            ),
         ),
         // Where the file lies is nobody's business.
         ReadError::Malformed { place, reason, .. } => wrong(name, format!("{place}{reason}")),
@@ -68,6 +71,7 @@ pub fn take(
     let mut reader = read::open(file, &options).map_err(failed)?;
     let shape = Shape::of(name, reader.schema(), reader.metadata())?;
     let mut taken = Taken::new(name, limits, &shape);
+    taken.ascii = reader.ascii_texts();
     let leaf = Leaf::new(&shape.schema, "", &HashSet::new(), &[], &Layout::default());
     let leaf = leaf.in_groups_of(GROUP_BYTES);
     let written = leaf.write(folder, &rows_file(name), |push| {
@@ -83,10 +87,10 @@ pub fn take(
     })?;
     let mut stored = Stored::new(name, reader.metadata().clone());
     (stored.rows, stored.bytes) = (written.rows, written.bytes);
-    stored.position = shape.position.map(|(_, position)| StoredPosition {
-        pixels: taken.touched.runs(),
-        ..position
-    });
+    stored.ascii = taken.ascii;
+    stored.position = shape
+        .position
+        .map(|(_, position)| StoredPosition { pixels: taken.touched.runs(), ..position });
     stored.write(folder)?;
     let missing = || Error::write(folder, std::io::Error::from(std::io::ErrorKind::NotFound));
     UploadedTable::load(folder, name)?.ok_or_else(missing)
@@ -107,17 +111,23 @@ struct Taken<'a> {
     rows: u64,
     bytes: u64,
     touched: Touched,
+    /// The columns whose texts were to be ASCII, and are so far.
+    ascii: Vec<String>,
 }
 
 impl<'a> Taken<'a> {
     fn new(name: &'a str, limits: TakeLimits, shape: &Shape) -> Self {
         let touched = if shape.position.is_some() { Touched::none() } else { Touched::unused() };
-        Self { name, limits, rows: 0, bytes: 0, touched }
+        Self { name, limits, rows: 0, bytes: 0, touched, ascii: Vec::new() }
     }
 
     fn count(&mut self, batch: &RecordBatch) -> Result<(), Error> {
         self.rows += batch.num_rows() as u64;
         self.bytes += bytes(batch) as u64;
+        self.ascii.retain(|column| {
+            let texts = batch.column_by_name(column).and_then(|c| c.as_string_opt::<i32>());
+            texts.is_some_and(StringArray::is_ascii)
+        });
         if self.rows > self.limits.rows {
             let limit = format!("it has more than {} rows, the most that may be", self.limits.rows);
             return Err(too_large(self.name, limit));
@@ -171,9 +181,9 @@ impl Shape {
             let [ra, dec] = position.map(degrees);
             let failed = |error| Error::compute("take positions", error);
             let (ra, dec) = (ra.map_err(failed)?, dec.map_err(failed)?);
-            let places = ra.as_primitive::<Float64Type>().iter().zip(dec.as_primitive::<Float64Type>());
-            let places: Int64Array =
-                places.map(|(ra, dec)| spatial_index(ra?, dec?)).collect();
+            let places =
+                ra.as_primitive::<Float64Type>().iter().zip(dec.as_primitive::<Float64Type>());
+            let places: Int64Array = places.map(|(ra, dec)| spatial_index(ra?, dec?)).collect();
             places.iter().flatten().for_each(|place| touched.add(place));
             columns.push(Arc::new(places));
         }

@@ -167,7 +167,8 @@ impl<'a> Form<'a> {
                 Err(error) => return Err(refused.unwrap_or_else(|| malformed(&error))),
             };
             self.ahead.store(0, Ordering::Relaxed);
-            let read = if refused.is_none() { self.part(part).await } else { self.drop(part).await };
+            let read =
+                if refused.is_none() { self.part(part).await } else { self.drop(part).await };
             if let Err(refusal) = read {
                 refused.get_or_insert(refusal);
             }

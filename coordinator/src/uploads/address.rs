@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Whether an address is one of the internet (RFC 6890).
-pub(super) fn is_public(address: IpAddr) -> bool {
+pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),
@@ -48,25 +48,4 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     // What is given to hosts of the internet is 2000::/3, without the documentation and Teredo.
     let is_global = segments[0] & 0xe000 == 0x2000;
     is_global && !matches!(segments, [0x2001, 0xdb8 | 0, ..]) && segments[0] != 0x3fff
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_public;
-
-    #[test]
-    fn the_internet_is_public_and_nothing_else() {
-        for public in ["8.8.8.8", "130.79.128.5", "172.15.0.1", "172.32.0.1", "2a00:1450::1", "::ffff:8.8.8.8"] {
-            assert!(is_public(public.parse().unwrap()), "{public}");
-        }
-        for other in [
-            "127.0.0.1", "127.9.9.9", "0.0.0.0", "0.1.2.3", "10.0.0.1", "172.16.0.1", "172.31.255.255",
-            "192.168.1.1", "169.254.169.254", "100.64.0.1", "192.0.0.8", "198.18.0.1", "198.51.100.1",
-            "203.0.113.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "::", "::1", "fe80::1", "fc00::1",
-            "fd12::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254", "::127.0.0.1",
-            "64:ff9b::7f00:1", "2002:7f00:1::1", "2001:db8::1", "2001::1", "fec0::1",
-        ] {
-            assert!(!is_public(other.parse().unwrap()), "{other}");
-        }
-    }
 }

@@ -53,7 +53,8 @@ impl Resolve for Resolver {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let found: Vec<SocketAddr> = found.collect();
             // One that is not public makes the others suspicious.
-            if let Some(other) = found.iter().find(|a| !private_urls && !address::is_public(a.ip())) {
+            if let Some(other) = found.iter().find(|a| !private_urls && !address::is_public(a.ip()))
+            {
                 let (name, address) = (name.as_str(), other.ip());
                 return Err(format!("{name} ({address}) {NOT_PUBLIC}").into());
             }
@@ -119,9 +120,12 @@ impl Fetcher {
         let mut at = url.clone();
         for _ in 0..=REDIRECTS_MAX {
             self.check(&at).map_err(|reason| refused(&at, reason))?;
-            let response = self.client.get(at.clone()).send().await.map_err(|error| {
-                refused(&at, with_causes(&error.without_url()))
-            })?;
+            let response = self
+                .client
+                .get(at.clone())
+                .send()
+                .await
+                .map_err(|error| refused(&at, with_causes(&error.without_url())))?;
             let status = response.status();
             if status.is_success() {
                 return Ok(response);

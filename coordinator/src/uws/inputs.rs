@@ -41,8 +41,11 @@ impl Inputs {
                 }
                 None => {
                     tracing::info!(folder = %name, "removing an input of no unfinished job");
-                    let removed =
-                        if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+                    let removed = if path.is_dir() {
+                        fs::remove_dir_all(&path)
+                    } else {
+                        fs::remove_file(&path)
+                    };
                     removed.map_err(failed)?;
                 }
             }
