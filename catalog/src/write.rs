@@ -34,7 +34,6 @@ use runs::Runs;
 pub(crate) use input::{Input, Prepared};
 pub(crate) use leaf::Leaf;
 pub use leaf::{Floats, Layout};
-pub(crate) use runs::bytes;
 pub use staging::Staging;
 pub use whole::WholeWriter;
 

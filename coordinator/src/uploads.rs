@@ -93,8 +93,10 @@ impl UploadStore {
     pub async fn tables(&self, wanted: &[Wanted], folder: Folder) -> Result<Arc<Uploads>, Error> {
         let folder = Arc::new(folder);
         let mut tables = Vec::with_capacity(wanted.len());
+        let received = folder.received().map_err(|source| Error::Folder { source })?;
+        let mut left = self.0.limits.bytes.saturating_sub(received);
         for wanted in wanted {
-            tables.push(self.table(wanted, &folder).await?);
+            tables.push(self.table(wanted, &folder, &mut left).await?);
         }
         let path = folder.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
@@ -105,6 +107,7 @@ impl UploadStore {
         &self,
         wanted: &Wanted,
         folder: &Arc<Folder>,
+        left: &mut u64,
     ) -> Result<Arc<UploadedTable>, Error> {
         let Wanted { name, place } = wanted;
         // An attempt of a job that failed later has left it.
@@ -122,7 +125,12 @@ impl UploadStore {
             }
             Place::Url(url) => {
                 let file = folder.path().join(format!("{}.fetched", name.to_ascii_lowercase()));
-                self.0.fetcher.fetch(name, url, &file, self.0.limits.bytes).await?;
+                let fetched = self.0.fetcher.fetch(name, url, &file, *left).await;
+                let bytes_max = self.0.limits.bytes;
+                *left -= fetched.map_err(|error| match error {
+                    Error::TooLarge { .. } => Error::TooLarge { bytes_max },
+                    error => error,
+                })?;
                 file
             }
         };
@@ -170,6 +178,12 @@ impl Folder {
             Self::Own(staged) => staged.path(),
             Self::OfJob(path) => path,
         }
+    }
+
+    /// Bytes that are in it already.
+    fn received(&self) -> std::io::Result<u64> {
+        let sizes = std::fs::read_dir(self.path())?.map(|entry| Ok(entry?.metadata()?.len()));
+        sizes.sum()
     }
 }
 

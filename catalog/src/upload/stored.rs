@@ -67,7 +67,10 @@ impl Stored {
     pub(super) fn write(&self, folder: &Path) -> Result<(), Error> {
         let path = folder.join(said_file(&self.name));
         let text = toml::to_string(self).map_err(|e| Error::write(&path, e))?;
-        fs::write(&path, text).map_err(|e| Error::write(&path, e))
+        // Whole or not at all: it says that the rows are there.
+        let partial = path.with_extension("partial");
+        let written = fs::write(&partial, text).and_then(|()| fs::rename(&partial, &path));
+        written.map_err(|e| Error::write(&path, e))
     }
 }
 

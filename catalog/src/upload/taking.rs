@@ -7,7 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use adql::function::nan_to_null::without_nan;
 use adql::sky::spatial_index;
-use datafusion::arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, GenericListArray, Int64Array, OffsetSizeTrait, RecordBatch,
+    StringArray,
+};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
 use datafusion::parquet::arrow::ArrowSchemaConverter;
@@ -17,7 +20,7 @@ use super::stored::{Stored, StoredPosition, Touched, rows_file};
 use crate::import::{free_name, in_degrees};
 use crate::metadata::TableMetadata;
 use crate::read::{self, ReadError, ReadOptions, Unpacked};
-use crate::write::{Layout, Leaf, bytes};
+use crate::write::{Layout, Leaf};
 use crate::{Error, SPATIAL_INDEX};
 
 /// Rows of a batch: cells may be long.
@@ -25,7 +28,7 @@ const BATCH_ROWS: usize = 2_048;
 
 /// Rows in memory take at most so many times the bytes that a file may have: a cell of one letter
 /// becomes a number of eight bytes. Beyond, a file says much with little, to fill a disk.
-const IN_MEMORY: u64 = 16;
+const IN_MEMORY: u64 = 8;
 
 /// A row group is held in memory until it is written.
 const GROUP_BYTES: usize = 64 << 20;
@@ -123,7 +126,7 @@ impl<'a> Taken<'a> {
 
     fn count(&mut self, batch: &RecordBatch) -> Result<(), Error> {
         self.rows += batch.num_rows() as u64;
-        self.bytes += bytes(batch) as u64;
+        self.bytes += batch.columns().iter().map(bytes_of).sum::<u64>();
         self.ascii.retain(|column| {
             let texts = batch.column_by_name(column).and_then(|c| c.as_string_opt::<i32>());
             texts.is_some_and(StringArray::is_ascii)
@@ -139,6 +142,42 @@ impl<'a> Taken<'a> {
         }
         Ok(())
     }
+}
+
+/// The bytes of the values of a column: of a slice those in it, of a view those that it shows, and of
+/// a dictionary, which all batches share, none.
+fn bytes_of(column: &ArrayRef) -> u64 {
+    let numbers = |count: usize| (count * size_of::<u64>()) as u64;
+    // The lower half of a view's first word is its length.
+    let shown = |views: &[u128]| views.iter().map(|view| length_of(*view)).sum::<u64>();
+    if let Some(dictionary) = column.as_any_dictionary_opt() {
+        return numbers(dictionary.keys().len());
+    }
+    if let Some(lists) = column.as_list_opt::<i32>() {
+        return numbers(lists.len()) + bytes_of(&values_of(lists));
+    }
+    if let Some(lists) = column.as_list_opt::<i64>() {
+        return numbers(lists.len()) + bytes_of(&values_of(lists));
+    }
+    if let Some(texts) = column.as_string_view_opt() {
+        return shown(texts.views());
+    }
+    if let Some(bytes) = column.as_binary_view_opt() {
+        return shown(bytes.views());
+    }
+    let whole = || column.get_array_memory_size();
+    column.to_data().get_slice_memory_size().unwrap_or_else(|_| whole()) as u64
+}
+
+/// The length of what a view shows.
+fn length_of(view: u128) -> u64 {
+    u64::try_from(view & u128::from(u32::MAX)).unwrap_or_default()
+}
+
+/// The values of lists, without those of others of the same batch.
+fn values_of<O: OffsetSizeTrait>(lists: &GenericListArray<O>) -> ArrayRef {
+    let [first, last] = [0, lists.len()].map(|at| lists.value_offsets()[at].as_usize());
+    lists.values().slice(first, last - first)
 }
 
 /// The columns as they are written.

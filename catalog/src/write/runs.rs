@@ -62,7 +62,7 @@ fn unsigned(spatial_index: i64) -> u64 {
 }
 
 /// The bytes of the rows of a batch, whatever buffers they are part of.
-pub(crate) fn bytes(batch: &RecordBatch) -> usize {
+pub(super) fn bytes(batch: &RecordBatch) -> usize {
     let columns = batch.columns().iter();
     let size = |column: &dyn Array| column.to_data().get_slice_memory_size();
     columns.map(|c| size(c.as_ref()).unwrap_or_else(|_| c.get_array_memory_size())).sum()

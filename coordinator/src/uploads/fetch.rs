@@ -78,14 +78,14 @@ impl Fetcher {
         Ok(Self { client, private_urls })
     }
 
-    /// Writes what is at a URL to a file, up to a number of bytes.
+    /// Writes what is at a URL to a file, up to a number of bytes, and tells how many it has.
     pub(super) async fn fetch(
         &self,
         name: &str,
         url: &Url,
         file: &Path,
         bytes_max: u64,
-    ) -> Result<(), Error> {
+    ) -> Result<u64, Error> {
         let told = || (name.to_owned(), url.to_string());
         let broken = |reason: String| {
             let (name, url) = told();
@@ -107,7 +107,8 @@ impl Fetcher {
             }
             written.write_all(&chunk).await.map_err(unkept)?;
         }
-        written.flush().await.map_err(unkept)
+        written.flush().await.map_err(unkept)?;
+        Ok(bytes)
     }
 
     /// The answer to which a URL leads.
