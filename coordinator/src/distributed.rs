@@ -35,7 +35,7 @@ use worker::control::QUERY_HEADER;
 
 use crate::cluster::Cluster;
 use crate::plan::invariants::{self, StageView};
-use crate::plan::slots::{ClusterView, Slots, is_upload_scan, tile_scan};
+use crate::plan::slots::{ClusterView, Slots, tile_scan, upload_scan};
 
 /// The slots of the query that a session plans: set once, when its scans are known, from the
 /// workers as they were when planning began.
@@ -190,7 +190,7 @@ fn memory_scan(node: &Arc<dyn ExecutionPlan>) -> Option<&MemorySourceConfig> {
 fn desired_task_count(
     event: DesiredTaskCountEvent<'_>,
 ) -> Option<Result<DesiredTaskCountEventResponse>> {
-    if tile_scan(event.plan).is_none() {
+    if tile_scan(event.plan).is_none() && upload_scan(event.plan).is_none() {
         memory_scan(event.plan)?;
     }
     let count = with_slots(event.session_config, |slots| Ok(slots.urls().len()));
@@ -201,14 +201,19 @@ fn desired_task_count(
 /// another operator of the stage forces fewer tasks (engine.md T4), the scan runs in a stage of its
 /// own and is gathered.
 fn scale_up(event: ScaleUpLeafNodeEvent<'_>) -> Option<Result<ScaleUpLeafNodeEventResponse>> {
-    let tiles = tile_scan(event.plan);
-    let rows = if tiles.is_none() { Some(memory_scan(event.plan)?) } else { None };
+    let (tiles, upload) = (tile_scan(event.plan), upload_scan(event.plan));
+    let rows = match tiles.or(upload) {
+        Some(_) => None,
+        None => Some(memory_scan(event.plan)?),
+    };
     let scaled = with_slots(event.session_config, |slots| {
-        let variants = match (tiles, rows) {
-            (Some(scan), _) if is_upload_scan(scan) => upload_of_first_slot(scan, slots),
-            (Some(scan), _) => variants(scan, slots)?,
-            (None, Some(scan)) => of_first_slot(scan, slots)?,
-            (None, None) => return internal_err!("a scan of neither tiles nor rows in memory"),
+        let variants = match (tiles, upload, rows) {
+            (Some(scan), _, _) => variants(scan, slots)?,
+            (None, Some(scan), _) => upload_of_first_slot(scan, slots),
+            (None, None, Some(scan)) => of_first_slot(scan, slots)?,
+            (None, None, None) => {
+                return internal_err!("a scan of neither tiles nor rows in memory");
+            }
         };
         let tasks = variants.len();
         let leaf = DistributedLeafExec::try_new(Arc::clone(event.plan), variants)?;

@@ -114,9 +114,6 @@ fn touched<'a>(
         let Some(scan) = tile_scan(node) else { return Ok(TreeNodeRecursion::Continue) };
         for file in scan.file_groups.iter().flat_map(FileGroup::iter) {
             let path = &file.object_meta.location;
-            if is_upload(path) {
-                continue;
-            }
             let (folder, pixel) = tile(path)?;
             let is_everywhere = everywhere.entry(folder).or_insert_with_key(|folder| {
                 let table = cluster.snapshot.table_of_path(folder);
@@ -145,16 +142,24 @@ pub fn tile(location: &Path) -> Result<(&str, Pixel)> {
         .ok_or_else(|| plan_datafusion_err!("{location} is not the location of a tile"))
 }
 
-/// Whether a scan is of a table that the query brought: one file, which the worker of the first slot
-/// is given.
-pub fn is_upload_scan(scan: &FileScanConfig) -> bool {
-    let mut files = scan.file_groups.iter().flat_map(FileGroup::iter);
-    files.next().is_some_and(|file| is_upload(&file.object_meta.location))
+/// The scan of tiles that a node is, if it is one.
+pub fn tile_scan(node: &Arc<dyn ExecutionPlan>) -> Option<&FileScanConfig> {
+    scan_of_store(node).filter(|scan| !is_upload_scan(scan))
 }
 
-/// The scan of tiles that a node is, or of an upload, if it is one.
-pub fn tile_scan(node: &Arc<dyn ExecutionPlan>) -> Option<&FileScanConfig> {
+/// The scan of a table that the query brought that a node is, if it is one: of one file, which the
+/// worker of the first slot is given.
+pub fn upload_scan(node: &Arc<dyn ExecutionPlan>) -> Option<&FileScanConfig> {
+    scan_of_store(node).filter(|scan| is_upload_scan(scan))
+}
+
+fn scan_of_store(node: &Arc<dyn ExecutionPlan>) -> Option<&FileScanConfig> {
     let source = node.downcast_ref::<DataSourceExec>()?;
     let scan = source.data_source().downcast_ref::<FileScanConfig>()?;
     scan.object_store_url.as_str().starts_with(catalog::TILE_STORE).then_some(scan)
+}
+
+fn is_upload_scan(scan: &FileScanConfig) -> bool {
+    let mut files = scan.file_groups.iter().flat_map(FileGroup::iter);
+    files.next().is_some_and(|file| is_upload(&file.object_meta.location))
 }
