@@ -104,7 +104,7 @@ const PUBLISH: &str = "<ol><li>Put the catalogue, a table or collection in the l
     <code>DIR/&lt;schema&gt;/&lt;table&gt;</code>. Or leave it where it lies, in another folder, an \
     S3-compatible store or behind HTTP, and add it:\
     <pre>armilla add https://data.example.org/hats/gaia_dr3 --data DIR --as gaia.source</pre>\
-    Files that are no HATS, CSV, VOTable, FITS or Parquet, become a table:\
+    Files that are no HATS, CSV, VOTable, FITS, Parquet or Arrow, become a table:\
     <pre>armilla import night1.fits --out DIR/survey/objects --index objectId</pre>\
     and a larger one, or another, while it is served:\
     <pre>armilla import night2.fits --out DIR/survey/objects --append
