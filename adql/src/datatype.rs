@@ -178,6 +178,15 @@ impl CellType {
         Self { kind, null_elements: kind.null_element().is_some(), ..flagged }
     }
 
+    /// The same for texts that are known to be ASCII.
+    #[must_use]
+    pub fn of_ascii(self) -> Self {
+        match (self.kind, self.source) {
+            (Kind::UnicodeChar, Source::Cast) => Self { kind: Kind::Char, ..self },
+            _ => self,
+        }
+    }
+
     fn scalar(kind: Kind) -> Self {
         Self {
             kind,

@@ -64,13 +64,16 @@ pub struct OutputColumn {
     pub description: Option<String>,
     /// What its values are counted from.
     pub system: Option<Arc<System>>,
+    /// All of its texts are known to be ASCII.
+    pub ascii: bool,
 }
 
 impl From<Column> for OutputColumn {
     /// The column as a query of nothing else yields it.
     fn from(column: Column) -> Self {
-        let Column { name, data_type, unit, ucd, utype, xtype, description, system, .. } = column;
-        Self { name, data_type, unit, ucd, utype, xtype, description, system }
+        let Column { name, data_type, unit, ucd, utype, xtype, description, system, ascii, .. } =
+            column;
+        Self { name, data_type, unit, ucd, utype, xtype, description, system, ascii }
     }
 }
 
@@ -102,9 +105,10 @@ fn plan_here(text: &str, schemas: &Arc<dyn Schemas>, limits: &Limits) -> Result<
     let types = plan.schema().fields().iter().map(|field| field.data_type().clone());
     let columns = resolved.outputs.into_iter().zip(types);
     let columns = columns.map(|(output, data_type)| {
-        let resolve::Metadata { unit, ucd, utype, xtype, description, system } = output.metadata;
+        let resolve::Metadata { unit, ucd, utype, xtype, description, system, ascii } =
+            output.metadata;
         let name = output.name;
-        OutputColumn { name, data_type, unit, ucd, utype, xtype, description, system }
+        OutputColumn { name, data_type, unit, ucd, utype, xtype, description, system, ascii }
     });
     let columns = columns.collect();
     Ok(Query { plan, columns, tables: resolved.tables.into_keys().collect() })

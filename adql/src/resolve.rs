@@ -117,7 +117,10 @@ impl Resolver<'_> {
             operands.push((op.to_string(), right));
             body = left;
         }
-        let outputs = self.operand(body, outer)?;
+        let first = self.operand(body, outer)?.into_iter();
+        let outputs: Vec<Output> = first
+            .map(|Output { name, metadata }| Output { name, metadata: metadata.with_others() })
+            .collect();
         for (operator, operand) in operands.into_iter().rev() {
             let here = place(operand.span());
             let count = self.operand(operand, outer)?.len();
@@ -201,7 +204,7 @@ impl Resolver<'_> {
     fn table(&mut self, name: &ObjectName) -> Result<Arc<Table>, Error> {
         let parts: Vec<&Ident> = name.0.iter().filter_map(|part| part.as_ident()).collect();
         let matches = |table: &TableName| match parts.as_slice() {
-            [last] => fits(last, &table.table) && !table.is_metadata(),
+            [last] => fits(last, &table.table) && !table.is_metadata() && !table.is_upload(),
             [schema, last] => fits(schema, &table.schema) && fits(last, &table.table),
             _ => false,
         };

@@ -15,6 +15,10 @@ use crate::{Error, System};
 /// one of them, so that a table of the archive may be called `keys`.
 pub const TAP_SCHEMA: &str = "TAP_SCHEMA";
 
+/// The schema of the tables that a query brings with it (TAP 1.1 §2.7.5). An unqualified name never
+/// means one of them, so that a query means the same with them and without.
+pub const TAP_UPLOAD: &str = "TAP_UPLOAD";
+
 /// A name as a query has to write it: delimited where it is no regular identifier or a reserved
 /// word (ADQL 2.1 §2.1.3).
 pub fn written(name: &str) -> String {
@@ -48,6 +52,11 @@ impl TableName {
     /// Whether it names a table of [`TAP_SCHEMA`].
     pub fn is_metadata(&self) -> bool {
         self.schema == TAP_SCHEMA
+    }
+
+    /// Whether it names a table of [`TAP_UPLOAD`].
+    pub fn is_upload(&self) -> bool {
+        self.schema == TAP_UPLOAD
     }
 }
 
@@ -91,6 +100,8 @@ pub struct Column {
     pub principal: bool,
     /// It is defined by a standard.
     pub std: bool,
+    /// All of its texts are known to be ASCII, as those of a `char` of VOTable are to be.
+    pub ascii: bool,
 }
 
 impl Column {
@@ -113,6 +124,7 @@ impl Column {
             indexed: false,
             principal: false,
             std: false,
+            ascii: false,
         }
     }
 

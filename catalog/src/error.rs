@@ -136,6 +136,22 @@ pub enum Error {
         /// What differs.
         difference: String,
     },
+    /// A table that a query brings cannot be taken.
+    #[error("upload {table}: {reason}")]
+    Upload {
+        /// Its name.
+        table: String,
+        /// What is wrong with it, with the place in it, and what would work.
+        reason: String,
+    },
+    /// A table that a query brings is larger than it may be.
+    #[error("upload {table} is too large: {limit}")]
+    UploadTooLarge {
+        /// Its name.
+        table: String,
+        /// What may be, and how much that is.
+        limit: String,
+    },
     /// A file cannot be written.
     #[error("cannot write {path}: {source}")]
     Write {
@@ -216,6 +232,7 @@ impl Error {
             | Self::Placement { .. }
             | Self::OtherImport { .. }
             | Self::Write { .. } => Fault::Unavailable,
+            Self::Upload { .. } | Self::UploadTooLarge { .. } => Fault::User,
             Self::Read(error) => error.fault(),
             Self::Elsewhere { source, .. } => source.fault(),
             Self::Compute { .. } => Fault::Internal,

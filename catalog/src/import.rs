@@ -40,6 +40,7 @@ use reading::Reading;
 pub use aside::FILE_NAME as WITHOUT_POSITION;
 pub use parent::Parent;
 pub use position::{PositionChoice, PositionUnit, Reasons};
+pub(crate) use position::{free_name, in_degrees};
 pub use saying::FelisChoice;
 
 /// Memory of an import, unless said otherwise.

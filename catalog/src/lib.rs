@@ -7,7 +7,7 @@
 //! Where a folder holds a `pointer` in place of a table, `stores` read the table where it lies, and
 //! [`mod@add`] makes such a folder.
 //! Table files of other kinds are read by [`read`], tables written by [`mod@write`] and verified by
-//! [`check`]; [`votable`] writes what a VOTable says around its rows, for results too.
+//! [`check`]; what a query brings with it is an [`mod@upload`]; [`votable`] writes what a VOTable says around its rows, for results too.
 //! Opening a snapshot reads metadata only, planning opens nothing at all, and pruning is
 //! conservative: it may keep too much, never too little.
 
@@ -35,6 +35,7 @@ mod table;
 mod tap_schema;
 mod tasks;
 mod tile;
+pub mod upload;
 
 pub mod add;
 pub mod check;

@@ -1,5 +1,5 @@
-//! Table files of astronomers as Arrow batches: VOTable, FITS binary tables, CSV and Parquet, on disk or
-//! in a store.
+//! Table files of astronomers as Arrow batches: VOTable, FITS binary tables, CSV, Parquet and
+//! Arrow IPC, on disk or in a store.
 //!
 //! [`open`] finds the format by the content of a file and gives a [`TableReader`], which holds a
 //! batch of rows in memory and never the file. VOTable and FITS are decoded here, straight into
@@ -7,6 +7,7 @@
 //! Values are what the file says: NaN stays NaN, sexagesimal positions stay text, and a value that
 //! does not fit its column is an error with its place.
 
+mod arrow;
 mod cell;
 mod csv;
 mod decoder;
@@ -39,7 +40,7 @@ pub use self::error::{Place, ReadError};
 pub(crate) use self::parquet::voparquet_metadata;
 pub(crate) use self::remote::Remote;
 pub use self::remote::RemoteFile;
-pub use self::source::FileAt;
+pub use self::source::{FileAt, Unpacked};
 
 /// Rows of a batch.
 pub const BATCH_ROWS: usize = 8_192;
@@ -61,6 +62,12 @@ pub trait TableReader: Iterator<Item = Result<RecordBatch, ReadError>> + Send {
     /// cut by a limit of its service (`OVERFLOW`), values that all rows share, tables that were
     /// passed over. It is complete when the last batch was read.
     fn remarks(&self) -> &[String];
+
+    /// The columns whose texts the format takes to be ASCII, as `char` of VOTable; whether they are
+    /// is for their values to say.
+    fn ascii_texts(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// The parts that can be read by themselves by [`open_part`], and together are the table;
     /// nothing where rows only come one after the other.
@@ -108,6 +115,8 @@ pub enum FileFormat {
     Fits,
     /// Parquet, with the metadata of `VOParquet` if it is there.
     Parquet,
+    /// Arrow IPC, as a file or a stream.
+    Arrow,
 }
 
 impl fmt::Display for FileFormat {
@@ -117,6 +126,7 @@ impl fmt::Display for FileFormat {
             Self::Votable => "VOTable",
             Self::Fits => "FITS",
             Self::Parquet => "Parquet",
+            Self::Arrow => "Arrow IPC",
         })
     }
 }
@@ -144,6 +154,8 @@ pub struct ReadOptions {
     pub types: BTreeMap<String, DataType>,
     /// Rows of a batch.
     pub batch_rows: usize,
+    /// How much a packed file may be once it is unpacked; none for as much as it is.
+    pub unpacked: Option<Unpacked>,
 }
 
 impl Default for ReadOptions {
@@ -154,6 +166,7 @@ impl Default for ReadOptions {
             csv: CsvOptions::default(),
             types: BTreeMap::new(),
             batch_rows: BATCH_ROWS,
+            unpacked: None,
         }
     }
 }
@@ -192,12 +205,13 @@ pub fn open(path: &Path, options: &ReadOptions) -> Result<Box<dyn TableReader>, 
 /// # Errors
 /// When the file cannot be read, is of no known format, or its columns cannot be had.
 pub fn open_at(at: FileAt, options: &ReadOptions) -> Result<Box<dyn TableReader>, ReadError> {
-    let source = Source::open(at)?;
+    let source = Source::open(at)?.unpacking(options.unpacked.clone());
     Ok(match options.format.map_or_else(|| find_format(&source), Ok)? {
         FileFormat::Csv => Box::new(Decoded(csv::CsvReader::open(source, options)?)),
         FileFormat::Votable => Box::new(Decoded(votable::VotableReader::open(source, options)?)),
         FileFormat::Fits => Box::new(Decoded(fits::FitsReader::open(source, options)?)),
         FileFormat::Parquet => Box::new(parquet::ParquetReader::open(source, options, None)?),
+        FileFormat::Arrow => Box::new(arrow::ArrowReader::open(source, options)?),
     })
 }
 
@@ -229,6 +243,9 @@ fn find_format(source: &Source) -> Result<FileFormat, ReadError> {
     if head.starts_with(b"PAR1") {
         return Ok(FileFormat::Parquet);
     }
+    if arrow::begins(head) {
+        return Ok(FileFormat::Arrow);
+    }
     if head.starts_with(b"SIMPLE  =") {
         return Ok(FileFormat::Fits);
     }
@@ -252,13 +269,14 @@ fn find_format(source: &Source) -> Result<FileFormat, ReadError> {
         "vot" | "votable" | "xml" => Some(FileFormat::Votable),
         "fits" | "fit" | "fts" => Some(FileFormat::Fits),
         "parquet" | "parq" | "pq" => Some(FileFormat::Parquet),
+        "arrow" | "arrows" | "feather" => Some(FileFormat::Arrow),
         _ => None,
     };
     if let Some(format) = named {
         return Err(wrong(format!("the file is named like {format}, but does not begin like one")));
     }
     if head.contains(&0) {
-        let known = "Parquet, FITS, VOTable or CSV";
+        let known = "Parquet, Arrow IPC, FITS, VOTable or CSV";
         return Err(wrong(format!("the file is none of {known}, plain or packed by gzip or zstd")));
     }
     Ok(FileFormat::Csv)

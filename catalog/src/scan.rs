@@ -48,7 +48,7 @@ use crate::tile::Manifest;
 pub const TILE_STORE: &str = "shard://tiles/";
 
 /// Groups of files that every scan has at least.
-const LEAST_GROUPS: usize = 2;
+pub(crate) const LEAST_GROUPS: usize = 2;
 
 /// Up to so many files in each group are split where they are large.
 const FILES_WORTH_SPLITTING: usize = 16;
@@ -100,7 +100,7 @@ pub(crate) async fn plan(
     let pruning = pruning.flatten().map(unnormalize_col);
     let read = columns_to_read(table, columns, pruning.as_ref())?;
     let schema = Arc::new(table.schema().project(&read)?);
-    let source = source(session, options.prune, (table, &schema), pruning)?;
+    let source = source(session, &options, (&schema, table.is_far()), pruning)?;
     let mut tiles = touched_tiles(table.manifest(), &coverage);
     if let Some(found) = &found {
         tiles = lookup::common(&tiles, &found.tiles);
@@ -172,12 +172,13 @@ fn columns_to_read(
 
 /// The Parquet reader: filters run inside it, pruning uses all that a file offers, and footers are
 /// kept.
-fn source(
+pub(crate) fn source(
     session: &dyn Session,
-    prune: bool,
-    (table, schema): (&TiledTable, &Arc<Schema>),
+    options: &ScanOptions,
+    (schema, is_far): (&Arc<Schema>, bool),
     pruning: Option<Expr>,
 ) -> Result<ParquetSource> {
+    let prune = options.prune;
     let mut parquet = TableParquetOptions {
         global: session.config_options().execution.parquet.clone(),
         ..TableParquetOptions::default()
@@ -190,7 +191,7 @@ fn source(
     let runtime = session.runtime_env();
     let store = runtime.object_store(ObjectStoreUrl::parse(TILE_STORE)?)?;
     let reader = IndexedReaders::new(runtime, store);
-    let reader: Arc<dyn ParquetFileReaderFactory> = if table.is_far() {
+    let reader: Arc<dyn ParquetFileReaderFactory> = if is_far {
         let columns = schema.fields().iter().map(|field| field.name().clone());
         Arc::new(FarReaders::new(reader, columns))
     } else {
@@ -235,7 +236,7 @@ fn file_groups(
 /// Cuts large files at their row groups, so that a scan of few tiles keeps all cores busy. Many
 /// tiles balance by themselves, and looking at each of them again would cost more than planning
 /// (so DataFusion's own repartitioning of files is off).
-fn split_large(groups: Vec<FileGroup>, session: &dyn Session) -> Vec<FileGroup> {
+pub(crate) fn split_large(groups: Vec<FileGroup>, session: &dyn Session) -> Vec<FileGroup> {
     let files: usize = groups.iter().map(FileGroup::len).sum();
     if files > FILES_WORTH_SPLITTING * groups.len() {
         return groups;

@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use adql::schema::TAP_SCHEMA;
+use adql::schema::{TAP_SCHEMA, TAP_UPLOAD};
 use adql::sky::Order;
 use adql::{Schemas, Table, TableName};
 use datafusion::datasource::provider_as_source;
@@ -290,7 +290,7 @@ fn warn_of_strays(overlay: &Path, sites: &[Site]) -> Result<(), Error> {
 
 /// Whether a schema belongs to the service.
 pub(crate) fn is_reserved(schema: &str) -> bool {
-    [TAP_SCHEMA, "TAP_UPLOAD"].iter().any(|name| schema.eq_ignore_ascii_case(name))
+    [TAP_SCHEMA, TAP_UPLOAD].iter().any(|name| schema.eq_ignore_ascii_case(name))
 }
 
 /// Refuses a folder that would be a schema of TAP itself.

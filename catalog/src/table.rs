@@ -243,7 +243,7 @@ pub(crate) fn described(
 /// The schema that scans deliver for files of a schema: texts as views, which the Parquet reader
 /// makes without copying; dictionaries as their values, being an encoding; every column nullable,
 /// whatever one file claims; and no metadata, since schemas travel with every task.
-fn served_schema(files: &Schema) -> Schema {
+pub(crate) fn served_schema(files: &Schema) -> Schema {
     let plain: Vec<Field> = files
         .fields()
         .iter()
@@ -288,7 +288,7 @@ fn positions(
 
 /// How far a coordinate may be off by the type of its column; what is wrong with the column, if it
 /// cannot be one.
-fn precision(column: &str, schema: &Schema) -> Result<f64, String> {
+pub(crate) fn precision(column: &str, schema: &Schema) -> Result<f64, String> {
     match schema.field_with_name(column).map(Field::data_type) {
         Ok(DataType::Float64) => Ok(SLACK_DOUBLE_DEG),
         Ok(DataType::Float32) => Ok(SLACK_SINGLE_DEG),

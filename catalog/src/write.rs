@@ -32,6 +32,7 @@ use histogram::Histogram;
 use runs::Runs;
 
 pub(crate) use input::{Input, Prepared};
+pub(crate) use leaf::Leaf;
 pub use leaf::{Floats, Layout};
 pub use staging::Staging;
 pub use whole::WholeWriter;

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use url::Url;
 use worker::loss;
 
-use crate::cluster::Load;
+use crate::cluster::{Brought, Load};
 use crate::engine::{QueryOptions, QueryResult};
 use crate::owned::fed;
 use crate::{Engine, Error};
@@ -37,6 +37,8 @@ pub(crate) struct Attempt {
     pub(crate) workers: Vec<Url>,
     /// What it adds to their load.
     pub(crate) _load: Option<Load>,
+    /// What it has brought to a worker.
+    pub(crate) _brought: Option<Brought>,
 }
 
 /// What attempts are counted as.
@@ -165,7 +167,7 @@ impl Query {
         rows: &Sender<Result<RecordBatch, DataFusionError>>,
         delivered: &mut bool,
     ) -> Result<(), DataFusionError> {
-        let Attempt { result, workers, _load } = attempt;
+        let Attempt { result, workers, _load, _brought } = attempt;
         let lost = self.engine().lost(&workers);
         tokio::select! {
             ended = send(result.stream, rows, delivered) => ended,

@@ -23,18 +23,20 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use catalog::Snapshot;
 use catalog::placement::{Placement, StoredPlacement, placement_order};
+use catalog::upload::UploadedTable;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tokio::time::Instant;
 use url::Url;
-use worker::Channels;
 use worker::control::{AssignedFile, Assignment, CONTROL_VERSION};
+use worker::{Channels, LinkError};
 
 use crate::Error;
 use crate::plan::choice::{Candidate, State};
 use crate::plan::slots::ClusterView;
 use assigning::{Given, Share};
 use health::Health;
+pub(crate) use member::Brought;
 use member::{Member, Members, POLL};
 
 /// A worker that has not been heard of so long after the start is taken to be down.
@@ -273,6 +275,25 @@ impl Cluster {
             member.load.fetch_add(*bytes, Ordering::Relaxed);
         }
         Load(given)
+    }
+
+    /// Brings a worker the tables of a query, whose files it is to find in a folder of this name. It
+    /// forgets them when what is returned is dropped.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or does not take them.
+    pub(crate) async fn bring(
+        &self,
+        worker: &Url,
+        folder: &str,
+        uploads: &[Arc<UploadedTable>],
+    ) -> Result<Brought, LinkError> {
+        let brought = Brought::new(self.members.of(worker.as_str()), folder);
+        let client = self.members.channels.uploads(worker)?;
+        for upload in uploads {
+            client.bring(folder, &upload.file_name(), upload.file()).await?;
+        }
+        Ok(brought)
     }
 
     /// Done when one of some workers is found to be down, as which.

@@ -41,7 +41,7 @@ use crate::cluster::Cluster;
 use crate::plan::colocate::Place;
 use crate::plan::invariants::{self, StageView};
 use crate::plan::slot_leaf::SlotLeafExec;
-use crate::plan::slots::{ClusterView, Slots, tile_scan};
+use crate::plan::slots::{ClusterView, Slots, tile_scan, upload_scan};
 
 /// The most that a join by position sends to every worker: some ten million rows of three columns,
 /// which take seconds on the network, and little of the memory of a query.
@@ -253,6 +253,29 @@ fn with_slots<T>(config: &SessionConfig, use_slots: impl FnOnce(&Slots) -> Resul
     use_slots(slots.ok_or_else(|| internal_datafusion_err!("the query is not placed yet"))?)
 }
 
+/// What a stage of several tasks may read.
+#[derive(Clone, Copy)]
+enum Leaf<'a> {
+    /// A scan whose files have been given to slots already.
+    SharedOut(&'a SlotLeafExec),
+    /// A scan of tiles.
+    Tiles(&'a FileScanConfig),
+    /// A scan of a table that the query brings.
+    Upload(&'a FileScanConfig),
+    /// Rows in memory, of `TAP_SCHEMA`.
+    Rows(&'a MemorySourceConfig),
+}
+
+impl<'a> Leaf<'a> {
+    fn of(node: &'a Arc<dyn ExecutionPlan>) -> Option<Self> {
+        let shared_out = node.downcast_ref::<SlotLeafExec>().map(Self::SharedOut);
+        shared_out
+            .or_else(|| tile_scan(node).map(Self::Tiles))
+            .or_else(|| upload_scan(node).map(Self::Upload))
+            .or_else(|| memory_scan(node).map(Self::Rows))
+    }
+}
+
 /// The scan of rows in memory that a node is, if it is one: of `TAP_SCHEMA`.
 fn memory_scan(node: &Arc<dyn ExecutionPlan>) -> Option<&MemorySourceConfig> {
     node.downcast_ref::<DataSourceExec>()?.data_source().downcast_ref()
@@ -262,31 +285,22 @@ fn memory_scan(node: &Arc<dyn ExecutionPlan>) -> Option<&MemorySourceConfig> {
 fn desired_task_count(
     event: DesiredTaskCountEvent<'_>,
 ) -> Option<Result<DesiredTaskCountEventResponse>> {
-    if tile_scan(event.plan).is_none() && !event.plan.is::<SlotLeafExec>() {
-        memory_scan(event.plan)?;
-    }
+    Leaf::of(event.plan)?;
     let count = with_slots(event.session_config, |slots| Ok(slots.urls().len()));
     Some(count.map(DesiredTaskCountEventResponse::desired))
 }
 
-/// Gives each slot the tiles that its worker owns, and the first one what is in memory. Where
+/// Gives each slot the tiles that its worker owns, and the first one uploads and what is in memory. Where
 /// another operator of the stage forces fewer tasks (engine.md T4), the scan runs in a stage of its
 /// own and is gathered.
 fn scale_up(event: ScaleUpLeafNodeEvent<'_>) -> Option<Result<ScaleUpLeafNodeEventResponse>> {
-    let shared_out = event.plan.downcast_ref::<SlotLeafExec>();
-    let tiles = tile_scan(event.plan);
-    let rows = match (shared_out, tiles) {
-        (None, None) => Some(memory_scan(event.plan)?),
-        _ => None,
-    };
+    let leaf = Leaf::of(event.plan)?;
     let scaled = with_slots(event.session_config, |slots| {
-        let (original, variants) = match (shared_out, tiles, rows) {
-            (Some(leaf), _, _) => (&leaf.original, leaf.variants.clone()),
-            (None, Some(scan), _) => (event.plan, variants(scan, slots)?),
-            (None, None, Some(scan)) => (event.plan, of_first_slot(scan, slots)?),
-            (None, None, None) => {
-                return internal_err!("a scan of neither tiles nor rows in memory");
-            }
+        let (original, variants) = match leaf {
+            Leaf::SharedOut(leaf) => (&leaf.original, leaf.variants.clone()),
+            Leaf::Tiles(scan) => (event.plan, variants(scan, slots)?),
+            Leaf::Upload(scan) => (event.plan, upload_of_first_slot(scan, slots)),
+            Leaf::Rows(scan) => (event.plan, of_first_slot(scan, slots)?),
         };
         let tasks = variants.len();
         let leaf = DistributedLeafExec::try_new(Arc::clone(original), variants)?;
@@ -319,6 +333,17 @@ fn variants(scan: &FileScanConfig, slots: &Slots) -> Result<Vec<Arc<dyn Executio
         DataSourceExec::from_data_source(variant) as Arc<dyn ExecutionPlan>
     });
     Ok(variants.collect())
+}
+
+/// An upload is read by the first slot, whose worker has its file; the others scan nothing.
+fn upload_of_first_slot(scan: &FileScanConfig, slots: &Slots) -> Vec<Arc<dyn ExecutionPlan>> {
+    let mut nothing = scan.clone();
+    nothing.file_groups = vec![FileGroup::new(Vec::new()); scan.file_groups.len()];
+    let variants = (0..slots.urls().len()).map(|slot| if slot == 0 { scan } else { &nothing });
+    let leaf = |scan: &FileScanConfig| {
+        DataSourceExec::from_data_source(scan.clone()) as Arc<dyn ExecutionPlan>
+    };
+    variants.map(leaf).collect()
 }
 
 /// Rows in memory travel with the plan of the first slot; the others scan nothing.

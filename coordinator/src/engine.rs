@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use adql::{Limits, OutputColumn, Schemas, TableName};
+use catalog::upload::UploadedTable;
 use catalog::{Location, Part, ScanOptions, Snapshot};
 use datafusion::error::DataFusionError;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -20,6 +21,7 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use tokio::runtime::Handle;
 use tracing::Instrument as _;
 use url::Url;
+use uuid::Uuid;
 use worker::front::run_on;
 use worker::giving_way::giving_way;
 use worker::memory::Budget;
@@ -27,12 +29,16 @@ use worker::session::NodeRuntime;
 use worker::{Counters, TileStore, cross_match, session};
 
 use crate::attempts::{self, Attempt};
-use crate::cluster::Cluster;
+use crate::cluster::{Brought, Cluster};
 use crate::format::Info;
 use crate::plan::colocate::Place;
 use crate::plan::explain;
 use crate::process::{InUse, Process};
+use crate::uploads::Uploads;
 use crate::{Error, distributed, origin};
+
+/// So many workers are asked to take what a query brings.
+const BRINGING_MAX: u32 = 3;
 
 /// What an engine needs to know.
 #[derive(Debug, Clone)]
@@ -106,6 +112,8 @@ pub struct Engine {
     /// The limits of the process over the tiles of the snapshot.
     runtime: Arc<NodeRuntime>,
     process: Process,
+    /// What its one query has brought.
+    uploads: Option<Arc<Uploads>>,
     _in_use: Arc<InUse>,
 }
 
@@ -157,7 +165,44 @@ impl Engine {
         let distributed = cluster.map(over_workers).transpose().map_err(Error::Execution)?;
         let (state, runtime) = (Arc::new(state), Arc::new(runtime));
         let (process, _in_use) = (process.clone(), Arc::new(process.uses_snapshot()));
-        Ok(Self { snapshot, schemas, state, distributed, runtime, process, _in_use })
+        let uploads = None;
+        Ok(Self { snapshot, schemas, state, distributed, runtime, process, uploads, _in_use })
+    }
+
+    /// The same engine for one query that brings tables, which are there as long as it is.
+    ///
+    /// # Errors
+    /// When the files of the tables cannot be had.
+    pub fn with_uploads(&self, uploads: Arc<Uploads>) -> Result<Self, Error> {
+        let schemas: Arc<dyn Schemas> = Arc::new(uploads.over(Arc::clone(&self.snapshot)));
+        let runtime = match self.distributed {
+            // They are brought to a worker.
+            Some(_) => Arc::clone(&self.runtime),
+            None => {
+                let store = Arc::clone(self.snapshot.store());
+                let tiles = TileStore::whole(store, Arc::clone(self.counters()));
+                Arc::new(self.process.opening(tiles.with_uploads(uploads.store()?)))
+            }
+        };
+        let knowing = |state: &Arc<SessionState>| {
+            let builder = SessionStateBuilder::new_from_existing(SessionState::clone(state))
+                .with_runtime_env(Arc::clone(runtime.node()))
+                .with_optimizer_rules(adql::rewrite::optimizer_rules(Arc::clone(&schemas)));
+            Arc::new(builder.build())
+        };
+        let over = |over: &Distributed| {
+            let (cluster, state) = (Arc::clone(&over.cluster), knowing(&over.state));
+            Distributed { cluster, state }
+        };
+        let distributed = self.distributed.as_ref().map(over);
+        let state = knowing(&self.state);
+        let uploads = Some(uploads);
+        Ok(Self { schemas, state, distributed, runtime, uploads, ..self.clone() })
+    }
+
+    /// Whether its query has brought tables.
+    pub(crate) fn has_uploads(&self) -> bool {
+        self.uploads.is_some()
     }
 
     /// The tables that this engine answers on.
@@ -231,7 +276,7 @@ impl Engine {
         options: QueryOptions,
         excluded: &BTreeSet<Url>,
     ) -> Result<Attempt, Error> {
-        let planned = self.plan_without(adql, options, excluded).await?;
+        let (planned, brought) = self.plan_and_bring(adql, options, excluded).await?;
         let (workers, load) = match (&self.distributed, distributed::slots(&planned.state)) {
             (Some(over), Some(slots)) => {
                 (slots.urls().to_vec(), Some(over.cluster.load(slots.bytes_by_worker())))
@@ -242,7 +287,42 @@ impl Engine {
         let stream = stream.map_err(Error::Execution)?;
         let Planned { columns, metadata_only, origins, .. } = planned;
         let result = QueryResult { columns, stream, metadata_only, origins };
-        Ok(Attempt { result, workers, _load: load })
+        Ok(Attempt { result, workers, _load: load, _brought: brought })
+    }
+
+    /// Plans a query, and brings the worker of its first slot what the query has brought. One that
+    /// does not take it is done without.
+    async fn plan_and_bring(
+        &self,
+        adql: &str,
+        options: QueryOptions,
+        excluded: &BTreeSet<Url>,
+    ) -> Result<(Planned, Option<Brought>), Error> {
+        let mut excluded = excluded.clone();
+        let mut left = BRINGING_MAX;
+        loop {
+            let planned = self.plan_without(adql, options, &excluded).await?;
+            let slots = distributed::slots(&planned.state);
+            let first = slots.as_ref().and_then(|slots| slots.urls().first());
+            let (Some(over), Some(worker)) = (&self.distributed, first) else {
+                return Ok((planned, None));
+            };
+            let PlannedUploads { folder, tables } = &planned.uploads;
+            if tables.is_empty() {
+                return Ok((planned, None));
+            }
+            match over.cluster.bring(worker, folder, tables).await {
+                Ok(brought) => return Ok((planned, Some(brought))),
+                Err(error) => {
+                    left -= 1;
+                    if left == 0 {
+                        return Err(error.into());
+                    }
+                    tracing::warn!(%worker, %error, "a worker does not take an upload");
+                    excluded.insert(worker.clone());
+                }
+            }
+        }
     }
 
     /// Done when one of some workers is found to be down, as which.
@@ -287,7 +367,8 @@ impl Engine {
         excluded: &BTreeSet<Url>,
     ) -> Result<Planned, Error> {
         let start = Instant::now();
-        let query = adql::plan(adql, &self.schemas, self.process.limits())?;
+        let uploads = PlannedUploads::new();
+        let query = adql::plan(adql, &self.schemas_of(&uploads), self.process.limits())?;
         let understood = start.elapsed();
         let logical = limited(query.plan, options.maxrec).map_err(Error::Execution)?;
         // What describes the tables is here, and not with the workers.
@@ -322,7 +403,48 @@ impl Engine {
         tracing::debug!(?understood, ?optimized_after, ?planned_after, "planned");
         let (columns, runtime) = (query.columns, self.runtime.of_query(None));
         let origins = origin::of(&self.snapshot, &query.tables);
-        Ok(Planned { columns, metadata_only, origins, optimized, physical, state, runtime })
+        let uploads = uploads.of(self.uploads.as_deref(), &query.tables);
+        Ok(Planned {
+            columns,
+            metadata_only,
+            origins,
+            optimized,
+            physical,
+            state,
+            uploads,
+            runtime,
+        })
+    }
+
+    /// The tables that a query may name. On workers, the uploads of each attempt have a folder of
+    /// their own, so that the end of one does not take them from the next.
+    fn schemas_of(&self, planned: &PlannedUploads) -> Arc<dyn Schemas> {
+        match (&self.uploads, &self.distributed) {
+            (Some(uploads), Some(_)) => {
+                Arc::new(uploads.over_as(Arc::clone(&self.snapshot), &planned.folder))
+            }
+            _ => Arc::clone(&self.schemas),
+        }
+    }
+}
+
+/// The uploads that a planned query reads, and their folder on a worker.
+#[derive(Debug)]
+pub(crate) struct PlannedUploads {
+    folder: String,
+    tables: Vec<Arc<UploadedTable>>,
+}
+
+impl PlannedUploads {
+    fn new() -> Self {
+        Self { folder: Uuid::new_v4().simple().to_string(), tables: Vec::new() }
+    }
+
+    /// Those of a query that reads these tables.
+    fn of(self, uploads: Option<&Uploads>, read: &[TableName]) -> Self {
+        let all = uploads.map(Uploads::tables).unwrap_or_default().iter();
+        let tables = all.filter(|upload| read.contains(&upload.table().name)).cloned().collect();
+        Self { tables, ..self }
     }
 }
 
@@ -341,6 +463,8 @@ pub struct Planned {
     pub physical: Arc<dyn ExecutionPlan>,
     /// The session that it was planned in.
     pub state: SessionState,
+    /// What it reads of what it brought.
+    uploads: PlannedUploads,
     /// The stores and the budget of this query alone.
     runtime: Arc<RuntimeEnv>,
 }

@@ -6,7 +6,8 @@
 //! [`distributed`] the only module here that knows `datafusion-distributed`.
 //! [`parts`] runs a long one in parts of the sky. An engine is of one snapshot; [`process`] is what
 //! those on several share, and [`reload`] puts a new one in the place of the former.
-//! [`tap`] alone knows HTTP, [`format`](mod@format) the documents that leave, [`uws`] the jobs.
+//! [`uploads`] are the tables that queries bring, [`tap`] alone knows the HTTP of users,
+//! [`format`](mod@format) the documents that leave, [`uws`] the jobs.
 //! The coordinator of a cluster never opens a tile.
 
 pub(crate) mod attempts;
@@ -24,6 +25,7 @@ pub mod plan;
 pub mod process;
 pub mod reload;
 pub mod tap;
+pub mod uploads;
 pub mod uws;
 
 pub use engine::{Engine, QueryOptions, QueryResult};

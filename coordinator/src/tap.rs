@@ -18,6 +18,7 @@ mod request;
 mod served;
 mod sync;
 mod tables;
+mod upload;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,7 @@ use url::Url;
 use crate::Engine;
 use crate::format::datetime::utc_now;
 use crate::parts::Parts;
+use crate::uploads::UploadStore;
 use crate::uws::{Jobs, Work};
 use served::Served;
 
@@ -70,6 +72,7 @@ pub struct Service {
     jobs: Jobs,
     list_jobs: bool,
     parts: Arc<Parts>,
+    uploads: Option<UploadStore>,
     public_url: Option<Url>,
     query_duration: Option<Duration>,
     up_since: String,
@@ -85,6 +88,7 @@ impl Service {
             jobs,
             list_jobs: false,
             parts: Arc::new(Parts::of_bytes(u64::MAX)),
+            uploads: None,
             public_url: None,
             query_duration: None,
             up_since: utc_now(),
@@ -130,6 +134,13 @@ impl Service {
         self
     }
 
+    /// The same whose queries may bring tables; without it, none may.
+    #[must_use]
+    pub fn with_uploads(mut self, uploads: Option<UploadStore>) -> Self {
+        self.uploads = uploads;
+        self
+    }
+
     /// All that is counted here, as Prometheus text.
     pub fn prometheus(&self) -> String {
         self.serving.engine().prometheus() + &self.jobs.prometheus() + &self.parts.prometheus()
@@ -137,7 +148,8 @@ impl Service {
 
     /// What its jobs do: a query, as `/sync` has it.
     pub fn work(&self) -> Arc<dyn Work> {
-        Arc::new(jobs::Queries::new(self.serving(), self.rows, Arc::clone(&self.parts)))
+        let (parts, uploads) = (Arc::clone(&self.parts), self.uploads.clone());
+        Arc::new(jobs::Queries::new(self.serving(), self.rows, parts, uploads))
     }
 }
 

@@ -10,6 +10,7 @@ mod budget;
 mod destruction;
 mod error;
 mod folder;
+mod inputs;
 mod job;
 mod moment;
 mod phase;
@@ -32,6 +33,7 @@ use tokio::time::Instant;
 
 use budget::Budget;
 use folder::Folders;
+use inputs::Inputs;
 use results::Results;
 use runner::Running;
 use store::Store;
@@ -41,10 +43,13 @@ pub use folder::{JobFolder, Partial};
 pub use job::{Failure, FailureKind, Job, JobFilter, JobId, JobSummary, Parameters, ResultFile};
 pub use moment::Moment;
 pub use phase::Phase;
-pub use runner::{Output, Work};
+pub use runner::{Asked, Output, Work};
 
 /// As many changes may be on their way to one who waits; beyond, it looks for itself.
 const CHANGES: usize = 1024;
+
+/// The folder, in that of the state, with what was sent with jobs.
+pub const INPUTS: &str = "uploads";
 
 /// What a client gets without asking, and beyond which it cannot ask, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +96,7 @@ struct Shared {
     store: Store,
     results: Results,
     folders: Folders,
+    inputs: Inputs,
     budget: Arc<Budget>,
     limits: JobLimits,
     /// Held while a job is taken from the queue, so that no job runs without standing here.
@@ -124,6 +130,10 @@ impl Jobs {
         let queued = JobFilter { phases: vec![Phase::Queued], ..JobFilter::default() };
         let queued: HashSet<_> = store.list(&queued).await?.into_iter().map(|j| j.id).collect();
         let folders = Folders::open(&folder.join("unfinished"), &budget, &queued)?;
+        let waiting = [Phase::Pending, Phase::Queued];
+        let waiting = JobFilter { phases: waiting.to_vec(), ..JobFilter::default() };
+        let waiting: HashSet<_> = store.list(&waiting).await?.into_iter().map(|j| j.id).collect();
+        let inputs = Inputs::open(&folder.join(INPUTS), &budget, &waiting)?;
         let results = Results::open(&folder.join("results"), &budget)?;
         let known = store.results().await?.into_iter();
         let lost =
@@ -138,6 +148,7 @@ impl Jobs {
             store,
             results,
             folders,
+            inputs,
             budget,
             limits,
             running: Mutex::default(),
@@ -173,11 +184,17 @@ impl Jobs {
         self.0.store.count(&Phase::ALL).await
     }
 
-    /// Makes a job, and with `run` queues it at once: then it is made only if it may wait.
+    /// Makes a job, and with `run` queues it at once: then it is made only if it may wait. The files
+    /// of the folder `sent` are moved to the job.
     ///
     /// # Errors
-    /// When there are too many parameters or jobs.
-    pub async fn create(&self, given: Vec<(String, String)>, run: bool) -> Result<Job, Error> {
+    /// When there are too many parameters or jobs, or too many bytes.
+    pub async fn create(
+        &self,
+        given: Vec<(String, String)>,
+        sent: Option<&Path>,
+        run: bool,
+    ) -> Result<Job, Error> {
         let limits = &self.0.limits;
         let parameters = Parameters::default().replaced_by(given)?;
         if self.count().await? >= u64::from(limits.kept_max) {
@@ -197,12 +214,19 @@ impl Jobs {
             result: None,
             error: None,
         };
-        self.0.store.insert(&job).await?;
+        if let Some(sent) = sent {
+            self.0.inputs.add(job.id, sent)?;
+        }
+        if let Err(error) = self.0.store.insert(&job).await {
+            self.0.inputs.remove(job.id).await?;
+            return Err(error);
+        }
         self.0.reached(job.id, Phase::Pending);
         self.0.destructions.notify_one();
         tracing::info!(job = %job.id, run_id = job.parameters.run_id(), "job made");
         if run && let Err(error) = self.enqueue(job.id).await {
             self.0.store.delete(job.id).await?;
+            self.0.inputs.remove(job.id).await?;
             return Err(error);
         }
         Ok(job)
@@ -258,7 +282,8 @@ impl Jobs {
         }
     }
 
-    /// Changes parameters of a job that is PENDING.
+    /// Changes parameters of a job that is PENDING. The files of the folder `sent` are moved to the
+    /// job, in place of those that have their names.
     ///
     /// # Errors
     /// When it is not, or there are too many.
@@ -266,12 +291,15 @@ impl Jobs {
         &self,
         id: JobId,
         given: Vec<(String, String)>,
+        sent: Option<&Path>,
     ) -> Result<(), Error> {
+        // Meanwhile no job begins: it would find the parameters without the files.
+        let _none_begins = self.0.running.lock().await;
         let job = self.get(id).await?;
         let wanted = "parameters can be changed while it is PENDING; make a new job";
         let parameters = job.parameters.replaced_by(given)?;
         if self.0.store.set_parameters(id, &parameters).await? {
-            return Ok(());
+            return sent.map_or(Ok(()), |sent| self.0.inputs.add(id, sent));
         }
         Err(Error::WrongPhase { phase: self.get(id).await?.phase, wanted })
     }
@@ -335,6 +363,7 @@ impl Jobs {
             self.0.reached(id, Phase::Aborted);
             tracing::info!(job = %id, "job aborted");
             self.0.folders.remove(id).await?;
+            self.0.inputs.remove(id).await?;
             // There is one where the job had come to its end, and not yet to that phase.
             self.0.results.remove(id).await?;
         }
@@ -354,6 +383,7 @@ impl Jobs {
         let _told = self.0.changes.send(id);
         tracing::info!(job = %id, "job destroyed");
         self.0.folders.remove(id).await?;
+        self.0.inputs.remove(id).await?;
         self.0.results.remove(id).await
     }
 

@@ -43,8 +43,8 @@ columns = { object_id = "id" }
 description = "the object that was detected"
 "#;
 
-/// Every stage but those of uploads and of data models that are not served (standards.md §2).
-const STAGES: &str = "TMV TME TMS TMC CPV CAP AVV QGE QPO QAS UWS MDQ EXA";
+/// Every stage but those of data models that are not served (standards.md §2).
+const STAGES: &str = "TMV TME TMS TMC CPV CAP AVV QGE QPO QAS UWS MDQ UPL EXA";
 
 /// The shared tables, described.
 fn described() -> Option<TempDir> {

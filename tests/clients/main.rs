@@ -18,6 +18,7 @@ mod readers;
 mod refusals;
 mod reloading;
 mod startup;
+mod uploads;
 mod voparquet;
 
 use std::path::{Path, PathBuf};

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use coordinator::uws::store::Store;
 use coordinator::uws::{
-    Error, Failure, Job, JobFolder, JobId, JobLimits, Jobs, Moment, Output, Parameters, Phase,
-    ResultFile, Seconds, Work,
+    Asked, Error, Failure, Job, JobFolder, JobId, JobLimits, Jobs, Moment, Output, Parameters,
+    Phase, ResultFile, Seconds, Work,
 };
 use futures::future::{BoxFuture, FutureExt as _, pending};
 use futures::stream::{self, StreamExt as _};
@@ -125,11 +125,11 @@ impl Work for Acting {
 
     fn run<'a>(
         &'a self,
-        parameters: &'a Parameters,
+        asked: Asked<'a>,
         _folder: &'a Arc<JobFolder>,
     ) -> BoxFuture<'a, Result<Output, Failure>> {
         async move {
-            let action = parameters.pairs()[0].1.clone();
+            let action = asked.parameters.pairs()[0].1.clone();
             let guard = Dropped(Arc::clone(&self.dropped));
             let hangs = Arc::clone(&self.hangs);
             let chunks = stream::unfold((0, guard), move |(step, guard)| {
@@ -156,7 +156,7 @@ impl Work for Acting {
 }
 
 async fn made(jobs: &Jobs, action: &str) -> JobId {
-    jobs.create(vec![("DO".to_owned(), action.to_owned())], true).await.unwrap().id
+    jobs.create(vec![("DO".to_owned(), action.to_owned())], None, true).await.unwrap().id
 }
 
 async fn ended(jobs: &Jobs, id: JobId) -> Job {
@@ -229,16 +229,16 @@ async fn a_full_queue_and_a_full_folder_refuse() {
     for _ in 0..LIMITS.queued_max {
         made(&jobs, "wait").await;
     }
-    let refused = jobs.create(Vec::new(), true).await.unwrap_err();
+    let refused = jobs.create(Vec::new(), None, true).await.unwrap_err();
     assert!(matches!(refused, Error::QueueFull { queued_max: 4 }), "{refused}");
     assert_eq!(jobs.count().await.unwrap(), u64::from(LIMITS.queued_max), "it is not kept");
-    let pending = jobs.create(Vec::new(), false).await.unwrap();
+    let pending = jobs.create(Vec::new(), None, false).await.unwrap();
     assert!(matches!(jobs.enqueue(pending.id).await, Err(Error::QueueFull { .. })));
     assert_eq!(jobs.get(pending.id).await.unwrap().phase, Phase::Pending);
     while jobs.count().await.unwrap() < u64::from(LIMITS.kept_max) {
-        jobs.create(Vec::new(), false).await.unwrap();
+        jobs.create(Vec::new(), None, false).await.unwrap();
     }
-    let refused = jobs.create(Vec::new(), false).await.unwrap_err();
+    let refused = jobs.create(Vec::new(), None, false).await.unwrap_err();
     assert!(matches!(refused, Error::TooManyJobs { kept_max: 20 }), "{refused}");
     let second = Jobs::open(state.path(), LIMITS).await.unwrap_err();
     assert!(matches!(second, Error::InUse { .. }), "{second}");

@@ -29,6 +29,7 @@ mod streaming;
 mod synthetic;
 mod transport;
 mod traps;
+mod uploads;
 mod versions;
 mod votable_format;
 mod worker_assigning;

@@ -15,7 +15,7 @@ use std::time::Duration;
 use coordinator::Engine;
 use coordinator::tap::{RowLimits, Service};
 use coordinator::uws::{
-    Failure, Job, JobFolder, JobId, JobLimits, Jobs, Output, Parameters, Phase, Seconds, Work,
+    Asked, Failure, Job, JobFolder, JobId, JobLimits, Jobs, Output, Phase, Seconds, Work,
 };
 use futures::future::BoxFuture;
 use tempfile::TempDir;
@@ -121,7 +121,7 @@ fn counted(metrics: &str) -> [u64; 3] {
 async fn made(jobs: &Jobs, adql: &str, more: &[(&str, &str)]) -> JobId {
     let given = [("QUERY", adql)].into_iter().chain(more.iter().copied());
     let given = given.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    jobs.create(given, true).await.unwrap().id
+    jobs.create(given, None, true).await.unwrap().id
 }
 
 async fn ended(jobs: &Jobs, id: JobId) -> Job {
@@ -246,7 +246,7 @@ impl Work for Flaky {
 
     fn run<'a>(
         &'a self,
-        parameters: &'a Parameters,
+        asked: Asked<'a>,
         folder: &'a Arc<JobFolder>,
     ) -> BoxFuture<'a, Result<Output, Failure>> {
         let attempt = self.attempts.fetch_add(1, Ordering::SeqCst);
@@ -257,7 +257,7 @@ impl Work for Flaky {
                 fs::rename(hidden(tile), tile).unwrap();
             }
         }
-        self.inner.run(parameters, folder)
+        self.inner.run(asked, folder)
     }
 }
 

@@ -14,9 +14,7 @@ use std::time::Duration;
 use catalog::synthetic::{Footprint, Sky};
 use coordinator::reload::Reload;
 use coordinator::tap::{RowLimits, Service, Serving};
-use coordinator::uws::{
-    Failure, JobFolder, JobLimits, Jobs, Output, Parameters, Phase, Seconds, Work,
-};
+use coordinator::uws::{Asked, Failure, JobFolder, JobLimits, Jobs, Output, Phase, Seconds, Work};
 use coordinator::{Engine, QueryOptions};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::common::runtime::SpawnedTask;
@@ -246,12 +244,12 @@ impl Work for Gated {
 
     fn run<'a>(
         &'a self,
-        parameters: &'a Parameters,
+        asked: Asked<'a>,
         folder: &'a Arc<JobFolder>,
     ) -> BoxFuture<'a, Result<Output, Failure>> {
         async move {
             self.gate.acquire().await.unwrap().forget();
-            self.inner.run(parameters, folder).await
+            self.inner.run(asked, folder).await
         }
         .boxed()
     }
@@ -268,7 +266,7 @@ async fn a_job_keeps_the_snapshot_that_it_began_with() {
     let made = async |adql: &str| {
         let given = [("QUERY", adql), ("LANG", "ADQL"), ("FORMAT", "csv")];
         let given = given.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        jobs.create(given, true).await.unwrap().id
+        jobs.create(given, None, true).await.unwrap().id
     };
     let test = async {
         let first = made(COUNT).await;

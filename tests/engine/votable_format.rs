@@ -38,6 +38,7 @@ pub(crate) fn columns(schema: &Schema) -> Vec<OutputColumn> {
         xtype: None,
         description: None,
         system: None,
+        ascii: false,
     };
     schema.fields().iter().map(column).collect()
 }

@@ -18,6 +18,9 @@ const SET_PLAN: &str = "/worker.WorkerService/CoordinatorChannel";
 /// Where a worker learns what it is to hold.
 const ASSIGNMENT: &str = "/assignment";
 
+/// Where a worker is given the tables that queries bring.
+const UPLOADS: &str = "/uploads";
+
 /// What a node is to the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -47,7 +50,8 @@ impl Role {
 /// Lets a request pass whose peer has the role that it needs. TLS has verified the certificate.
 pub(crate) async fn check(request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let gives_orders = path == SET_PLAN || path.starts_with(ASSIGNMENT);
+    let gives_orders =
+        path == SET_PLAN || path.starts_with(ASSIGNMENT) || path.starts_with(UPLOADS);
     let needed: &[Role] =
         if gives_orders { &[Role::Coordinator] } else { &[Role::Coordinator, Role::Worker] };
     let connection = request.extensions().get::<TlsConnectInfo<TcpConnectInfo>>();

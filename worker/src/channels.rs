@@ -10,10 +10,12 @@ use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures::stream;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use object_store::ObjectStore;
+use tokio::io::AsyncReadExt as _;
 use tonic::body::Body;
 use tonic::transport::{Channel, Endpoint};
 use tower::ServiceExt;
@@ -28,6 +30,12 @@ use crate::transport::{
 
 /// A worker reads an assignment at once and copies afterwards.
 const ASSIGN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A worker removes the files of a query at once.
+const FORGET_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Bytes of a file that are sent at a time.
+const BRING_BYTES: usize = 256 << 10;
 
 /// Answers of control are small; more than this is not one.
 const ANSWER_BYTES: usize = 1024 * 1024;
@@ -191,6 +199,15 @@ impl Channels {
         peer_tiles::store(url, self.channel(url, Purpose::Tiles)?)
     }
 
+    /// The way to bring a worker the tables of queries: that of tiles, so that no large one delays
+    /// the question how the worker is.
+    ///
+    /// # Errors
+    /// When the URL cannot be one of a node.
+    pub fn uploads(&self, url: &Url) -> Result<NodeClient, LinkError> {
+        Ok(NodeClient { url: url.clone(), channel: self.channel(url, Purpose::Tiles)? })
+    }
+
     fn channel(&self, url: &Url, purpose: Purpose) -> Result<Channel, LinkError> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(channel) = open.get(&(url.clone(), purpose)) {
@@ -271,6 +288,43 @@ impl NodeClient {
         self.ask(Method::PUT, "/assignment", body.into(), ASSIGN_TIMEOUT).await.map(drop)
     }
 
+    /// Brings the worker a file of a query, as it is read.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or the worker does not take it.
+    pub async fn bring(
+        &self,
+        folder: &str,
+        name: &str,
+        file: &std::path::Path,
+    ) -> Result<(), LinkError> {
+        let failed = |error: std::io::Error| LinkError::of(&self.url, &error);
+        let file = tokio::fs::File::open(file).await.map_err(failed)?;
+        let bytes = file.metadata().await.map_err(failed)?.len();
+        let chunks = stream::try_unfold(file, |mut file| async move {
+            let mut chunk = BytesMut::with_capacity(BRING_BYTES);
+            let read = file.read_buf(&mut chunk).await?;
+            Ok::<_, std::io::Error>((read > 0).then(|| (chunk.freeze(), file)))
+        });
+        let request = Request::builder()
+            .method(Method::PUT)
+            .uri(format!("/uploads/{folder}/{name}"))
+            .header(header::CONTENT_LENGTH, bytes)
+            .body(Body::new(axum::body::Body::from_stream(chunks)))
+            .map_err(|error| LinkError::of(&self.url, &error))?;
+        let response = self.channel.clone().oneshot(request).await;
+        self.read(response.map_err(|error| LinkError::of(&self.url, &error))?).await.map(drop)
+    }
+
+    /// Tells the worker that the files of a query are not needed any more.
+    ///
+    /// # Errors
+    /// When it does not answer, or cannot remove them.
+    pub async fn forget(&self, folder: &str) -> Result<(), LinkError> {
+        let path = format!("/uploads/{folder}");
+        self.ask(Method::DELETE, &path, Bytes::new(), FORGET_TIMEOUT).await.map(drop)
+    }
+
     fn foreign(&self, reason: &str) -> LinkError {
         LinkError::Foreign { url: self.url.clone(), reason: reason.to_owned() }
     }
@@ -278,7 +332,7 @@ impl NodeClient {
     async fn ask(
         &self,
         method: Method,
-        path: &'static str,
+        path: &str,
         body: Bytes,
         timeout: Duration,
     ) -> Result<Bytes, LinkError> {

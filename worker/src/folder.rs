@@ -115,6 +115,11 @@ impl Folder {
         self.root.join(OWN_NAME).join("spill")
     }
 
+    /// Where the tables are that queries brought.
+    pub(crate) fn uploads(&self) -> PathBuf {
+        self.root.join(OWN_NAME).join("uploads")
+    }
+
     /// Where files are written before they get their names.
     fn partial(&self) -> PathBuf {
         self.root.join(OWN_NAME).join("partial")

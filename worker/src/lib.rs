@@ -3,7 +3,8 @@
 //! [`node`] is what a worker is beside its tasks: its [`folder`], what it is to hold ([`holdings`])
 //! and the routes by which coordinators and peers speak to it ([`control`]). `repair` brings the
 //! folder to what it is to hold by `replicate` and `removal`; [`tile_store`] opens tiles from [`own_tiles`],
-//! verified by [`checksum`], or from `elsewhere`, whose failures are `told` once. [`session`] makes the sessions in which tasks
+//! verified by [`checksum`], or from `elsewhere`, whose failures are `told` once, and the tables that
+//! queries bring from [`uploads`]. [`session`] makes the sessions in which tasks
 //! run (the coordinator uses the same), [`memory`] and `spill` bound what queries take,
 //! [`distributed`] is the port of a worker and the only module here that knows
 //! `datafusion-distributed`, [`counters`] and [`calls`] count the work done.
@@ -48,6 +49,7 @@ mod spill;
 pub mod tile_store;
 mod told;
 pub mod transport;
+pub mod uploads;
 
 pub use access::Role;
 pub use channels::{Channels, LinkError, NodeClient};

@@ -1,7 +1,7 @@
 //! What a worker is beside its tasks: its folder, what it is to hold, and the routes by which
 //! coordinators and peers speak to it.
 //!
-//! `GET /status`, `PUT /assignment` and `GET|HEAD /tiles/<location>`. Who may use them is decided
+//! `GET /status`, `PUT /assignment`, `GET|HEAD /tiles/<location>` and those of [`crate::uploads`]. Who may use them is decided
 //! where they are served; no encryption is known here. A tile is served from the own folder only,
 //! verified, in pieces; what is not whole here is 404, and a tile that turns out damaged in its
 //! middle ends the connection.
@@ -26,6 +26,7 @@ use crate::holdings::{Assigned, Former, Holdings, NodeName, Wishes};
 use crate::own_tiles::OwnTiles;
 use crate::repair::Repair;
 use crate::tile_store::Reads as _;
+use crate::uploads::UploadFolder;
 use crate::{Counters, Error, TileStore};
 
 /// An assignment has at most so many bytes: two million files.
@@ -50,6 +51,7 @@ pub struct Node(Arc<Shared>);
 struct Shared {
     instance: String,
     repair: Repair,
+    uploads: UploadFolder,
     fallback: bool,
     wishes: Mutex<Option<Wishes>>,
     /// Held while an assignment is compared with the one before, kept and put in force.
@@ -113,9 +115,11 @@ impl Node {
         let elsewhere = Elsewhere::new(Arc::clone(&holdings), peers, config.origin.clone());
         let elsewhere = Arc::new(elsewhere);
         let is_origin = is_folder(&config.origin, &config.data);
+        let uploads = UploadFolder::open(&folder.uploads())?;
         let shared = Shared {
             instance: uuid::Uuid::new_v4().to_string(),
             repair: Repair { folder, holdings, own, elsewhere, counters, is_origin },
+            uploads,
             fallback: config.fallback,
             wishes: Mutex::new(Some(wishes)),
             assigning: tokio::sync::Mutex::default(),
@@ -138,14 +142,15 @@ impl Node {
         let Repair { own, elsewhere, counters, .. } = &self.0.repair;
         let elsewhere = self.0.fallback.then(|| Arc::clone(elsewhere));
         TileStore::of_worker(own.clone(), elsewhere, self.name(), Arc::clone(counters))
+            .with_uploads(self.0.uploads.store())
     }
 
-    /// Copies what is missing and repairs what is damaged, until it is dropped. The second caller
+    /// Copies what is missing, repairs what is damaged and removes old uploads, until it is dropped. The second caller
     /// has nothing to do.
     pub async fn keep(&self) {
         let wishes = self.0.wishes.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(wishes) = wishes {
-            self.0.repair.run(wishes).await;
+            tokio::join!(self.0.repair.run(wishes), self.0.uploads.keep());
         }
     }
 
@@ -205,6 +210,7 @@ impl Node {
             .route("/tiles/{*location}", get(tile))
             .layer(DefaultBodyLimit::max(ASSIGNMENT_BYTES_MAX))
             .with_state(self.clone())
+            .merge(self.0.uploads.router())
     }
 }
 

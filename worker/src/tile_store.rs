@@ -5,6 +5,7 @@
 //! locality is speed. Whatever is wrong with a source, the next one answers; each answer is counted
 //! by its source, and only when all failed the read does, and says why each did. An answer is handed
 //! on when it is whole, so that a source that fails in the middle of it is replaced too.
+//! The tables that queries brought are in a folder of their own, and nowhere else.
 //! The store only reads.
 
 use std::fmt;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use catalog::upload;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use object_store::path::Path;
@@ -52,6 +54,8 @@ impl Reads for Arc<dyn ObjectStore> {
 pub struct TileStore {
     sources: Sources,
     counters: Arc<Counters>,
+    /// The tables that queries brought, by what follows [`upload::FOLDER`].
+    uploads: Option<Arc<dyn ObjectStore>>,
 }
 
 #[derive(Debug)]
@@ -67,12 +71,12 @@ enum Sources {
 impl TileStore {
     /// The store of a node that has all tables at hand.
     pub fn whole(store: Arc<dyn ObjectStore>, counters: Arc<Counters>) -> Self {
-        Self { sources: Sources::Whole(store), counters }
+        Self { sources: Sources::Whole(store), counters, uploads: None }
     }
 
     /// The store of a node that must not open tiles: the coordinator of a cluster.
     pub fn closed(counters: Arc<Counters>) -> Self {
-        Self { sources: Sources::Closed, counters }
+        Self { sources: Sources::Closed, counters, uploads: None }
     }
 
     /// The store of a worker.
@@ -82,7 +86,24 @@ impl TileStore {
         name: NodeName,
         counters: Arc<Counters>,
     ) -> Self {
-        Self { sources: Sources::Worker { own, elsewhere, name }, counters }
+        let sources = Sources::Worker { own, elsewhere, name };
+        Self { sources, counters, uploads: None }
+    }
+
+    /// The same store with the tables that queries brought.
+    #[must_use]
+    pub fn with_uploads(self, uploads: Arc<dyn ObjectStore>) -> Self {
+        Self { uploads: Some(uploads), ..self }
+    }
+
+    /// Where an upload is, by its location in this store; none for what is no upload.
+    fn upload(&self, location: &Path) -> Option<Result<(&Arc<dyn ObjectStore>, Path)>> {
+        let below = upload::below_folder(location)?;
+        let absent = || Error::NotFound {
+            path: location.to_string(),
+            source: "this node has no uploads".into(),
+        };
+        Some(self.uploads.as_ref().map(|store| (store, Path::from(below))).ok_or_else(absent))
     }
 
     /// What the first source that can answer answers; it is counted.
@@ -170,6 +191,12 @@ async fn collected(answer: GetResult) -> Result<GetResult> {
 #[async_trait]
 impl ObjectStore for TileStore {
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        if let Some(upload) = self.upload(location) {
+            let (store, below) = upload?;
+            let mut answer = store.as_ref().get_opts(&below, options).await?;
+            answer.meta.location = location.clone();
+            return Ok(answer);
+        }
         self.read(location, |store| {
             let options = options.clone();
             async move {
@@ -182,6 +209,10 @@ impl ObjectStore for TileStore {
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        if let Some(upload) = self.upload(location) {
+            let (store, below) = upload?;
+            return store.as_ref().get_ranges(&below, ranges).await;
+        }
         self.read(location, |store| async move { store.get_ranges(location, ranges).await }).await
     }
 

@@ -183,7 +183,7 @@ impl Resolver<'_> {
                     Kept::Right => y,
                     Kept::Both => tree::call("COALESCE", vec![x, y]),
                 }),
-                metadata: Box::new(left.visible_metadata(&left.visible[a])),
+                metadata: Box::new(left.visible_metadata(&left.visible[a]).with_others()),
             });
             used_left.push(a);
             used_right.push(b);

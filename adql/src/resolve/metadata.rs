@@ -17,6 +17,8 @@ pub(crate) struct Metadata {
     pub(crate) xtype: Option<String>,
     pub(crate) description: Option<String>,
     pub(crate) system: Option<Arc<System>>,
+    /// All texts are known to be ASCII.
+    pub(crate) ascii: bool,
 }
 
 impl Metadata {
@@ -28,7 +30,13 @@ impl Metadata {
             xtype: column.xtype.clone(),
             description: column.description.clone(),
             system: column.system.clone(),
+            ascii: column.ascii,
         }
+    }
+
+    /// The same of a column that has values of others too.
+    pub(super) fn with_others(self) -> Self {
+        Self { ascii: false, ..self }
     }
 
     fn with_unit(unit: &str) -> Self {
@@ -89,7 +97,7 @@ impl Metadata {
         let first = arguments.first();
         match call.name.to_string().to_ascii_uppercase().as_str() {
             "MIN" | "MAX" => first.map_or_else(Self::default, |e| Self::of(e, env)),
-            "COALESCE" => first.map_or_else(Self::default, |e| Self::of(e, env)),
+            "COALESCE" => first.map_or_else(Self::default, |e| Self::of(e, env)).with_others(),
             "AVG" | "SUM" | "ABS" | "ROUND" | "TRUNCATE" | "FLOOR" | "CEILING" => {
                 first.map_or_else(Self::default, |e| Self::unit_of(e, env))
             }
@@ -109,7 +117,7 @@ fn common<'a>(results: impl Iterator<Item = &'a Expr>, env: &Env<'_>) -> Metadat
     let mut all = results.filter(|e| !matches!(tree::bare(e), Expr::Value(_)));
     let Some(first) = all.next() else { return Metadata::default() };
     let first = Metadata::of(first, env);
-    all.fold(first, |common, branch| {
+    let common = all.fold(first, |common, branch| {
         let branch = Metadata::of(branch, env);
         let same = |a: Option<String>, b: Option<String>| if a == b { a } else { None };
         Metadata {
@@ -119,8 +127,10 @@ fn common<'a>(results: impl Iterator<Item = &'a Expr>, env: &Env<'_>) -> Metadat
             xtype: same(common.xtype, branch.xtype),
             description: same(common.description, branch.description),
             system: common.system.filter(|system| branch.system.as_ref() == Some(system)),
+            ascii: false,
         }
-    })
+    });
+    common.with_others()
 }
 
 fn of_name(relation: &str, column: &str, env: &Env<'_>) -> Metadata {

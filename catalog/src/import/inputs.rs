@@ -21,9 +21,9 @@ use crate::read::{self, FileAt, FileFormat, FilePart, ReadError, ReadOptions, Re
 use crate::{Error, SPATIAL_INDEX};
 
 /// How the files of tables end; others in a folder are passed over.
-const ENDINGS: [&str; 14] = [
+const ENDINGS: [&str; 17] = [
     ".csv", ".tsv", ".txt", ".dat", ".psv", ".vot", ".votable", ".xml", ".fits", ".fit", ".fts",
-    ".parquet", ".parq", ".pq",
+    ".parquet", ".parq", ".pq", ".arrow", ".arrows", ".feather",
 ];
 /// How packed files end after that.
 const PACKED: [&str; 3] = [".gz", ".zst", ".zstd"];

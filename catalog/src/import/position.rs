@@ -450,6 +450,22 @@ fn found(
     ))
 }
 
+/// The columns of a position that a table can be searched by as it is: floating-point numbers in
+/// degrees of a frame like ICRS. None where there are no such columns, or several could be meant.
+pub(crate) fn in_degrees(schema: &Schema, metadata: &TableMetadata) -> Option<[usize; 2]> {
+    let [ra, dec] = found(schema, &metadata.columns).ok().filter(|[ra, dec]| ra != dec)?;
+    let is_usable = |coordinate, at: usize| {
+        let field = schema.field(at);
+        let said = metadata.columns.get(field.name()).and_then(|said| said.unit.as_deref());
+        let in_degrees = unit(coordinate, field, said, None) == Ok(PositionUnit::Degrees);
+        let is_float = matches!(field.data_type(), DataType::Float32 | DataType::Float64);
+        let mut frames = metadata.frames.iter();
+        let is_foreign = frames.any(|f| f.columns.contains(field.name()) && !f.is_searchable());
+        in_degrees && is_float && !is_foreign
+    };
+    (is_usable(Coordinate::Ra, ra) && is_usable(Coordinate::Dec, dec)).then_some([ra, dec])
+}
+
 /// The other coordinate, where only one was named.
 fn partner(
     schema: &Schema,
@@ -463,7 +479,7 @@ fn partner(
 }
 
 /// A name that no column has.
-pub(super) fn free_name(fields: &[Arc<Field>], wanted: &str) -> String {
+pub(crate) fn free_name(fields: &[Arc<Field>], wanted: &str) -> String {
     let is_free = |name: &str| fields.iter().all(|f| !f.name().eq_ignore_ascii_case(name));
     let numbered = (2..).map(|number| format!("{wanted}_{number}"));
     let mut names = std::iter::once(wanted.to_owned()).chain(numbered);

@@ -42,7 +42,9 @@ pub(super) fn add_felis(
     let files = std::mem::take(&mut inputs.metadata);
     inputs.metadata = match inputs.format {
         FileFormat::Parquet => files.over(said.metadata),
-        FileFormat::Csv | FileFormat::Votable | FileFormat::Fits => said.metadata.over(files),
+        FileFormat::Csv | FileFormat::Votable | FileFormat::Fits | FileFormat::Arrow => {
+            said.metadata.over(files)
+        }
     };
     Ok(())
 }

@@ -48,6 +48,11 @@ pub(super) trait Decoder: Send {
     fn remarks(&self) -> &[String] {
         &[]
     }
+
+    /// [`TableReader::ascii_texts`].
+    fn ascii_texts(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// The reader of a format.
@@ -92,5 +97,9 @@ impl<D: Decoder> TableReader for Decoded<D> {
 
     fn remarks(&self) -> &[String] {
         self.0.remarks()
+    }
+
+    fn ascii_texts(&self) -> Vec<String> {
+        self.0.ascii_texts()
     }
 }

@@ -59,6 +59,12 @@ impl ParquetReader {
             groups: 0..builder.metadata().num_row_groups(),
             rows: parts.iter().map(|part| part.rows).sum(),
         };
+        if let Some(unpacked) = &options.unpacked {
+            let groups = builder.metadata().row_groups().iter();
+            let bytes = groups.map(|group| u64::try_from(group.total_byte_size()).unwrap_or(0));
+            let bytes = bytes.fold(0, u64::saturating_add);
+            unpacked.check(bytes).map_err(|e| ReadError::io(source.path(), Place::default(), e))?;
+        }
         let part = part.unwrap_or(&all);
         let Some(before) = builder.metadata().row_groups().get(..part.groups.start) else {
             let reason = "the file is another one than when the work began";
@@ -119,6 +125,15 @@ pub(crate) fn voparquet_metadata(
 ) -> (TableMetadata, Vec<String>) {
     let pairs = facts.key_value_metadata().into_iter().flatten();
     let votable = pairs.filter(|pair| pair.key == CONTENT_KEY).find_map(|pair| pair.value.as_ref());
+    metadata_of_votable(file, votable.map(String::as_str), names)
+}
+
+/// What a VOTable without rows says of columns, if there is one.
+pub(super) fn metadata_of_votable(
+    file: &Path,
+    votable: Option<&str>,
+    names: &[&str],
+) -> (TableMetadata, Vec<String>) {
     let bare = TableMetadata { version: metadata::VERSION, ..TableMetadata::default() };
     let Some(votable) = votable else { return (bare, Vec::new()) };
     match described_by(file, votable, names) {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -41,6 +41,44 @@ impl FileAt {
     }
 }
 
+/// How much a packed file may be once it is unpacked, and whether one was more. Its clones are the
+/// same.
+#[derive(Debug, Clone)]
+pub struct Unpacked {
+    bytes_max: u64,
+    exceeded: Arc<AtomicBool>,
+}
+
+impl Unpacked {
+    /// At most so many bytes.
+    pub fn at_most(bytes_max: u64) -> Self {
+        Self { bytes_max, exceeded: Arc::default() }
+    }
+
+    /// Whether a file was more: then it ended with an error.
+    pub fn is_exceeded(&self) -> bool {
+        self.exceeded.load(Ordering::Relaxed)
+    }
+
+    /// The error of a file that is so many bytes, if those are more.
+    pub(super) fn check(&self, bytes: u64) -> io::Result<()> {
+        if bytes <= self.bytes_max {
+            return Ok(());
+        }
+        self.exceeded.store(true, Ordering::Relaxed);
+        let reason = format!("it is more than {} bytes once it is unpacked", self.bytes_max);
+        Err(io::Error::new(io::ErrorKind::InvalidData, reason))
+    }
+}
+
+impl PartialEq for Unpacked {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes_max == other.bytes_max
+    }
+}
+
+impl Eq for Unpacked {}
+
 /// A file, which can be read from its start as often as needed.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
@@ -50,6 +88,7 @@ pub(super) struct Source {
     /// Bytes of the file (packed ones, if it is) that were read by the newest stream.
     read: Arc<AtomicU64>,
     head: Vec<u8>,
+    unpacked: Option<Unpacked>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +124,8 @@ impl Source {
             [0x28, 0xb5, 0x2f, 0xfd] => Packing::Zstd,
             _ => Packing::Plain,
         };
-        let mut source = Self { at, packing, bytes, read: Arc::default(), head: Vec::new() };
+        let (read, head, unpacked) = (Arc::default(), Vec::new(), None);
+        let mut source = Self { at, packing, bytes, read, head, unpacked };
         let mut head = Vec::new();
         let read = source.stream()?.take(HEAD_BYTES).read_to_end(&mut head);
         // A packed file that is cut within the first bytes still tells its format.
@@ -97,6 +137,11 @@ impl Source {
         }
         source.head = head;
         Ok(source)
+    }
+
+    /// The same file, which may be so much once it is unpacked.
+    pub(super) fn unpacking(self, unpacked: Option<Unpacked>) -> Self {
+        Self { unpacked, ..self }
     }
 
     /// Its path, or its URL, for messages and for what its name says.
@@ -138,14 +183,20 @@ impl Source {
         let packed = BufReader::with_capacity(BUFFER_BYTES, counted);
         Ok(match self.packing {
             Packing::Plain => Box::new(packed),
-            Packing::Gzip => {
-                Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(packed)))
-            }
+            Packing::Gzip => self.bounded(MultiGzDecoder::new(packed)),
             Packing::Zstd => {
-                let unpacked = zstd::stream::read::Decoder::with_buffer(packed).map_err(failed)?;
-                Box::new(BufReader::with_capacity(BUFFER_BYTES, unpacked))
+                self.bounded(zstd::stream::read::Decoder::with_buffer(packed).map_err(failed)?)
             }
         })
+    }
+
+    /// Unpacked bytes, as many as may be.
+    fn bounded(&self, unpacked: impl Read + Send + 'static) -> Stream {
+        let Some(limit) = &self.unpacked else {
+            return Box::new(BufReader::with_capacity(BUFFER_BYTES, unpacked));
+        };
+        let bounded = Bounded { unpacked, bytes: 0, limit: limit.clone() };
+        Box::new(BufReader::with_capacity(BUFFER_BYTES, bounded))
     }
 
     /// The bytes of a file that is not packed from a place in it, without reading what is before.
@@ -178,6 +229,22 @@ fn read_from(at: &FileAt, place: u64) -> io::Result<Box<dyn Read + Send>> {
         }
         FileAt::Store(file) => Box::new(file.read_from(place)),
     })
+}
+
+/// A stream that ends with an error where it becomes too long.
+struct Bounded<R> {
+    unpacked: R,
+    bytes: u64,
+    limit: Unpacked,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.unpacked.read(buffer)?;
+        self.bytes += bytes as u64;
+        self.limit.check(self.bytes)?;
+        Ok(bytes)
+    }
 }
 
 struct Counted {

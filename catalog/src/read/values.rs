@@ -81,7 +81,8 @@ where
     T::Native: FromStr + TryFrom<i128> + TryInto<i64> + Copy,
 {
     let Ok(value) = integer::<T::Native>(word) else {
-        if null.is(word) {
+        // What astropy writes for a missing integer, until VOTable 1.2.
+        if null.is(word) || word.eq_ignore_ascii_case("nan") {
             builder.append_null();
             return Ok(());
         }

@@ -40,6 +40,7 @@ pub(super) struct VotableReader {
     outline: Outline,
     rows: Rows,
     names: Vec<String>,
+    ascii_texts: Vec<String>,
     total_rows: Option<u64>,
 }
 
@@ -78,6 +79,11 @@ impl VotableReader {
         Ok(Self {
             read: RowsRead::new(source, batch, schema, metadata),
             total_rows: stated.and_then(|rows| rows.parse().ok()),
+            ascii_texts: columns
+                .iter()
+                .filter(|c| c.is_ascii_text())
+                .map(|c| c.name.clone())
+                .collect(),
             names: columns.into_iter().map(|column| column.name).collect(),
             document,
             outline,
@@ -211,6 +217,10 @@ impl Decoder for VotableReader {
 
     fn remarks(&self) -> &[String] {
         &self.outline.remarks
+    }
+
+    fn ascii_texts(&self) -> Vec<String> {
+        self.ascii_texts.clone()
     }
 }
 

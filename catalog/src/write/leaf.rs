@@ -68,7 +68,7 @@ const FOOTER_CHUNKS_MAX: usize = 1_000_000;
 
 /// How the files of a table are written.
 #[derive(Debug)]
-pub(super) struct Leaf {
+pub(crate) struct Leaf {
     schema: SchemaRef,
     properties: WriterProperties,
     layout: Layout,
@@ -76,16 +76,16 @@ pub(super) struct Leaf {
 
 /// What a written file takes, and its footer without the page index.
 #[derive(Debug)]
-pub(super) struct Written {
-    pub(super) rows: u64,
-    pub(super) bytes: u64,
+pub(crate) struct Written {
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
     groups: Vec<RowGroupMetaData>,
 }
 
 impl Leaf {
     /// Files of this schema, sorted by the column `sorted`. Texts and the columns of `few` values
     /// get a dictionary, those of `looked_up` a bloom filter.
-    pub(super) fn new(
+    pub(crate) fn new(
         schema: &SchemaRef,
         sorted: &str,
         few: &HashSet<String>,
@@ -134,6 +134,13 @@ impl Leaf {
         self.layout.group_rows
     }
 
+    /// The same files, whose row groups end at so many bytes too.
+    pub(crate) fn in_groups_of(self, bytes: usize) -> Self {
+        let properties = self.properties.into_builder();
+        let properties = properties.set_max_row_group_bytes(Some(bytes)).build();
+        Self { properties, ..self }
+    }
+
     /// The same files, whose footers say this of their columns.
     pub(super) fn saying(self, said: &[KeyValue]) -> Self {
         let properties = self.properties.into_builder();
@@ -142,7 +149,7 @@ impl Leaf {
     }
 
     /// Writes a file, whose name below `dataset` the footers will have.
-    pub(super) fn write(
+    pub(crate) fn write(
         &self,
         dataset: &Path,
         name: &str,

@@ -257,7 +257,9 @@ fn about(command: Command) -> &'static str {
         Command::Worker => "Hold a share of the tables' tiles and execute tasks on them",
         Command::Query => "Run one query and write its rows to stdout",
         Command::Explain => "Tell which tiles, row groups and rows a query touches, and why",
-        Command::Import => "Make a table of files: CSV, VOTable, FITS or Parquet in, HATS out",
+        Command::Import => {
+            "Make a table of files: CSV, VOTable, FITS, Parquet or Arrow in, HATS out"
+        }
         Command::Add => "Serve a HATS table or collection in place, wherever it lies",
         Command::Check => "Tell what is wrong with HATS tables, and where",
         Command::Describe => "Tell what is wrong or missing in what is said of a table",

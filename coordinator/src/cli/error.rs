@@ -18,6 +18,9 @@ pub enum Error {
     /// The jobs cannot be kept.
     #[error(transparent)]
     Jobs(#[from] crate::uws::Error),
+    /// Uploads cannot be taken.
+    #[error(transparent)]
+    Uploads(#[from] crate::uploads::Error),
     /// The files that say who this node is are wrong.
     #[error(transparent)]
     Identity(#[from] worker::transport::IdentityError),

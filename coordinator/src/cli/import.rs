@@ -145,6 +145,7 @@ fn read_options(settings: &Settings) -> Result<ReadOptions, Error> {
             "votable" => FileFormat::Votable,
             "fits" => FileFormat::Fits,
             "parquet" => FileFormat::Parquet,
+            "arrow" => FileFormat::Arrow,
             _ => return Err(settings.wrong("input_format").into()),
         });
     }

@@ -22,7 +22,8 @@ use crate::config::{self, Bytes, BytesOrNone, Command, Rows, Settings, Urls};
 use crate::process::Process;
 use crate::reload::Reload;
 use crate::tap::{PATH, RowLimits, Service, router};
-use crate::uws::{JobLimits, Jobs, Seconds};
+use crate::uploads::{UploadLimits, UploadStore};
+use crate::uws::{INPUTS, JobLimits, Jobs, Seconds};
 
 /// As many jobs may wait. Each wait longer than the one before; a client that is told to come
 /// again is served better than one in a queue of days.
@@ -81,6 +82,7 @@ pub(super) async fn run(command: Command, settings: &Settings, front: Front) -> 
         .with_public_url(public_url)
         .with_query_duration(Duration::from_secs(query_seconds.into()))
         .with_part_bytes(part_bytes as u64)
+        .with_uploads(uploads(settings)?)
         .with_listed_jobs(settings.require("list_jobs")?);
     let work = service.work();
     let reload = Reload { config, process, serving: service.serving(), state };
@@ -130,6 +132,17 @@ fn at_once(listener: TcpListener) -> impl Listener<Addr = std::net::SocketAddr> 
             tracing::debug!(%error, "answers on this connection are sent with delay");
         }
     })
+}
+
+/// Where queries may bring tables, if they may.
+fn uploads(settings: &Settings) -> Result<Option<UploadStore>, Error> {
+    let BytesOrNone(bytes) = settings.require("upload_bytes")?;
+    let Rows(rows) = settings.require("upload_rows")?;
+    let private_urls = settings.require("upload_private_urls")?;
+    let limits = UploadLimits { bytes, rows, private_urls };
+    let folder = settings.require::<PathBuf>("state")?.join(INPUTS);
+    let store = (bytes > 0).then(|| UploadStore::new(folder, limits));
+    Ok(store.transpose()?)
 }
 
 /// The jobs in the state folder.

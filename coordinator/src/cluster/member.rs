@@ -22,6 +22,9 @@ pub(super) const POLL: Duration = Duration::from_secs(1);
 /// It has so long to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// As many folders of uploads wait until a worker can be told to forget them.
+const FORGOTTEN_MAX: usize = 10_000;
+
 /// All workers, watched until this is dropped.
 #[derive(Debug)]
 pub(super) struct Members {
@@ -76,7 +79,10 @@ pub(super) struct Member {
     /// Why it was not reached, if it was not when it was last asked.
     failure: Mutex<Option<String>>,
     assigning: Mutex<Assigning>,
-    offered: Notify,
+    /// Folders of uploads that it is to forget.
+    ended: Mutex<Vec<String>>,
+    /// It is to be told something at once.
+    news: Notify,
 }
 
 impl Member {
@@ -88,7 +94,8 @@ impl Member {
             falls_back: AtomicBool::new(false),
             failure: Mutex::default(),
             assigning: Mutex::default(),
-            offered: Notify::new(),
+            ended: Mutex::default(),
+            news: Notify::new(),
         }
     }
 
@@ -104,13 +111,44 @@ impl Member {
     /// Has it come to another assignment, which it is given at once.
     pub(super) fn offer(&self, given: Given) {
         self.assigning().offer(given);
-        self.offered.notify_one();
+        self.news.notify_one();
+    }
+
+    /// Has it forget the uploads of a query.
+    fn forget(&self, folder: String) {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        // A worker that is down forgets all of them when it starts.
+        if ended.len() < FORGOTTEN_MAX {
+            ended.push(folder);
+        }
+        drop(ended);
+        self.news.notify_one();
     }
 
     /// Its address, or why it was not reached.
     pub(super) fn failure(&self) -> String {
         let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         failure.clone().unwrap_or_else(|| self.url.to_string())
+    }
+}
+
+/// The uploads of a query on a worker, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Brought {
+    member: Arc<Member>,
+    folder: String,
+}
+
+impl Brought {
+    /// From now on the worker may have files in this folder.
+    pub(super) fn new(member: &Arc<Member>, folder: &str) -> Self {
+        Self { member: Arc::clone(member), folder: folder.to_owned() }
+    }
+}
+
+impl Drop for Brought {
+    fn drop(&mut self) {
+        self.member.forget(std::mem::take(&mut self.folder));
     }
 }
 
@@ -129,13 +167,14 @@ impl Watcher {
         loop {
             tokio::select! {
                 _ = polls.tick() => {}
-                () = self.member.offered.notified() => {}
+                () = self.member.news.notified() => {}
             }
             match self.client.status(ANSWER_TIMEOUT).await {
                 Ok(status) => {
                     *self.member.failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
                     observed.heard();
                     self.heard(&status).await;
+                    self.forget().await;
                 }
                 Err(error) => self.failed(&mut observed, &error),
             }
@@ -161,6 +200,18 @@ impl Watcher {
             && let Err(error) = self.client.assign(&assignment).await
         {
             tracing::warn!(worker, %error, "worker does not take its assignment");
+        }
+    }
+
+    /// Uploads that cannot be forgotten now go with time.
+    async fn forget(&self) {
+        let ended =
+            std::mem::take(&mut *self.member.ended.lock().unwrap_or_else(PoisonError::into_inner));
+        for folder in ended {
+            if let Err(error) = self.client.forget(&folder).await {
+                let worker = self.member.url.as_str();
+                tracing::warn!(worker, %error, "an upload stays on a worker for some days");
+            }
         }
     }
 

@@ -127,6 +127,7 @@ fn output_fields(format: Format, columns: Vec<OutputColumn>, schema: &Schema) ->
     let fields = columns.into_iter().zip(schema.fields());
     let fields = fields.map(|(column, field)| {
         let cell_type = of(field.data_type(), column.xtype.as_deref());
+        let cell_type = if column.ascii { cell_type.of_ascii() } else { cell_type };
         OutputField { column, cell_type }
     });
     fields.collect()

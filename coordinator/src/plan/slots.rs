@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use adql::sky::Pixel;
+use catalog::upload::is_upload;
 use catalog::{Placement, Snapshot};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, plan_datafusion_err};
@@ -143,7 +144,22 @@ pub fn tile(location: &Path) -> Result<(&str, Pixel)> {
 
 /// The scan of tiles that a node is, if it is one.
 pub fn tile_scan(node: &Arc<dyn ExecutionPlan>) -> Option<&FileScanConfig> {
+    scan_of_store(node).filter(|scan| !is_upload_scan(scan))
+}
+
+/// The scan of a table that the query brought that a node is, if it is one: of one file, which the
+/// worker of the first slot is given.
+pub fn upload_scan(node: &Arc<dyn ExecutionPlan>) -> Option<&FileScanConfig> {
+    scan_of_store(node).filter(|scan| is_upload_scan(scan))
+}
+
+fn scan_of_store(node: &Arc<dyn ExecutionPlan>) -> Option<&FileScanConfig> {
     let source = node.downcast_ref::<DataSourceExec>()?;
     let scan = source.data_source().downcast_ref::<FileScanConfig>()?;
     scan.object_store_url.as_str().starts_with(catalog::TILE_STORE).then_some(scan)
+}
+
+fn is_upload_scan(scan: &FileScanConfig) -> bool {
+    let mut files = scan.file_groups.iter().flat_map(FileGroup::iter);
+    files.next().is_some_and(|file| is_upload(&file.object_meta.location))
 }

@@ -1,7 +1,7 @@
 //! `/capabilities` (VOSI 1.1 §4): what the service can do, in the terms of `TAPRegExt` 1.0.
 //!
 //! `TAPRegExt` 1.0 rather than the draft of 1.1, which validators refuse. It declares what runs and
-//! nothing else: queries by `/sync` and `/async`, no uploads.
+//! nothing else.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -58,6 +58,12 @@ fn push_capabilities(out: &mut String, service: &Service, base: &str) -> std::fm
         }
         out.push_str("</outputFormat>\n");
     }
+    if service.uploads.is_some() {
+        for method in ["inline", "http", "https"] {
+            let id = format!("ivo://ivoa.net/std/TAPRegExt#upload-{method}");
+            writeln!(out, "<uploadMethod ivo-id=\"{id}\"/>")?;
+        }
+    }
     let limits = service.jobs.limits();
     push_seconds(out, "retentionPeriod", limits.retention)?;
     push_seconds(out, "executionDuration", limits.execution)?;
@@ -65,7 +71,13 @@ fn push_capabilities(out: &mut String, service: &Service, base: &str) -> std::fm
     out.push_str("<outputLimit>\n");
     writeln!(out, "<default unit=\"row\">{}</default>", rows.default)?;
     writeln!(out, "<hard unit=\"row\">{}</hard>", rows.hard)?;
-    out.push_str("</outputLimit>\n</capability>\n");
+    out.push_str("</outputLimit>\n");
+    if let Some(uploads) = &service.uploads {
+        // The schema has room for one limit; that of rows is in the help.
+        let bytes = uploads.limits().bytes;
+        writeln!(out, "<uploadLimit><hard unit=\"byte\">{bytes}</hard></uploadLimit>")?;
+    }
+    out.push_str("</capability>\n");
     for resource in ["capabilities", "availability"] {
         writeln!(out, "<capability standardID=\"ivo://ivoa.net/std/VOSI#{resource}\">")?;
         push_interface(out, &format!("{base}/{resource}"), "full", "")?;

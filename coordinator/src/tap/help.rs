@@ -56,7 +56,10 @@ fn topcat(base: &str) -> String {
         "<ol><li>Choose <i>VO → Table Access Protocol (TAP) Query</i>.</li>\
          <li>Give <code>{}</code> as <i>TAP URL</i>, and press <i>Use Service</i>.</li>\
          <li>Choose a query from <i>Examples → Service-Provided</i>, or write one; then \
-         <i>Run Query</i>.</li></ol>",
+         <i>Run Query</i>.</li>\
+         <li>A table that is open in TOPCAT goes with the query that names it: \
+         <code>TAP_UPLOAD.t1</code> is the first of its list. It may be a million rows and more; \
+         the service tells how many bytes.</li></ol>",
         escaped(base)
     )
 }
@@ -67,10 +70,17 @@ fn python(base: &str, query: &str) -> String {
          print(service.run_sync(\"\"\"\n{query}\n\"\"\").to_table())\n\
          for example in service.examples:\n    print(example[\"QUERY\"])\n"
     );
+    let uploading = format!(
+        "import pyvo\nfrom astropy.table import Table\n\n\
+         service = pyvo.dal.TAPService(\"{base}\")\nmine = Table({{\"id\": [1, 2, 3]}})\n\
+         print(service.run_sync(\"SELECT * FROM TAP_UPLOAD.mine\", uploads={{\"mine\": mine}}))\n"
+    );
     format!(
         "<p>With <a href=\"https://pyvo.readthedocs.io\">pyvo</a> (<code>pip install pyvo</code>):</p>\
-         <pre class=\"python\">{}</pre>",
-        lines(&code)
+         <pre class=\"python\">{}</pre><p>A table of yours goes with the query that names it, and \
+         is joined as any other:</p><pre class=\"python\">{}</pre>",
+        lines(&code),
+        lines(&uploading)
     )
 }
 
@@ -94,7 +104,7 @@ const PUBLISH: &str = "<ol><li>Put the catalogue, a table or collection in the l
     <code>DIR/&lt;schema&gt;/&lt;table&gt;</code>. Or leave it where it lies, in another folder, an \
     S3-compatible store or behind HTTP, and add it:\
     <pre>armilla add https://data.example.org/hats/gaia_dr3 --data DIR --as gaia.source</pre>\
-    Files that are no HATS, CSV, VOTable, FITS or Parquet, become a table:\
+    Files that are no HATS, CSV, VOTable, FITS, Parquet or Arrow, become a table:\
     <pre>armilla import night1.fits --out DIR/survey/objects --index objectId</pre>\
     and a larger one, or another, while it is served:\
     <pre>armilla import night2.fits --out DIR/survey/objects --append

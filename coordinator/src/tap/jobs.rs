@@ -23,8 +23,11 @@ use crate::format::Requested;
 use crate::format::votable::error_document;
 use crate::tap::capabilities::base_url;
 use crate::tap::refusal::Refusal;
+use crate::tap::request::{self, Received};
 use crate::tap::sync::infos;
-use crate::tap::{Service, request, typed, xml};
+use crate::tap::upload::accumulate;
+use crate::tap::{Service, typed, xml};
+use crate::uploads::Staged;
 use crate::uws::{Error, Job, JobFilter, JobId, Moment, Phase};
 
 pub(super) use query::Queries;
@@ -71,13 +74,16 @@ async fn create(
     headers: HeaderMap,
     request: Request,
 ) -> Answer {
-    let mut given = request::parameters(request).await?;
+    let Received { parameters: mut given, staged } =
+        request::received(request, service.uploads.as_ref()).await?;
+    accumulate(&[], &mut given);
     let run = match take(&mut given, "PHASE")? {
         None => false,
         Some(phase) if phase.eq_ignore_ascii_case("RUN") => true,
         Some(phase) => return Err(wrong("PHASE", &phase, "use PHASE=RUN to run the job at once")),
     };
-    let job = service.jobs.create(given, run).await?;
+    let sent = staged.as_ref().map(Staged::path);
+    let job = service.jobs.create(given, sent, run).await?;
     Ok(to_job(&service, &headers, job.id))
 }
 
@@ -196,9 +202,11 @@ async fn set_parameters(
     headers: HeaderMap,
     request: Request,
 ) -> Answer {
-    let id = found(&service, id).await?.id;
-    let given = request::parameters(request).await?;
-    service.jobs.set_parameters(id, given).await?;
+    let Job { id, parameters, .. } = found(&service, id).await?;
+    let Received { parameters: mut given, staged } =
+        request::received(request, service.uploads.as_ref()).await?;
+    accumulate(parameters.pairs(), &mut given);
+    service.jobs.set_parameters(id, given, staged.as_ref().map(Staged::path)).await?;
     Ok(to_job(&service, &headers, id))
 }
 

@@ -3,6 +3,7 @@
 use crate::format::Requested;
 use crate::tap::RowLimits;
 use crate::tap::refusal::Refusal;
+use crate::uploads::Wanted;
 
 /// The languages that run; `ADQL` is the newest.
 pub(crate) const LANGUAGES: [&str; 3] = ["ADQL", "ADQL-2.0", "ADQL-2.1"];
@@ -15,6 +16,8 @@ pub(crate) struct Parameters {
     pub(crate) max_rows: Option<u64>,
     /// The client's name for the request, for the log.
     pub(crate) run_id: Option<String>,
+    /// The tables that the query brings.
+    pub(crate) uploads: Vec<Wanted>,
 }
 
 /// The parameters as given. Names are case-insensitive; unknown ones are ignored, among them
@@ -64,18 +67,18 @@ impl Given {
                 wanted: format!("unknown query language, use one of {}", LANGUAGES.join(", ")),
             });
         }
-        if self.0.iter().any(|(n, v)| n.eq_ignore_ascii_case("UPLOAD") && !v.trim().is_empty()) {
-            return Err(Refusal::NotSupported {
-                what: "UPLOAD",
-                instead: "the service declares no upload method; write the values into the query, \
-                          as in WHERE id IN (…), or join the tables on your side",
-            });
-        }
         let query = self.single("QUERY")?;
         let wanted = "give an ADQL query, as in QUERY=SELECT TOP 10 * FROM table";
         let query = query.ok_or(Refusal::Missing { name: "QUERY", wanted })?.to_owned();
         let run_id = self.single("RUNID")?.map(ToOwned::to_owned);
-        Ok(Parameters { query, max_rows: self.max_rows()?, run_id })
+        let uploads = Wanted::all(self.uploads())?;
+        Ok(Parameters { query, max_rows: self.max_rows()?, run_id, uploads })
+    }
+
+    /// The values of UPLOAD.
+    fn uploads(&self) -> impl Iterator<Item = &str> {
+        let named = self.0.iter().filter(|(name, _)| name.eq_ignore_ascii_case("UPLOAD"));
+        named.map(|(_, value)| value.as_str())
     }
 
     fn max_rows(&self) -> Result<Option<u64>, Refusal> {

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::format::votable::error_document;
 use crate::format::{Format, Info, Requested};
-use crate::{Error, uws};
+use crate::{Error, uploads, uws};
 
 /// After this many seconds a client may try again what failed for want of a node or of room.
 const RETRY_AFTER_SECONDS: &str = "10";
@@ -29,6 +29,9 @@ pub(crate) enum Refusal {
     /// A body that is too large, or no form at all.
     #[error("the request cannot be read: {message}")]
     Unreadable { status: StatusCode, message: String },
+    /// A table that a query brings, which is not taken.
+    #[error(transparent)]
+    Upload(#[from] uploads::Error),
     /// A query that failed.
     #[error(transparent)]
     Query(#[from] Error),
@@ -51,6 +54,8 @@ impl Refusal {
             | Self::Value { .. }
             | Self::NotSupported { .. } => StatusCode::BAD_REQUEST,
             Self::Unreadable { status, .. } => *status,
+            Self::Upload(error) if error.is_too_large() => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Upload(error) => by_fault(error.fault()),
             Self::Query(error) => by_fault(error.fault()),
             Self::Job(uws::Error::NoSuchJob) | Self::Absent { .. } => StatusCode::NOT_FOUND,
             // UWS 1.1 §2.2: a request that the state does not allow.

@@ -19,7 +19,10 @@ use crate::engine::{QueryOptions, QueryResult};
 use crate::format::{Document, Info, Requested, ahead_on, encode};
 use crate::tap::parameters::{Given, Parameters};
 use crate::tap::refusal::Refusal;
-use crate::tap::{RowLimits, SOFTWARE, Service, request};
+use crate::tap::request::{self, Received};
+use crate::tap::upload::{stage, with_uploads};
+use crate::tap::{RowLimits, SOFTWARE, Service};
+use crate::uploads::{Folder, Staged};
 use crate::{Engine, Error};
 
 /// Answers GET and POST.
@@ -32,8 +35,8 @@ pub(super) async fn answer(State(service): State<Arc<Service>>, request: Request
 
 async fn respond(service: &Service, request: Request) -> Response {
     let started = Instant::now();
-    let given = match request::parameters(request).await {
-        Ok(parameters) => Given::new(parameters),
+    let (given, staged) = match request::received(request, service.uploads.as_ref()).await {
+        Ok(Received { parameters, staged }) => (Given::new(parameters), staged),
         Err(refusal) => return refusal.answer(&Requested::default(), &infos(None)),
     };
     let infos = infos(given.query());
@@ -43,7 +46,7 @@ async fn respond(service: &Service, request: Request) -> Response {
     };
     let engine = service.serving.engine();
     let begun = match given.check() {
-        Ok(parameters) => begin(service, &engine, &parameters).await,
+        Ok(parameters) => begin(service, &engine, &parameters, staged).await,
         Err(refusal) => Err(refusal),
     };
     let elapsed_ms = started.elapsed().as_millis();
@@ -65,11 +68,18 @@ async fn begin(
     service: &Service,
     engine: &Engine,
     parameters: &Parameters,
+    staged: Option<Staged>,
 ) -> Result<(QueryResult, u64), Refusal> {
     if let Some(run_id) = &parameters.run_id {
         tracing::Span::current().record("run_id", run_id.as_str());
     }
     let duration = service.query_duration;
+    let store = service.uploads.as_ref();
+    let engine = &with_uploads(engine, store, &parameters.uploads, || match staged {
+        Some(staged) => Ok(Folder::Own(staged)),
+        None => stage(store),
+    })
+    .await?;
     let (result, max_rows) = start(engine, service.rows, parameters, duration).await?;
     if max_rows == 0 {
         return Ok((result, max_rows));

@@ -36,6 +36,12 @@ pub enum Error {
         /// So many.
         bytes: usize,
     },
+    /// More bytes were sent with a job than all jobs together may have.
+    #[error("what was sent with the job cannot be kept: {reason}")]
+    TooLargeInput {
+        /// Why not.
+        reason: String,
+    },
     /// As many jobs wait as may.
     #[error("{queued_max} jobs are waiting to run and no more may: try again later")]
     QueueFull {
@@ -106,7 +112,9 @@ impl Error {
             | Self::WrongPhase { .. }
             | Self::TooManyParameters { .. }
             | Self::TooLargeParameters { .. } => Fault::User,
-            Self::QueueFull { .. } | Self::TooManyJobs { .. } => Fault::Overload,
+            Self::QueueFull { .. } | Self::TooManyJobs { .. } | Self::TooLargeInput { .. } => {
+                Fault::Overload
+            }
             Self::InUse { .. }
             | Self::Folder { .. }
             | Self::Newer { .. }

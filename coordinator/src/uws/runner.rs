@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,19 +29,28 @@ use crate::uws::{
 /// After a failure of the database it is asked again so soon.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// What a job is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Its parameters.
+    pub parameters: &'a Parameters,
+    /// The folder with what was sent with it, if something was.
+    pub sent: Option<&'a Path>,
+}
+
 /// What a job does.
 pub trait Work: Send + Sync + 'static {
     /// What a job does that begins now: the same in each of its attempts.
     fn begin(self: Arc<Self>) -> Arc<dyn Work>;
 
-    /// Does what the parameters ask for. Dropping the future, or the output, ends it.
+    /// Does what is asked for. Dropping the future, or the output, ends it.
     ///
     /// It is called once for each attempt: again after a failure that is [`FailureKind::Lost`],
     /// and after a start of the service. What an attempt finished in the folder is there for the
     /// next one.
     fn run<'a>(
         &'a self,
-        parameters: &'a Parameters,
+        asked: Asked<'a>,
         folder: &'a Arc<JobFolder>,
     ) -> BoxFuture<'a, Result<Output, Failure>>;
 }
@@ -162,6 +172,9 @@ async fn execute(
     if let Err(error) = shared.folders.remove(job.id).await {
         tracing::warn!(%error, "what a job kept for its next attempt cannot be removed");
     }
+    if let Err(error) = shared.inputs.remove(job.id).await {
+        tracing::warn!(%error, "what was sent with a job cannot be removed");
+    }
     shared.running.lock().await.remove(&job.id);
 }
 
@@ -192,7 +205,9 @@ async fn attempt(
     job: &Job,
     folder: &Arc<JobFolder>,
 ) -> Result<ResultFile, Failure> {
-    let Output { content_type, mut chunks } = work.run(&job.parameters, folder).await?;
+    let sent = shared.inputs.of(job.id);
+    let asked = Asked { parameters: &job.parameters, sent: sent.as_deref() };
+    let Output { content_type, mut chunks } = work.run(asked, folder).await?;
     let mut writer = shared.results.writer(job.id).await?;
     while let Some(chunk) = chunks.next().await {
         writer.write(chunk?).await?;

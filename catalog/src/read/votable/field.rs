@@ -30,6 +30,14 @@ pub(super) struct VotableColumn {
     pub(super) reference: Option<String>,
 }
 
+impl VotableColumn {
+    /// Whether it has texts of the datatype `char`.
+    pub(super) fn is_ascii_text(&self) -> bool {
+        matches!(self.cell.element, Element::Text { coding: Coding::Bytes, .. })
+            && self.cell.shape == Shape::Scalar
+    }
+}
+
 /// What an attribute `arraysize` says: the first dimensions, and whether the last one is open.
 struct ArraySize {
     /// Product of the fixed dimensions; the last one is left out where it is open.

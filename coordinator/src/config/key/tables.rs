@@ -232,9 +232,9 @@ pub(super) const KEYS: &[Key] = &[
         value: "FORMAT",
         default: "",
         defaults: &[],
-        help: "format of the input: csv, votable, fits or parquet; without it, as the content \
+        help: "format of the input: csv, votable, fits, parquet or arrow; without it, as the content \
                of each file says",
-        wanted: "a format: csv, votable, fits or parquet",
+        wanted: "a format: csv, votable, fits, parquet or arrow",
         commands: &[Import],
     },
     Key {

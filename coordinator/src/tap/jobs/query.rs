@@ -15,9 +15,11 @@ use crate::parts::{self, Asked, Parts};
 use crate::tap::parameters::{Given, Parameters as Checked};
 use crate::tap::refusal::Refusal;
 use crate::tap::sync::{infos, options, start};
+use crate::tap::upload::{stage, with_uploads};
 use crate::tap::{RowLimits, Serving};
-use crate::uws::{Failure, JobFolder, Output, Parameters, Work};
-use crate::{Error, QueryResult};
+use crate::uploads::{Folder, UploadStore};
+use crate::uws::{self, Failure, JobFolder, Output, Work};
+use crate::{Engine, Error, QueryResult};
 
 /// Answers queries.
 #[derive(Debug)]
@@ -25,21 +27,33 @@ pub(in crate::tap) struct Queries {
     serving: Serving,
     rows: RowLimits,
     parts: Arc<Parts>,
+    uploads: Option<UploadStore>,
 }
 
 impl Queries {
-    pub(in crate::tap) fn new(serving: Serving, rows: RowLimits, parts: Arc<Parts>) -> Self {
-        Self { serving, rows, parts }
+    pub(in crate::tap) fn new(
+        serving: Serving,
+        rows: RowLimits,
+        parts: Arc<Parts>,
+        uploads: Option<UploadStore>,
+    ) -> Self {
+        Self { serving, rows, parts, uploads }
     }
 
     async fn answer(
         &self,
-        parameters: &Parameters,
+        asked: uws::Asked<'_>,
         folder: &Arc<JobFolder>,
     ) -> Result<Output, Failure> {
-        let given = Given::new(parameters.pairs().to_vec());
+        let given = Given::new(asked.parameters.pairs().to_vec());
         let requested = given.format()?;
-        let (result, max_rows) = self.rows_of(&given.check()?, folder).await?;
+        let checked = given.check()?;
+        let (engine, store) = (&self.serving.engine(), self.uploads.as_ref());
+        let engine = with_uploads(engine, store, &checked.uploads, || match asked.sent {
+            Some(sent) => Ok(Folder::OfJob(sent.to_owned())),
+            None => stage(store),
+        });
+        let (result, max_rows) = self.rows_of(&engine.await?, &checked, folder).await?;
         let (rows, broken) = watched(result.stream);
         let infos = [infos(given.query()), result.origins].concat();
         let document = Document { columns: result.columns, infos, max_rows: Some(max_rows) };
@@ -56,11 +70,12 @@ impl Queries {
     /// has run when this returns, another one has begun.
     async fn rows_of(
         &self,
+        engine: &Engine,
         asked: &Checked,
         folder: &Arc<JobFolder>,
     ) -> Result<(QueryResult, u64), Failure> {
-        let (engine, max_rows) = (&self.serving.engine(), asked.limit(self.rows));
-        if max_rows > 0 {
+        let max_rows = asked.limit(self.rows);
+        if max_rows > 0 && !engine.has_uploads() {
             let options = options(engine, self.rows, asked);
             let asked = Asked { adql: &asked.query, options, max_rows };
             if let Some(result) = self.parts.run(engine, asked, folder).await? {
@@ -73,15 +88,16 @@ impl Queries {
 
 impl Work for Queries {
     fn begin(self: Arc<Self>) -> Arc<dyn Work> {
-        Arc::new(Self::new(self.serving.pinned(), self.rows, Arc::clone(&self.parts)))
+        let parts = Arc::clone(&self.parts);
+        Arc::new(Self::new(self.serving.pinned(), self.rows, parts, self.uploads.clone()))
     }
 
     fn run<'a>(
         &'a self,
-        parameters: &'a Parameters,
+        asked: uws::Asked<'a>,
         folder: &'a Arc<JobFolder>,
     ) -> BoxFuture<'a, Result<Output, Failure>> {
-        self.answer(parameters, folder).boxed()
+        self.answer(asked, folder).boxed()
     }
 }
 
