@@ -111,7 +111,7 @@ fn a_place_at_the_end_of_the_reach_is_found_across_cells() {
     let held: Vec<Position> = (0..3000)
         .map(|_| at(360.0 * random.unit(), (2.0 * random.unit() - 1.0).asin().to_degrees()))
         .collect();
-    let reach = 0.4;
+    let reach = 0.15;
     let rows = (0..).zip(&held).map(|(row, place)| (row, place.lon_deg(), place.lat_deg()));
     let index = Zones::new(reach, rows);
     let mut asked = 0;
