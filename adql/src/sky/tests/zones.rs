@@ -103,3 +103,28 @@ fn what_is_no_place_is_left_out() {
     assert!(Zones::new(1.0, std::iter::empty()).is_empty());
     assert!(found(&Zones::new(1.0, std::iter::empty()), (0.0, 0.0), None).is_empty());
 }
+
+/// Most searches end at a bit: it is set in every cell that the reach of a place touches.
+#[test]
+fn a_place_at_the_end_of_the_reach_is_found_across_cells() {
+    let mut random = Random(3);
+    let held: Vec<Position> = (0..3000)
+        .map(|_| at(360.0 * random.unit(), (2.0 * random.unit() - 1.0).asin().to_degrees()))
+        .collect();
+    let reach = 0.15;
+    let rows = (0..).zip(&held).map(|(row, place)| (row, place.lon_deg(), place.lat_deg()));
+    let index = Zones::new(reach, rows);
+    let mut asked = 0;
+    for (row, place) in (0_u32..).zip(&held) {
+        let east = 0.99 * reach / place.lat_deg().to_radians().cos();
+        for (lon, lat) in [(0.0, 0.99), (0.0, -0.99), (east, 0.0), (-east, 0.0)] {
+            let (lon, lat) = (place.lon_deg() + lon, place.lat_deg() + reach * lat);
+            let near = Position::from_degrees(lon, lat);
+            if near.is_some_and(|near| near.distance(place).degrees() <= reach) {
+                asked += 1;
+                assert!(found(&index, (lon, lat), None).contains(&row), "{place} from {lon} {lat}");
+            }
+        }
+    }
+    assert!(asked > 11_000, "{asked}");
+}
