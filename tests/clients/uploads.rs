@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tests::cluster::Plan;
 use tests::jobs::JobList;
 use tests::metrics::eventually;
 use tests::{Cluster, Server, Tap, places};
@@ -139,7 +140,14 @@ fn peak_kib(process: u32) -> u64 {
 #[test]
 fn uploads_outlive_a_worker() {
     let (Some(hats), Some(_)) = (places::hats(), places::stilts()) else { return };
-    let mut cluster = Cluster::of(&hats, 3, &["--replicas", "2"]);
+    let mut cluster = Cluster::by(&Plan {
+        data: hats,
+        workers: 3,
+        over_http: false,
+        spill: None,
+        coordinator_flags: Vec::new(),
+        worker_flags: Vec::new(),
+    });
     let folder = tempfile::tempdir().expect("a temporary folder");
     let table = folder.path().join("t.csv");
     std::fs::write(&table, "id\n700\n701\n-1\n").expect("the table is written");

@@ -6,7 +6,6 @@ what lies is refused by a clear error; `fetched`: tables by URL; or `job`: makes
 Afterwards FOLDER_OF_UPLOADS is empty, but for that of the job.
 """
 
-import functools
 import glob
 import gzip
 import http.server
@@ -20,8 +19,6 @@ import warnings
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.feather
 import pyarrow.parquet as pq
 import pyvo
 import requests
@@ -53,7 +50,7 @@ def sample():
     table["counts"] = rng.integers(-9, 9, (n, 2), dtype="i4")
     table["RA"] = rng.uniform(0, 360, n)
     table["Dec"] = np.degrees(np.arcsin(rng.uniform(-1, 1, n)))
-    table["time"] = np.array([f"2026-01-{1 + i:02}T12:34:56.{i:03}" for i in range(n)])
+    table["time"] = np.array([f"2026-01-{1 + i:02}T12:34:56.{101 + 7 * i}" for i in range(n)])
     for name, ucd in (("RA", "pos.eq.ra;meta.main"), ("Dec", "pos.eq.dec;meta.main")):
         table[name].unit = "deg"
         table[name].meta["ucd"] = ucd
@@ -67,7 +64,7 @@ def votable(table, serialization="tabledata", version="1.4"):
     document = from_table(table)
     document.version = version
     for field in document.get_first_table().fields:
-        if field.name in ("short_", "int_", "long_") and version < "1.3":
+        if field.name in ("short_", "int_", "long_"):
             field.values.null = np.iinfo(table[field.name].dtype).min
         if field.name == "time":
             field.xtype = "timestamp" if version != "1.1" else None
@@ -158,13 +155,6 @@ def other_formats_come_back(url):
         for name, column in flat.columns.items()})
     files = {}
     out = io.BytesIO(); pq.write_table(arrow, out); files["parquet"] = out.getvalue()
-    out = io.BytesIO(); pa.feather.write_feather(arrow, out, compression="uncompressed"); files["feather"] = out.getvalue()
-    out = io.BytesIO(); pa.feather.write_feather(arrow, out, compression="zstd"); files["feather zstd"] = out.getvalue()
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, arrow.schema) as writer:
-        writer.write_table(arrow, max_chunksize=7)
-    files["stream"] = sink.getvalue().to_pybytes()
-    files["stream gz"] = gzip.compress(files["stream"])
     for what, data in files.items():
         same_table(ask(url, ALL, {"mine": data}), flat, kinds=False), what
     ascii_ = flat.copy()
@@ -322,7 +312,8 @@ def wrong(url):
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", ["upload t:", "none of Parquet"]),
         (b"<html><body>not found</body></html>", ["upload t:", "web page"]),
         (b"PAR1" + b"x" * 100, ["upload t:", "Parquet"]),
-        (b"ARROW1\0\0" + b"x" * 100, ["upload t:"]),
+        (b"ARROW1\0\0" + b"x" * 100, ["upload t:", "send the table as Parquet"]),
+        (b"\xff\xff\xff\xff\0\0\0\x7f" + b"x" * 100, ["upload t:", "send the table as Parquet"]),
         (b"SIMPLE  =                    T" + b" " * 50, ["upload t:"]),
         (b"", ["upload t:", "empty"]),
     ]
@@ -333,7 +324,7 @@ def wrong(url):
     refused(ask(url, query, {"t": b"a\n" + b"1\n" * 1001}), ["1000 rows", "upload t"], 413)
     assert ask(url, query, {"t": b"a\n" + b"1\n" * 1000}).status_code == 200
     refused(ask(url, query, {"t": b"a\n" + b"1" * 300_000}), ["300000 bytes"], 413)
-    refused(ask(url, query, {"t": gzip.compress(b"a\n" + b"1 \n" * 500_000)}), ["300000 bytes", "unpacked"], 413)
+    refused(ask(url, query, {"t": gzip.compress(b"a\n" + b"1" * 10_000_000)}), ["300000 bytes", "unpacked"], 413)
     bomb = gzip.compress(gzip.compress(b"a\n") + b"\0" * 10_000_000)
     refused(ask(url, query, {"t": bomb}), ["upload t"])
     wide = one('<FIELD name="a" datatype="double" arraysize="1000000"/>', "<TABLEDATA>" + "<TR><TD/></TR>" * 900 + "</TABLEDATA>")

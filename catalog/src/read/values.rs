@@ -223,6 +223,11 @@ impl Values {
                 }
             }
             Self::Bit(builder) => {
+                // A single value has a byte, of which astropy sets another bit than the first.
+                if let ([byte], 1) = (bytes, count) {
+                    builder.append_value(*byte != 0);
+                    return Ok(());
+                }
                 for at in 0..count {
                     let byte = bytes.get(at / 8).copied().unwrap_or_default();
                     builder.append_value(byte & (0x80 >> (at % 8)) != 0);
