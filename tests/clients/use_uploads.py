@@ -241,6 +241,32 @@ def cones_are_those_of_astropy(url):
                 assert got == wanted, (kind, where, len(got), len(wanted), list(got ^ wanted)[:5])
 
 
+def matches_are_those_of_astropy(url, hats):
+    opengc = read_opengc(hats).dropna(subset=["ra", "dec"])
+    rng = np.random.default_rng(8)
+    at = rng.choice(len(opengc), 400, replace=False)
+    dec = np.clip(opengc["dec"].to_numpy()[at] + rng.uniform(-1, 1, 400) / 60, -90, 90)
+    ra = (opengc["ra"].to_numpy()[at] + rng.uniform(-1, 1, 400) / 60 / np.cos(np.radians(dec))) % 360
+    mine = Table({"number": np.arange(404), "lon": [*ra, np.nan, 0.0, 120.0, 359.9999],
+                  "lat": [*dec, 1.0, 90.0, -90.0, 0.0]})
+    data = {"mine": votable(mine, "binary2")}
+    here = SkyCoord(mine["lon"], mine["lat"], unit="deg")[:, None]
+    apart = here.separation(SkyCoord(opengc["ra"].to_numpy(), opengc["dec"].to_numpy(), unit="deg")[None, :]).deg
+    for radius in (0.5 / 60, 1.0, 40.0):
+        assert np.nanmin(abs(apart - radius)) > 1e-11, "a pair on the edge"
+        counts = (apart < radius).sum(axis=1)
+        for condition in (f"DISTANCE(m.lon, m.lat, g.ra, g.dec) < {radius!r}",
+                          f"1 = CONTAINS(POINT(g.ra, g.dec), CIRCLE(m.lon, m.lat, {radius!r}))"):
+            for sides in ("TAP_UPLOAD.mine AS m LEFT JOIN opengc AS g", "opengc AS g RIGHT JOIN TAP_UPLOAD.mine AS m"):
+                reply = ask(url, f"SELECT m.number, COUNT(g.name) AS n FROM {sides} ON {condition} "
+                            "GROUP BY m.number ORDER BY m.number", data, "csv")
+                assert reply.status_code == 200, reply.text
+                got = [tuple(map(int, line.split(","))) for line in reply.text.splitlines()[1:]]
+                assert got == list(enumerate(counts)), (condition, sides)
+            reply = ask(url, f"SELECT COUNT(*) AS n FROM opengc AS g, TAP_UPLOAD.mine AS m WHERE {condition}", data, "csv")
+            assert reply.text.split() == ["n", str(counts.sum())], (condition, reply.text)
+
+
 def pyvo_brings_tables(url, folder):
     service = pyvo.dal.TAPService(url)
     limit = service.upload_methods
@@ -458,6 +484,7 @@ def main():
         votables_come_back(url)
         other_formats_come_back(url)
         joins_are_those_of_pandas(url, hats)
+        matches_are_those_of_astropy(url, hats)
         cones_are_those_of_astropy(url)
         pyvo_brings_tables(url, folder)
     elif what == "wrong":
