@@ -24,7 +24,7 @@ const FILES: [Case; 35] = [
     ("header.csv", &["there are no rows in"]),
     ("utf16.csv", &["the text is UTF-16", "iconv"]),
     ("latin.csv", &["row 20001, line 20002, column name"]),
-    ("picture.csv", &["the file is none of Parquet, FITS, VOTable or CSV"]),
+    ("picture.csv", &["the file is none of Parquet, Arrow IPC, FITS, VOTable or CSV"]),
     ("nowhere.csv", &["none of the 3 rows", "1 without one, 2 beyond the range", "position_unit"]),
     ("empty.csv", &["the file is empty"]),
     ("empty.vot", &["the file is empty"]),
