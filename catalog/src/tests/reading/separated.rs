@@ -92,7 +92,7 @@ fn what_is_wrong_is_named() {
         "t.csv",
         b"\0\x01\x02",
         &ReadOptions::default(),
-        "none of Parquet, FITS, VOTable or CSV",
+        "none of Parquet, Arrow IPC, FITS, VOTable or CSV",
     );
     check_error(
         "t.fits",
