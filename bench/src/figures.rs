@@ -6,6 +6,7 @@
 mod client;
 pub(crate) mod layouts;
 pub(crate) mod lookup;
+pub(crate) mod matches;
 pub(crate) mod patterns;
 mod peer;
 mod service;

@@ -44,6 +44,8 @@ enum Measure {
     Figures(figures::Options),
     /// Rows by their ids, one at a time and by lists, and the tiles that are opened for them
     Lookup(figures::lookup::Options),
+    /// Joins of two tables by position, beside others on the same files
+    Matches(figures::matches::Options),
     /// What users of a survey ask again and again: neighbours, light curves, lists of ids, joins
     Patterns(figures::patterns::Options),
     /// What the width of a table costs a cone that takes three columns of it
@@ -60,6 +62,7 @@ async fn main() -> anyhow::Result<()> {
         Measure::Planning { template, workers } => planning::run(&template, &workers).await,
         Measure::Figures(options) => waiting(move || figures::run(&options)).await,
         Measure::Lookup(options) => waiting(move || figures::lookup::run(&options)).await,
+        Measure::Matches(options) => waiting(move || figures::matches::run(&options)).await,
         Measure::Patterns(options) => waiting(move || figures::patterns::run(&options)).await,
         Measure::Widths(options) => waiting(move || figures::widths::run(&options)).await,
         Measure::Layouts(options) => waiting(move || figures::layouts::run(&options)).await,

@@ -1,0 +1,71 @@
+"""A cross-match by others, on the tables that ours reads.
+
+match_peer.py FOLDER LEFT RIGHT RADIUS_ARCSEC RUNS     folders of HATS tables below FOLDER; positions are ra and dec
+
+Each line: who, median seconds after a first run that does not count, pairs or rows. What is not installed is left out.
+"""
+
+import math
+import statistics
+import sys
+import time
+from pathlib import Path
+
+
+def timed(name, runs, once):
+    count, times = once(), []
+    for _ in range(runs):
+        start = time.time()
+        count = once()
+        times.append(time.time() - start)
+    print(f"{name}: median {statistics.median(times):.2f} s ({runs} runs), {count}", flush=True)
+
+
+def files(folder):
+    found = sorted(path.parent for path in Path(folder).glob("**/dataset") if "arcs" not in path.parent.name)
+    primary = next(path for path in found if path.name == Path(folder).name)
+    return f"'{primary}/dataset/Norder*/Dir*/Npix*.parquet'"
+
+
+def duckdb(left, right, radius, runs):
+    """Cells a little wider than the radius, written by hand; pairs across RA 0 are lost."""
+    import duckdb
+
+    cell, degrees = 2.01 * radius / 3600, radius / 3600
+    bound = math.sin(math.radians(degrees) / 2) ** 2
+    zone = lambda dec: f"CAST(floor(({dec}) / {cell}) AS INT)"
+    bin_ = lambda ra: f"CAST(floor(({ra}) * cos(radians((z + 0.5) * {cell})) / {cell}) AS INT)"
+    wide = f"{degrees} * 1.0001 / cos(radians(bdec))"
+    query = f"""
+    WITH b AS (SELECT ra AS bra, dec AS bdec, unnest(list_distinct([{zone(f'dec - {degrees}')}, {zone(f'dec + {degrees}')}])) AS z FROM {files(left)}),
+    c AS (SELECT bra, bdec, z, unnest(list_distinct([{bin_(f'bra - {wide}')}, {bin_(f'bra + {wide}')}])) AS r FROM b),
+    a AS (SELECT ra, dec, {zone('dec')} AS z FROM {files(right)}), d AS (SELECT *, {bin_('ra')} AS r FROM a)
+    SELECT count(*) FROM d JOIN c USING (z, r) WHERE pow(sin(radians(dec - bdec) / 2), 2)
+      + cos(radians(dec)) * cos(radians(bdec)) * pow(sin(radians(ra - bra) / 2), 2) < {bound!r}"""
+    connection = duckdb.connect()
+    timed("DuckDB, cells by hand, all pairs", runs, lambda: connection.execute(query).fetchone()[0])
+
+
+def lsdb(left, right, radius, runs):
+    import warnings
+
+    import lsdb
+
+    warnings.simplefilter("ignore")
+    a, b = (lsdb.open_catalog(str(folder), columns=["objectId", "ra", "dec"]) for folder in (left, right))
+    once = lambda: len(a.crossmatch(b, radius_arcsec=radius, n_neighbors=1, suffixes=("_a", "_b")).compute())
+    timed("LSDB, nearest", runs, once)
+
+
+def main():
+    folder, left, right, radius, runs = sys.argv[1:]
+    left, right, radius, runs = Path(folder) / left, Path(folder) / right, float(radius), int(runs)
+    for peer in (lambda: duckdb(left, right, radius, runs), lambda: lsdb(left, right, radius, runs)):
+        try:
+            peer()
+        except Exception as error:  # noqa: BLE001: a peer that fails is a line of the report
+            print(f"a peer failed: {type(error).__name__}: {str(error)[:300]}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
