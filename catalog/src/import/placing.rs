@@ -140,7 +140,8 @@ impl Placer {
         let key = KeyMetadata {
             target: parent.table.to_string(),
             columns: [(parent.key.clone(), parent.id.clone())].into(),
-            tiled_with: parent.version(),
+            // Of parents that repeat an id, children lie with the first alone.
+            tiled_with: parent.version().filter(|_| positions.repeated == 0),
             description: Some("the parent, with which the row lies on disk".to_owned()),
         };
         metadata.keys.retain(|known| {
