@@ -80,7 +80,7 @@ impl Place<'_> {
     /// `free` says that nothing above relies on how the rows are shared out among partitions.
     fn rewrite(&self, plan: &Arc<dyn ExecutionPlan>, free: bool) -> Result<Arc<dyn ExecutionPlan>> {
         if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
-            if let Some(local) = self.in_pieces(plan, join)? {
+            if let Some(local) = self.in_pieces(plan, join, free)? {
                 return Ok(local);
             }
             if let Some(local) = self.beside_everywhere(join, free)? {
@@ -100,13 +100,17 @@ impl Place<'_> {
         Ok(self.grouped_in_place(&plan)?.unwrap_or(plan))
     }
 
-    /// A join of tables that are tiled alike, in pieces.
+    /// A join of tables that are tiled alike, in pieces. Rows of equal keys leave it from one piece
+    /// only if they were paired: children without a parent lie where they like.
     fn in_pieces(
         &self,
         plan: &Arc<dyn ExecutionPlan>,
         join: &HashJoinExec,
+        free: bool,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-        if !self.meets_in_tiles(join) {
+        let pairs_by_key = *join.partition_mode() == PartitionMode::Partitioned
+            && *join.join_type() == JoinType::Inner;
+        if !self.meets_in_tiles(join) || !(free || pairs_by_key) {
             return Ok(None);
         }
         let mut found = Tree { scans: Vec::new(), all_meet: true };
@@ -241,7 +245,12 @@ impl Place<'_> {
             return Ok(None);
         }
         let Some(left) = self.whole_everywhere(join.left())? else { return Ok(None) };
-        let right = self.rewrite(without_exchange(join.right()), true)?;
+        // What a join that collects does not share out anew, those above may rely on.
+        let right = match join.partition_mode() {
+            PartitionMode::Partitioned => without_exchange(join.right()),
+            PartitionMode::CollectLeft | PartitionMode::Auto => join.right(),
+        };
+        let right = self.rewrite(right, free)?;
         let join = anew(join, PartitionMode::CollectLeft, left, right)?;
         Ok(Some(Arc::new(LocalJoinExec::new(join))))
     }
