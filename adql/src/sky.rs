@@ -23,6 +23,7 @@ mod region_test;
 mod relation;
 mod surroundings;
 mod vector;
+mod widened;
 mod zones;
 
 #[cfg(test)]

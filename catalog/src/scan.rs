@@ -98,9 +98,14 @@ pub(crate) async fn plan(
         prune_only(wanted.filters, stored, &coverage)
     });
     let pruning = pruning.flatten().map(unnormalize_col);
-    let read = columns_to_read(table, columns, pruning.as_ref())?;
+    let mut read = columns_to_read(table, columns, pruning.as_ref())?;
+    let far = table.is_far().then(|| names(table, &read));
+    // At the end, for what a plan may restrict to parts of the sky later; nothing is read for it.
+    if let Some(index) = stored_spatial_index(table).filter(|index| !read.contains(index)) {
+        read.push(index);
+    }
     let schema = Arc::new(table.schema().project(&read)?);
-    let source = source(session, &options, (&schema, table.is_far()), pruning)?;
+    let source = source(session, &options, (&schema, far), pruning)?;
     let mut tiles = touched_tiles(table.manifest(), &coverage);
     if let Some(found) = &found {
         tiles = lookup::common(&tiles, &found.tiles);
@@ -170,12 +175,22 @@ fn columns_to_read(
     Ok(read.into_iter().collect())
 }
 
+/// The place of the column of the files that has the spatial index, if there is one.
+fn stored_spatial_index(table: &TiledTable) -> Option<usize> {
+    let index = table.spatial_index_in_files()?;
+    table.table().column_index(index)
+}
+
+fn names(table: &TiledTable, columns: &[usize]) -> Vec<String> {
+    columns.iter().map(|column| table.schema().field(*column).name().clone()).collect()
+}
+
 /// The Parquet reader: filters run inside it, pruning uses all that a file offers, and footers are
-/// kept.
+/// kept. Of files that are far away these columns are read.
 pub(crate) fn source(
     session: &dyn Session,
     options: &ScanOptions,
-    (schema, is_far): (&Arc<Schema>, bool),
+    (schema, far): (&Arc<Schema>, Option<Vec<String>>),
     pruning: Option<Expr>,
 ) -> Result<ParquetSource> {
     let prune = options.prune;
@@ -191,11 +206,9 @@ pub(crate) fn source(
     let runtime = session.runtime_env();
     let store = runtime.object_store(ObjectStoreUrl::parse(TILE_STORE)?)?;
     let reader = IndexedReaders::new(runtime, store);
-    let reader: Arc<dyn ParquetFileReaderFactory> = if is_far {
-        let columns = schema.fields().iter().map(|field| field.name().clone());
-        Arc::new(FarReaders::new(reader, columns))
-    } else {
-        Arc::new(reader)
+    let reader: Arc<dyn ParquetFileReaderFactory> = match far {
+        Some(columns) => Arc::new(FarReaders::new(reader, columns)),
+        None => Arc::new(reader),
     };
     let source = ParquetSource::new(Arc::clone(schema))
         .with_table_parquet_options(parquet)

@@ -208,6 +208,12 @@ impl TiledTable {
         column >= self.stored
     }
 
+    /// The column of the files that has the order-29 index by which rows are tiled, if there is one.
+    pub fn spatial_index_in_files(&self) -> Option<&str> {
+        let positions = self.table.positions.as_ref()?;
+        (!self.computes_spatial_index()).then_some(positions.spatial_index.as_str())
+    }
+
     /// Whether the files have no usable spatial index.
     pub(crate) fn computes_spatial_index(&self) -> bool {
         self.schema.fields().len() > self.stored

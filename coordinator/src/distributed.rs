@@ -100,8 +100,8 @@ fn broadcast(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
             return Ok(Transformed::no(node));
         };
         let (build, probe) = (operator.join().left(), operator.join().right());
-        if build.is::<InTurnExec>() {
-            // Each task has it already.
+        if build.is::<InTurnExec>() || operator.is_in_pieces() {
+            // Each task has it already, or what it needs of it.
             return Ok(Transformed::no(node));
         }
         refuse_large(cross_match::estimated_bytes(build))?;

@@ -3,8 +3,9 @@
 //! 1. [`slots`]: the placement of one query. Slot i is the i-th reader of a tile that the query
 //!    touches, the same for every table, so that tiles over the same sky meet on one worker;
 //!    [`choice`] says which holder of a tile reads it.
-//! 2. [`colocate`]: joins of tables that are tiled alike, in pieces of the sky ([`units`]), and
-//!    those beside a table that every worker holds. [`lineage`] tells which they are.
+//! 2. [`colocate`]: joins of tables that are tiled alike and joins by position, in [`pieces`] of the
+//!    sky ([`units`]), and those beside a table that every worker holds. [`lineage`] tells which they
+//!    are.
 //! 3. The stages of `datafusion-distributed`, fed by [`crate::distributed`].
 //! 4. [`invariants`]: what must hold of a plan with stages; a plan that breaks one is refused.
 //!
@@ -16,6 +17,7 @@ pub mod colocate;
 pub mod explain;
 pub mod invariants;
 pub mod lineage;
+pub mod pieces;
 pub mod slot_leaf;
 pub mod slots;
 pub mod units;

@@ -14,6 +14,7 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::physical_plan::{ExecutionPlan, displayable, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::{StreamExt as _, TryStreamExt as _};
+use tests::Random;
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use worker::cross_match::planned;
@@ -23,22 +24,9 @@ use crate::in_process::{alone, cluster, hats, rows};
 /// A place and a radius of a row.
 type Row = (Option<f64>, Option<f64>, Option<f64>);
 
-/// The generator `SplitMix64` (Steele et al. 2014).
-struct Random(u64);
-
-impl Random {
-    fn unit(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-    }
-}
-
 /// All over the sky, at its poles and seam, in heaps, and nowhere.
 fn sky(seed: u64) -> Vec<Row> {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut sky: Vec<Row> = Vec::new();
     let odd = [f64::NAN, f64::INFINITY, -1.0, -0.0, 0.0, 200.0, 1e-9];
     for (lon, lat) in
@@ -185,7 +173,7 @@ async fn the_rows_are_those_of_all_pairs() {
 
 /// So many rows at one place, but for their last digits.
 fn heap(rows: usize) -> RecordBatch {
-    let mut random = Random(9);
+    let mut random = Random::new(9);
     let mut near = || 1e-6 * random.unit();
     let rows: Vec<Row> =
         (0..rows).map(|_| (Some(83.0 + near()), Some(-5.0 + near()), None)).collect();

@@ -62,14 +62,28 @@ pub(crate) async fn cluster(data: &str, count: usize) -> Running {
 
 /// A coordinator over `count` workers, each tile on so many of them.
 pub(crate) async fn cluster_of_replicas(data: &str, count: usize, replicas: usize) -> Running {
+    cluster_as(data, Shape { count, replicas, fallback: false }, EngineConfig::embedded(data)).await
+}
+
+/// The workers of a cluster.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    pub(crate) count: usize,
+    pub(crate) replicas: usize,
+    /// Whether they read tiles that they do not hold.
+    pub(crate) fallback: bool,
+}
+
+/// A coordinator of this configuration over such workers.
+pub(crate) async fn cluster_as(data: &str, shape: Shape, config: EngineConfig) -> Running {
+    let Shape { count, replicas, fallback } = shape;
     let (mut urls, mut counters, mut stops) = (Vec::new(), Vec::new(), Vec::new());
     let (mut folders, mut servers, mut listening) = (Vec::new(), JoinSet::new(), Vec::new());
     for _ in 0..count {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         urls.push(worker_url(listener.local_addr().unwrap(), false).unwrap());
         let folder = TempDir::new().unwrap();
-        let node =
-            NodeConfig { data: folder.path().to_owned(), origin: data.to_owned(), fallback: false };
+        let node = NodeConfig { data: folder.path().to_owned(), origin: data.to_owned(), fallback };
         let config = WorkerConfig {
             node,
             budget: Budget::of(1 << 30),
@@ -88,12 +102,11 @@ pub(crate) async fn cluster_of_replicas(data: &str, count: usize, replicas: usiz
     }
     let state = TempDir::new().unwrap();
     let snapshot = Arc::new(Snapshot::open(&data.parse().unwrap()).await.unwrap());
-    let config = ClusterConfig { workers: urls, replicas, small_table_bytes: 0 };
+    let workers = ClusterConfig { workers: urls, replicas, small_table_bytes: 0 };
     let channels = Channels::default();
-    let cluster = Cluster::open(&config, Arc::clone(&snapshot), state.path(), channels).unwrap();
+    let cluster = Cluster::open(&workers, Arc::clone(&snapshot), state.path(), channels).unwrap();
     cluster.ready().await.unwrap();
     folders.push(state);
-    let config = EngineConfig::embedded(data);
     let process = Process::new(&config).unwrap();
     let engine = Engine::on(snapshot, &process, Some(Arc::new(cluster))).unwrap();
     Running { engine, workers: counters, config, servers, listening, stops, folders }

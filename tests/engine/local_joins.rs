@@ -18,7 +18,7 @@ use tests::{Answer, places};
 use crate::in_process::{Running, alone, cluster};
 
 /// Queries of joins, in words that DuckDB understands too.
-const QUERIES: [&str; 22] = [
+const QUERIES: [&str; 24] = [
     "SELECT o.objectId, s.sourceId FROM object AS o JOIN source AS s ON o.objectId = s.objectId",
     "SELECT s.sourceId, o.class FROM source AS s JOIN object AS o ON s.objectId = o.objectId WHERE o.dec > 60",
     "SELECT o.objectId, s.sourceId FROM object AS o LEFT JOIN source AS s ON o.objectId = s.objectId",
@@ -41,6 +41,8 @@ const QUERIES: [&str; 22] = [
     "SELECT o.objectId, s.sourceId FROM object AS o JOIN source AS s ON o.objectId = s.objectId + 0",
     "SELECT o.objectId, s.sourceId FROM object AS o JOIN source AS s ON o.objectId = s.sourceId",
     "SELECT COUNT(*) AS n FROM object AS o JOIN source AS s ON o.objectId = s.objectId AND o.class = s.visit WHERE s.flux < o.ra",
+    "SELECT o.objectId, s.sourceId, f.sourceId AS other FROM object AS o JOIN source AS s ON o.class = s.visit JOIN source AS f ON f.objectId = o.objectId WHERE o.dec > 70 AND s.flux > 17",
+    "SELECT f.sourceId, o.objectId, s.sourceId AS other FROM source AS s JOIN (SELECT objectId, class FROM object WHERE dec < -70) AS o ON o.class = s.visit AND s.flux > 16 LEFT JOIN source AS f ON f.objectId = o.objectId",
 ];
 
 /// Where a query finds its rows on one worker, and only answers travel.

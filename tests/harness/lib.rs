@@ -16,9 +16,11 @@ pub mod metrics;
 pub mod origin;
 pub mod places;
 pub mod process;
+pub mod random;
 pub mod verdict;
 
 pub use answer::Answer;
 pub use client::Tap;
 pub use cluster::Cluster;
 pub use process::Server;
+pub use random::Random;

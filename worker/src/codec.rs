@@ -15,9 +15,11 @@ use prost::Message as _;
 use crate::cross_match::{self, CrossMatchCodec, CrossMatchExec};
 use crate::in_turn::InTurnExec;
 use crate::local_join::LocalJoinExec;
+use crate::ranged_scan::RangedScanExec;
 
 const IN_TURN: u8 = b't';
 const LOCAL_JOIN: u8 = b'l';
+const RANGED_SCAN: u8 = b'r';
 
 /// Encodes and decodes the nodes of this crate; the same on every node.
 #[derive(Debug)]
@@ -40,6 +42,10 @@ impl PhysicalExtensionCodec for NodeCodec {
                 let partitions = partitions.ok().and_then(|count| usize::try_from(count).ok());
                 let partitions = partitions.ok_or_else(|| malformed("InTurnExec"))?;
                 Ok(Arc::new(InTurnExec::new(Arc::clone(input), partitions)))
+            }
+            (Some((&RANGED_SCAN, rest)), [scan]) => {
+                let ranged = RangedScanExec::decoded(rest, Arc::clone(scan));
+                Ok(Arc::new(ranged.ok_or_else(|| malformed("RangedScanExec"))?))
             }
             (Some((&LOCAL_JOIN, rest)), [_, _]) => {
                 let join = PhysicalPlanNode::decode(rest);
@@ -64,6 +70,11 @@ impl PhysicalExtensionCodec for NodeCodec {
         if let Some(in_turn) = node.downcast_ref::<InTurnExec>() {
             buf.push(IN_TURN);
             buf.extend(u64::try_from(in_turn.partitions()).unwrap_or(u64::MAX).to_le_bytes());
+            return Ok(());
+        }
+        if let Some(ranged) = node.downcast_ref::<RangedScanExec>() {
+            buf.push(RANGED_SCAN);
+            buf.extend(ranged.encoded());
             return Ok(());
         }
         if let Some(local) = node.downcast_ref::<LocalJoinExec>() {

@@ -30,7 +30,7 @@ use datafusion::physical_plan::joins::NestedLoopJoinExec;
 
 pub(crate) use codec::{CrossMatchCodec, MARK};
 pub use operator::CrossMatchExec;
-pub use sides::estimated_bytes;
+pub use sides::{WHOLE_BYTES, estimated_bytes};
 
 /// The plan with every join by position as a [`CrossMatchExec`].
 ///

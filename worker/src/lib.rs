@@ -41,6 +41,7 @@ pub mod node;
 pub mod own_tiles;
 pub mod pass_through;
 mod peer_tiles;
+pub mod ranged_scan;
 mod removal;
 mod repair;
 mod replicate;

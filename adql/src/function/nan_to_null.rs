@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
 };
 
 /// Name of the function in a session.
-pub(crate) const NAME: &str = "nan_to_null";
+pub const NAME: &str = "nan_to_null";
 
 /// `nan_to_null(x)`, of the type of x; other types than floats are passed on.
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -13,6 +13,7 @@ mod position;
 mod range;
 mod relation;
 mod surroundings;
+mod widened;
 mod zones;
 
 type V = [f64; 3];

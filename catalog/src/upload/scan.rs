@@ -107,7 +107,7 @@ impl TableProvider for UploadScan {
         let pruning = pruning.map(unnormalize_col);
         let read = self.read(&wanted, pruning.as_ref())?;
         let schema = Arc::new(self.upload.schema().project(&read)?);
-        let source = source(session, &options, (&schema, false), pruning)?;
+        let source = source(session, &options, (&schema, None), pruning)?;
         let mut groups = vec![FileGroup::new(vec![self.file()])];
         groups.resize_with(LEAST_GROUPS, || FileGroup::new(Vec::new()));
         let place = |column: &usize| {

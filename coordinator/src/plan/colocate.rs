@@ -20,16 +20,17 @@
 //!   …                                    …
 //! ```
 //!
-//! A join by position beside such a table does the same. Other joins stay as they are. Filters that a join sends to the scan of its other side are lost in
+//! A join by position beside such a table does the same. One whose sides are both large goes in
+//! pieces too, each of which reads what lies around it of the side that is built ([`super::pieces`]).
+//! Other joins stay as they are. Filters that a join sends to the scan of its other side are lost in
 //! a rewritten join: in pieces that run in turn, some would wait for others.
 
 use std::sync::Arc;
 
 use catalog::Snapshot;
-use datafusion::common::{JoinType, NullEquality, Result, internal_err};
+use datafusion::common::{JoinType, Result};
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::datasource::source::DataSourceExec;
-use datafusion::physical_expr::Partitioning;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::coop::CooperativeExec;
@@ -37,24 +38,16 @@ use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 use worker::cross_match::CrossMatchExec;
 use worker::in_turn::InTurnExec;
 use worker::local_join::LocalJoinExec;
 
-use super::lineage::{Origin, origin};
+use super::lineage::{Lineage, Origin};
 use super::slot_leaf::SlotLeafExec;
-use super::slots::{Slots, bytes_of, tile, tile_scan};
-use super::units::{self, Cut, Part, Unit};
-
-/// A piece of so many bytes of files is large enough.
-const UNIT_BYTES: u64 = 64 << 20;
-
-/// A task has at most so many pieces.
-const UNITS_MAX: u64 = 1024;
-
-/// A core has at least so many pieces, where there are tiles enough.
-const UNITS_PER_PARTITION: u64 = 4;
+use super::slots::{Slots, tile, tile_scan};
 
 /// Where a plan runs.
 #[derive(Debug, Clone, Copy)]
@@ -77,15 +70,24 @@ impl Place<'_> {
         self.rewrite(plan, true)
     }
 
+    /// What tells the origin of columns.
+    pub(super) fn lineage(&self) -> Lineage<'_> {
+        Lineage(self.snapshot)
+    }
+
     /// `free` says that nothing above relies on how the rows are shared out among partitions.
-    fn rewrite(&self, plan: &Arc<dyn ExecutionPlan>, free: bool) -> Result<Arc<dyn ExecutionPlan>> {
-        if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
-            if let Some(local) = self.in_pieces(plan, join, free)? {
-                return Ok(local);
-            }
-            if let Some(local) = self.beside_everywhere(join, free)? {
-                return Ok(local);
-            }
+    pub(super) fn rewrite(
+        &self,
+        plan: &Arc<dyn ExecutionPlan>,
+        free: bool,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        if let Some(local) = self.in_pieces(plan, free)? {
+            return Ok(local);
+        }
+        if let Some(join) = plan.downcast_ref::<HashJoinExec>()
+            && let Some(local) = self.beside_everywhere(join, free)?
+        {
+            return Ok(local);
         }
         if let Some(operator) = plan.downcast_ref::<CrossMatchExec>()
             && let Some(left) = self.whole_everywhere(operator.join().left())?
@@ -105,132 +107,18 @@ impl Place<'_> {
     fn in_pieces(
         &self,
         plan: &Arc<dyn ExecutionPlan>,
-        join: &HashJoinExec,
         free: bool,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-        let pairs_by_key = *join.partition_mode() == PartitionMode::Partitioned
-            && *join.join_type() == JoinType::Inner;
-        if !self.meets_in_tiles(join) || !(free || pairs_by_key) {
-            return Ok(None);
-        }
-        let mut found = Tree { scans: Vec::new(), all_meet: true };
-        if !self.collect(plan, &mut found) {
-            return Ok(None);
-        }
-        let Some(leaves) = self.leaves(&found)? else { return Ok(None) };
-        let mut leaves = leaves.into_iter();
-        let join = self.rebuilt(plan, &mut leaves)?;
-        Ok(Some(Arc::new(InTurnExec::new(join, self.partitions))))
-    }
-
-    /// Whether rows that a join pairs lie in the same tile: one of its keys is that by which the one
-    /// table is tiled with the other.
-    fn meets_in_tiles(&self, join: &HashJoinExec) -> bool {
-        join.null_equality() == NullEquality::NullEqualsNothing
-            && !join.null_aware
-            && join.fetch().is_none()
-            && join.on().iter().any(|(left, right)| {
-                let sides = (origin(join.left(), left), origin(join.right(), right));
-                let (Some(left), Some(right)) = sides else { return false };
-                self.is_parent(&left, &right) || self.is_parent(&right, &left)
-            })
-    }
-
-    fn is_parent(&self, parent: &Origin, child: &Origin) -> bool {
-        let table = self.snapshot.table_of_path(&child.table);
-        let with = table.and_then(|table| self.snapshot.tiled_with(table, &child.column));
-        with.is_some_and(|(table, column)| table.path() == parent.table && column == parent.column)
-    }
-
-    /// Whether below a node there are only scans of tiles, joins that meet in tiles and nodes that
-    /// look at single rows; adds those scans, from left to right.
-    fn collect(&self, plan: &Arc<dyn ExecutionPlan>, tree: &mut Tree) -> bool {
-        if let Some(scan) = tile_scan(plan) {
-            tree.scans.push(scan.clone());
-            return scan.limit.is_none();
-        }
-        if plan.fetch().is_some() {
-            return false;
-        }
-        if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
-            if self.meets_in_tiles(join) {
-                tree.all_meet &= *join.join_type() == JoinType::Inner;
-                return self.collect(join.left(), tree) && self.collect(join.right(), tree);
-            }
-            // What is not paired there cannot be told from what has no partner.
-            tree.all_meet &= *join.join_type() == JoinType::Inner;
-            return collects_for_each_row(join) && self.collect(join.right(), tree);
-        }
-        match plan.children().as_slice() {
-            [input] if looks_at_single_rows(plan) || shares_out(plan) => self.collect(input, tree),
-            _ => false,
-        }
-    }
-
-    /// The scans of a tree, each with a partition for each piece; none if that is not worth while.
-    fn leaves(&self, tree: &Tree) -> Result<Option<Vec<Arc<dyn ExecutionPlan>>>> {
-        let mut parts = Vec::new();
-        let mut slots = 1;
-        for (number, scan) in tree.scans.iter().enumerate() {
-            let files = scan.file_groups.iter().flat_map(FileGroup::iter);
-            for (file, part) in files.enumerate() {
-                let location = &part.object_meta.location;
-                let (_, pixel) = tile(location)?;
-                let slot = match self.over {
-                    Some((slots, _)) => slots.slot_of(location)?,
-                    None => 0,
-                };
-                parts.push(Part { scan: number, file, pixel, bytes: bytes_of(part), slot });
-            }
-        }
-        if let Some((over, _)) = self.over {
-            slots = over.urls().len();
-        }
-        let pieces = (self.partitions * slots) as u64 * UNITS_PER_PARTITION;
-        let total: u64 = parts.iter().map(|part| part.bytes).sum();
-        let bytes = (total / pieces).min(UNIT_BYTES).max(total / (UNITS_MAX * slots as u64));
-        let how = Cut { scans: tree.scans.len(), all_meet: tree.all_meet, bytes };
-        let Some(units) = units::cut(parts, how) else { return Ok(None) };
-        if self.over.is_none() && units.len() < 2 * self.partitions {
-            // DataFusion keeps all cores busy, and so little fits into memory.
-            return Ok(None);
-        }
-        let leaf = |(number, scan)| leaf(scan, number, &units, self.over.map(|_| slots));
-        Ok(Some(tree.scans.iter().enumerate().map(leaf).collect()))
-    }
-
-    /// The tree over its new scans.
-    fn rebuilt(
-        &self,
-        plan: &Arc<dyn ExecutionPlan>,
-        leaves: &mut impl Iterator<Item = Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        if tile_scan(plan).is_some() {
-            let Some(leaf) = leaves.next() else { return internal_err!("a scan has no leaf") };
-            return Ok(leaf);
-        }
-        if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
-            if self.meets_in_tiles(join) {
-                let left = self.rebuilt(join.left(), leaves)?;
-                let right = self.rebuilt(join.right(), leaves)?;
-                let join = anew(join, PartitionMode::Partitioned, left, right)?;
-                return Ok(Arc::new(join));
-            }
-            let right = self.rebuilt(join.right(), leaves)?;
-            if let Some(left) = self.whole_everywhere(join.left())? {
-                let join = anew(join, PartitionMode::CollectLeft, left, right)?;
-                return Ok(Arc::new(LocalJoinExec::new(join)));
-            }
-            let left = self.rewrite(join.left(), true)?;
-            return Ok(Arc::new(anew(join, PartitionMode::CollectLeft, left, right)?));
-        }
-        let children = plan.children();
-        let [input] = children.as_slice() else { return internal_err!("a node of two inputs") };
-        let input = self.rebuilt(input, leaves)?;
-        if shares_out(plan) {
-            return Ok(input);
-        }
-        replace_children_if_necessary(Arc::clone(plan), vec![input])
+        let is_cut = if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
+            let pairs_by_key = *join.partition_mode() == PartitionMode::Partitioned
+                && *join.join_type() == JoinType::Inner;
+            (free || pairs_by_key) && self.lineage().meets_in_tiles(join)
+        } else if let Some(operator) = plan.downcast_ref::<CrossMatchExec>() {
+            free && self.reads_around(operator).is_some()
+        } else {
+            false
+        };
+        if is_cut { self.pieces(plan) } else { Ok(None) }
     }
 
     /// A join whose build side is a table that every worker holds.
@@ -256,7 +144,7 @@ impl Place<'_> {
     }
 
     /// The rows of one scan of a table that every worker holds, whole in each task.
-    fn whole_everywhere(
+    pub(super) fn whole_everywhere(
         &self,
         plan: &Arc<dyn ExecutionPlan>,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
@@ -272,7 +160,7 @@ impl Place<'_> {
         let whole: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(scan.clone());
         let variants = vec![Arc::clone(&whole); slots.urls().len()];
         let leaf: Arc<dyn ExecutionPlan> = Arc::new(SlotLeafExec { original: whole, variants });
-        let rows = self.rebuilt(plan, &mut std::iter::once(leaf))?;
+        let rows = self.over_leaves(plan, &mut std::iter::once(leaf))?;
         Ok(Some(Arc::new(InTurnExec::new(rows, 1))))
     }
 
@@ -297,7 +185,7 @@ impl Place<'_> {
         let Some(join) = join_in_pieces(first.input()) else { return Ok(None) };
         let keys = self.keys_in_one_piece(join);
         let groups = first.group_expr().expr().iter();
-        let mut groups = groups.filter_map(|(expr, _)| origin(first.input(), expr));
+        let mut groups = groups.filter_map(|(expr, _)| self.lineage().origin(first.input(), expr));
         if !groups.any(|group| keys.contains(&group)) {
             return Ok(None);
         }
@@ -309,12 +197,13 @@ impl Place<'_> {
     fn keys_in_one_piece(&self, join: &HashJoinExec) -> Vec<Origin> {
         let mut keys = Vec::new();
         for (left, right) in join.on() {
-            let sides = (origin(join.left(), left), origin(join.right(), right));
+            let lineage = self.lineage();
+            let sides = (lineage.origin(join.left(), left), lineage.origin(join.right(), right));
             let (Some(left), Some(right)) = sides else { continue };
             let kind = *join.join_type();
-            let (parent, parent_stays, child) = if self.is_parent(&left, &right) {
+            let (parent, parent_stays, child) = if lineage.is_parent(&left, &right) {
                 (left, matches!(kind, JoinType::Inner | JoinType::Left), right)
-            } else if self.is_parent(&right, &left) {
+            } else if lineage.is_parent(&right, &left) {
                 (right, matches!(kind, JoinType::Inner | JoinType::Right), left)
             } else {
                 continue;
@@ -331,56 +220,8 @@ impl Place<'_> {
     }
 }
 
-/// Scans that are joined in the same pieces.
-struct Tree {
-    scans: Vec<FileScanConfig>,
-    /// Whether a piece has an answer only where each scan has rows.
-    all_meet: bool,
-}
-
-/// A scan with the files of each piece in a partition.
-fn leaf(
-    scan: &FileScanConfig,
-    number: usize,
-    units: &[Unit],
-    slots: Option<usize>,
-) -> Arc<dyn ExecutionPlan> {
-    let files: Vec<_> = scan.file_groups.iter().flat_map(FileGroup::iter).collect();
-    let group = |units: &[&Unit]| {
-        let files = units.iter().flat_map(|unit| &unit.files[number]).map(|at| files[*at].clone());
-        FileGroup::new(files.collect())
-    };
-    let scanned = |mut groups: Vec<FileGroup>, partitions: usize| -> Arc<dyn ExecutionPlan> {
-        groups.resize_with(partitions, FileGroup::default);
-        let mut scan = scan.clone();
-        // What is said of the partitions keeps their files in them.
-        scan.output_partitioning = Some(Partitioning::UnknownPartitioning(partitions));
-        scan.file_groups = groups;
-        DataSourceExec::from_data_source(scan)
-    };
-    let Some(slots) = slots else {
-        return scanned(units.iter().map(|unit| group(&[unit])).collect(), units.len());
-    };
-    let mut by_slot: Vec<Vec<&Unit>> = vec![Vec::new(); slots];
-    for unit in units {
-        by_slot[unit.slot].push(unit);
-    }
-    // A scan has two partitions at least.
-    let partitions = by_slot.iter().map(Vec::len).max().unwrap_or(0).max(2);
-    let together = (0..partitions).map(|nth| {
-        let nths: Vec<&Unit> = by_slot.iter().filter_map(|units| units.get(nth).copied()).collect();
-        group(&nths)
-    });
-    let original = scanned(together.collect(), partitions);
-    let variants = by_slot
-        .iter()
-        .map(|units| scanned(units.iter().map(|unit| group(&[unit])).collect(), partitions));
-    let variants = variants.collect();
-    Arc::new(SlotLeafExec { original, variants })
-}
-
 /// A join over other inputs, with nothing that it has told other nodes.
-fn anew(
+pub(super) fn anew(
     join: &HashJoinExec,
     mode: PartitionMode,
     left: Arc<dyn ExecutionPlan>,
@@ -391,7 +232,7 @@ fn anew(
 }
 
 /// The one scan of tiles below nodes that look at single rows.
-fn single_scan(plan: &Arc<dyn ExecutionPlan>) -> Option<&FileScanConfig> {
+pub(super) fn single_scan(plan: &Arc<dyn ExecutionPlan>) -> Option<&FileScanConfig> {
     if let Some(scan) = tile_scan(plan) {
         return Some(scan).filter(|scan| scan.limit.is_none());
     }
@@ -418,7 +259,7 @@ fn join_in_pieces(plan: &Arc<dyn ExecutionPlan>) -> Option<&HashJoinExec> {
 }
 
 /// Whether a join collects its left side and emits rows of its right side only as they come.
-fn collects_for_each_row(join: &HashJoinExec) -> bool {
+pub(super) fn collects_for_each_row(join: &HashJoinExec) -> bool {
     *join.partition_mode() == PartitionMode::CollectLeft && emits_probe(join)
 }
 
@@ -427,12 +268,12 @@ fn emits_probe(join: &HashJoinExec) -> bool {
     kinds.contains(join.join_type()) && join.fetch().is_none()
 }
 
-fn looks_at_single_rows(plan: &Arc<dyn ExecutionPlan>) -> bool {
+pub(super) fn looks_at_single_rows(plan: &Arc<dyn ExecutionPlan>) -> bool {
     plan.is::<FilterExec>() || plan.is::<ProjectionExec>() || plan.is::<CooperativeExec>()
 }
 
 /// Whether a node only shares rows out anew among partitions, in no order.
-fn shares_out(plan: &Arc<dyn ExecutionPlan>) -> bool {
+pub(super) fn shares_out(plan: &Arc<dyn ExecutionPlan>) -> bool {
     plan.is::<CoalescePartitionsExec>()
         || plan.downcast_ref::<RepartitionExec>().is_some_and(|plan| !plan.preserve_order())
 }
@@ -446,7 +287,7 @@ fn without_exchange(plan: &Arc<dyn ExecutionPlan>) -> &Arc<dyn ExecutionPlan> {
 
 /// Whether the rows of its input may be shared out among partitions in any way.
 fn frees_its_input(plan: &Arc<dyn ExecutionPlan>) -> bool {
-    shares_out(plan)
+    shares_out(plan) || plan.is::<SortPreservingMergeExec>()
 }
 
 /// Whether a node takes it for granted that rows of some kind are in one partition, or in order.
@@ -455,5 +296,5 @@ fn relies_on_its_input(plan: &Arc<dyn ExecutionPlan>) -> bool {
     let partial = plan
         .downcast_ref::<AggregateExec>()
         .is_some_and(|aggregate| *aggregate.mode() == AggregateMode::Partial);
-    !(single || partial)
+    !(single || partial || plan.is::<SortExec>())
 }

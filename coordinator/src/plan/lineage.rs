@@ -1,23 +1,34 @@
-//! Which column of which table a column of a plan is, where it is one as it stands in the files.
+//! Which column of which table a column of a plan is, where it is one as it stands in the files;
+//! which joins pair rows of the same tile by such columns; and how far beyond a piece of the sky a
+//! place may lie.
 
 use std::sync::Arc;
 
-use datafusion::common::JoinType;
-use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::Column;
+use adql::function::nan_to_null;
+use catalog::Snapshot;
+use datafusion::arrow::datatypes::{DataType, Schema};
+use datafusion::common::{JoinSide, JoinType, NullEquality};
+use datafusion::physical_expr::expressions::{CastExpr, Column};
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::joins::HashJoinExec;
+use datafusion::physical_plan::joins::utils::build_join_schema;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
+use worker::cross_match::CrossMatchExec;
+use worker::in_turn::InTurnExec;
+use worker::local_join::LocalJoinExec;
+use worker::ranged_scan::RangedScanExec;
 
 use super::slot_leaf::SlotLeafExec;
 use super::slots::{tile, tile_scan};
-use worker::in_turn::InTurnExec;
-use worker::local_join::LocalJoinExec;
+
+/// Beyond the errors of rounding of distances, in degrees.
+const ROUNDING_DEG: f64 = 1e-9;
 
 /// A column of the files of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,75 +39,195 @@ pub struct Origin {
     pub column: String,
 }
 
-/// Where an expression over the rows of `plan` comes from, if it is a column as it was read.
-pub fn origin(plan: &Arc<dyn ExecutionPlan>, expr: &Arc<dyn PhysicalExpr>) -> Option<Origin> {
-    expr.downcast_ref::<Column>().and_then(|column| origin_of(plan, column.index()))
+/// A column of a plan, traced.
+#[derive(Debug, Clone, PartialEq)]
+struct Trace {
+    origin: Origin,
+    /// How far, in degrees, its rows may lie beyond the piece of the sky that is joined; none for
+    /// those of the piece.
+    beyond_deg: Option<f64>,
 }
 
-fn origin_of(plan: &Arc<dyn ExecutionPlan>, at: usize) -> Option<Origin> {
-    if let Some(leaf) = plan.downcast_ref::<SlotLeafExec>() {
-        return origin_of(&leaf.original, at);
+/// Traces columns of plans through the joins of a snapshot's tables.
+#[derive(Debug, Clone, Copy)]
+pub struct Lineage<'a>(pub &'a Snapshot);
+
+impl Lineage<'_> {
+    /// The column that an expression over the rows of `plan` comes from, if it is a column as it
+    /// was read, and if each of its rows is joined in the piece of the sky in which it lies.
+    pub fn origin(
+        self,
+        plan: &Arc<dyn ExecutionPlan>,
+        expr: &Arc<dyn PhysicalExpr>,
+    ) -> Option<Origin> {
+        let trace = self.trace(plan, expr)?;
+        trace.beyond_deg.is_none().then_some(trace.origin)
     }
-    if let Some(scan) = tile_scan(plan) {
-        let name = match scan.file_source().projection() {
-            Some(projection) => {
-                let expr = &projection.as_ref().get(at)?.expr;
-                expr.downcast_ref::<Column>()?.name().to_owned()
-            }
-            None => {
-                scan.file_source().table_schema().table_schema().fields().get(at)?.name().clone()
-            }
-        };
-        // A scan without a file has no rows to trace.
-        let file = scan.file_groups.iter().find_map(|group| group.iter().next())?;
-        let (table, _) = tile(&file.object_meta.location).ok()?;
-        return Some(Origin { table: table.to_owned(), column: name });
+
+    /// Whether rows that a join pairs lie in the same tile: one of its keys is that by which the one
+    /// table is tiled with the other.
+    pub fn meets_in_tiles(self, join: &HashJoinExec) -> bool {
+        join.null_equality() == NullEquality::NullEqualsNothing
+            && !join.null_aware
+            && join.fetch().is_none()
+            && join.on().iter().any(|(left, right)| {
+                let sides = (self.origin(join.left(), left), self.origin(join.right(), right));
+                let (Some(left), Some(right)) = sides else { return false };
+                self.is_parent(&left, &right) || self.is_parent(&right, &left)
+            })
     }
-    if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
-        return origin(projection.input(), &projection.expr().get(at)?.expr);
+
+    /// Whether rows of the one table are tiled with those of the other by these columns.
+    pub fn is_parent(self, parent: &Origin, child: &Origin) -> bool {
+        let table = self.0.table_of_path(&child.table);
+        let with = table.and_then(|table| self.0.tiled_with(table, &child.column));
+        with.is_some_and(|(table, column)| table.path() == parent.table && column == parent.column)
     }
-    if let Some(filter) = plan.downcast_ref::<FilterExec>() {
-        let at = match filter.projection() {
+
+    /// How far, in degrees, the pixels of rows that are built may lie from the pixels of the rows
+    /// that stream past them in a join by position; none where nobody knows.
+    pub fn reach_deg(self, operator: &CrossMatchExec) -> Option<f64> {
+        let join = operator.join();
+        let streamed = self.place_deg(join.right(), operator.streamed_place())?;
+        let built = self.place_deg(join.left(), operator.built_place())?;
+        Some(operator.reach_deg()? + streamed + built + ROUNDING_DEG)
+    }
+
+    /// How far a place may lie from the pixels of the piece of the sky to which its row belongs:
+    /// as far as the position of its row from the one that it is tiled by, and what lies between.
+    fn place_deg(
+        self,
+        plan: &Arc<dyn ExecutionPlan>,
+        [ra, dec]: &[Arc<dyn PhysicalExpr>; 2],
+    ) -> Option<f64> {
+        let (ra, dec) = (self.trace(plan, ra)?, self.trace(plan, dec)?);
+        if ra.origin.table != dec.origin.table || ra.beyond_deg != dec.beyond_deg {
+            return None;
+        }
+        let positions = self.0.table_of_path(&ra.origin.table)?.table().positions.as_ref()?;
+        let is_position = ra.origin.column == positions.ra && dec.origin.column == positions.dec;
+        is_position.then(|| positions.slack_deg + ra.beyond_deg.unwrap_or(0.0))
+    }
+
+    fn trace(self, plan: &Arc<dyn ExecutionPlan>, expr: &Arc<dyn PhysicalExpr>) -> Option<Trace> {
+        let column = same_number(expr, &plan.schema()).downcast_ref::<Column>()?;
+        self.trace_column(plan, column.index())
+    }
+
+    fn trace_column(self, plan: &Arc<dyn ExecutionPlan>, at: usize) -> Option<Trace> {
+        if let Some(leaf) = plan.downcast_ref::<SlotLeafExec>() {
+            return self.trace_column(&leaf.original, at);
+        }
+        if tile_scan(plan).is_some() {
+            return Some(Trace { origin: of_scan(plan, at)?, beyond_deg: None });
+        }
+        if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
+            return self.trace(projection.input(), &projection.expr().get(at)?.expr);
+        }
+        if let Some(filter) = plan.downcast_ref::<FilterExec>() {
+            let at = match filter.projection() {
+                Some(kept) => *kept.as_ref().get(at)?,
+                None => at,
+            };
+            return self.trace_column(filter.input(), at);
+        }
+        if let Some(local) = plan.downcast_ref::<LocalJoinExec>() {
+            return self.of_join(local.join(), at);
+        }
+        if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
+            return self.of_join(join, at);
+        }
+        if let Some(operator) = plan.downcast_ref::<CrossMatchExec>() {
+            return self.of_cross_match(operator, at);
+        }
+        if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
+            let (expr, _) = aggregate.group_expr().expr().get(at)?;
+            return self.trace(aggregate.input(), expr);
+        }
+        let passes = plan.is::<CoalescePartitionsExec>()
+            || plan.is::<RepartitionExec>()
+            || plan.is::<CooperativeExec>()
+            || plan.is::<InTurnExec>()
+            || plan.is::<RangedScanExec>();
+        match plan.children().as_slice() {
+            [input] if passes => self.trace_column(input, at),
+            _ => None,
+        }
+    }
+
+    fn of_join(self, join: &HashJoinExec, at: usize) -> Option<Trace> {
+        let at = match &join.projection {
             Some(kept) => *kept.as_ref().get(at)?,
             None => at,
         };
-        return origin_of(filter.input(), at);
+        let left = join.left().schema().fields().len();
+        let (is_left, at) =
+            match join.join_type() {
+                JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full => {
+                    if at < left { (true, at) } else { (false, at - left) }
+                }
+                JoinType::LeftSemi | JoinType::LeftAnti => (true, at),
+                JoinType::RightSemi | JoinType::RightAnti => (false, at),
+                JoinType::LeftMark | JoinType::RightMark => return None,
+            };
+        if !is_left {
+            return self.trace_column(join.right(), at);
+        }
+        // Rows that are collected for each row of the other side lie anywhere.
+        if !self.meets_in_tiles(join) {
+            return None;
+        }
+        self.trace_column(join.left(), at)
     }
-    if let Some(local) = plan.downcast_ref::<LocalJoinExec>() {
-        return of_join(local.join(), at);
-    }
-    if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
-        return of_join(join, at);
-    }
-    if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
-        let (expr, _) = aggregate.group_expr().expr().get(at)?;
-        return origin(aggregate.input(), expr);
-    }
-    let passes = plan.is::<CoalescePartitionsExec>()
-        || plan.is::<RepartitionExec>()
-        || plan.is::<CooperativeExec>()
-        || plan.is::<InTurnExec>();
-    match plan.children().as_slice() {
-        [input] if passes => origin_of(input, at),
-        _ => None,
+
+    fn of_cross_match(self, operator: &CrossMatchExec, at: usize) -> Option<Trace> {
+        let join = operator.join();
+        let at = match join.projection() {
+            Some(kept) => *kept.as_ref().get(at)?,
+            None => at,
+        };
+        let (left, right) = (join.left().schema(), join.right().schema());
+        let (_, columns) = build_join_schema(&left, &right, join.join_type());
+        let column = columns.get(at)?;
+        match column.side {
+            JoinSide::Left => {
+                let mut trace = self.trace_column(join.left(), column.index)?;
+                trace.beyond_deg = Some(self.reach_deg(operator)?);
+                Some(trace)
+            }
+            JoinSide::Right | JoinSide::None => self.trace_column(join.right(), column.index),
+        }
     }
 }
 
-fn of_join(join: &HashJoinExec, at: usize) -> Option<Origin> {
-    let at = match &join.projection {
-        Some(kept) => *kept.as_ref().get(at)?,
-        None => at,
+fn of_scan(plan: &Arc<dyn ExecutionPlan>, at: usize) -> Option<Origin> {
+    let scan = tile_scan(plan)?;
+    let files = scan.file_source().table_schema().table_schema();
+    let name = match scan.file_source().projection() {
+        Some(projection) => {
+            let expr = &projection.as_ref().get(at)?.expr;
+            same_number(expr, files).downcast_ref::<Column>()?.name().to_owned()
+        }
+        None => files.fields().get(at)?.name().clone(),
     };
-    let left = join.left().schema().fields().len();
-    match join.join_type() {
-        JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full if at < left => {
-            origin_of(join.left(), at)
+    // A scan without a file has no rows to trace.
+    let file = scan.file_groups.iter().find_map(|group| group.iter().next())?;
+    let (table, _) = tile(&file.object_meta.location).ok()?;
+    Some(Origin { table: table.to_owned(), column: name })
+}
+
+/// An expression without what leaves a floating-point number as it is, where it is not NaN.
+fn same_number<'a>(expr: &'a Arc<dyn PhysicalExpr>, schema: &Schema) -> &'a Arc<dyn PhysicalExpr> {
+    if let Some(cast) = expr.downcast_ref::<CastExpr>()
+        && *cast.cast_type() == DataType::Float64
+        && cast.expr().data_type(schema).is_ok_and(|from| from == DataType::Float32)
+    {
+        return same_number(cast.expr(), schema);
+    }
+    match expr.downcast_ref::<ScalarFunctionExpr>() {
+        Some(call) if call.name() == nan_to_null::NAME => {
+            call.args().first().map_or(expr, |number| same_number(number, schema))
         }
-        JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full => {
-            origin_of(join.right(), at - left)
-        }
-        JoinType::LeftSemi | JoinType::LeftAnti => origin_of(join.left(), at),
-        JoinType::RightSemi | JoinType::RightAnti => origin_of(join.right(), at),
-        JoinType::LeftMark | JoinType::RightMark => None,
+        _ => expr,
     }
 }

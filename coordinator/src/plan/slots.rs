@@ -43,6 +43,8 @@ pub struct ClusterView {
 pub struct Slots {
     urls: Vec<Url>,
     slot_of_worker: HashMap<usize, usize>,
+    /// The worker of each slot, and whether it reads tiles that it does not hold.
+    workers: Vec<(usize, bool)>,
     bytes_by_worker: Vec<(Url, u64)>,
     choice: Choice,
     placement: Arc<Placement>,
@@ -74,11 +76,15 @@ impl Slots {
             }
         }
         // A cluster of one worker runs both tasks on it.
+        let mut of_slots: Vec<(usize, bool)> =
+            chosen.iter().map(|worker| (*worker, workers[*worker].falls_back)).collect();
         while urls.len() < SLOTS_MIN {
             urls.push(urls[0].clone());
+            of_slots.push(of_slots[0]);
         }
         let placement = Arc::clone(placement);
-        Ok(Self { urls, slot_of_worker, bytes_by_worker, choice, placement })
+        let workers = of_slots;
+        Ok(Self { urls, slot_of_worker, workers, bytes_by_worker, choice, placement })
     }
 
     /// The worker of each slot.
@@ -89,6 +95,14 @@ impl Slots {
     /// The bytes of the tiles that each worker of the query reads, each worker once.
     pub fn bytes_by_worker(&self) -> &[(Url, u64)] {
         &self.bytes_by_worker
+    }
+
+    /// Whether the worker of a slot holds the tiles of a pixel, or may fetch them from others.
+    pub fn may_read(&self, slot: usize, pixel: Pixel) -> bool {
+        let worker = self.workers.get(slot);
+        worker.is_some_and(|(worker, falls_back)| {
+            *falls_back || self.placement.holders(pixel).contains(worker)
+        })
     }
 
     /// The slot that reads the tile at `location`.

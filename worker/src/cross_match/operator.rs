@@ -1,5 +1,6 @@
 //! The operator: its left child is collected once and shared by all partitions, which stream those
-//! of the right child past it.
+//! of the right child past it. In pieces of the sky the left child has a partition for each of the
+//! right one, with all that may be near to its rows, and it alone is collected for it.
 //!
 //! It is a nested-loop join evaluated another way, and takes from it what a plan asks of a node:
 //! schema, partitions, equivalences. Of the left child it delivers no row without a match, so that
@@ -91,18 +92,46 @@ impl CrossMatchExec {
         }
     }
 
-    /// The left side, collected when the first stream asks.
-    fn collected(&self, context: &Arc<TaskContext>) -> Result<Collected> {
+    /// Whether each partition has a left side of its own, of what may be near to its rows.
+    pub fn is_in_pieces(&self) -> bool {
+        self.join.left().output_partitioning().partition_count() > 1
+    }
+
+    /// How far the places of a pair are apart at most, where that is the same for all pairs.
+    pub fn reach_deg(&self) -> Option<f64> {
+        let reach = self.condition.bound.reach(self.condition.constant_radius()?);
+        Some(reach.map_or(0.0, |reach| reach.degrees()))
+    }
+
+    /// Longitude and latitude over the columns of the left side.
+    pub fn built_place(&self) -> &[Arc<dyn PhysicalExpr>; 2] {
+        &self.condition.build
+    }
+
+    /// Longitude and latitude over the columns of the right side.
+    pub fn streamed_place(&self) -> &[Arc<dyn PhysicalExpr>; 2] {
+        &self.condition.probe
+    }
+
+    /// The left side for a partition, collected when the first stream asks.
+    fn collected(&self, partition: usize, context: &Arc<TaskContext>) -> Result<Collected> {
+        if self.is_in_pieces() {
+            return self.collect(partition, context);
+        }
         let mut collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(collected) = &*collected {
             return Ok(collected.clone());
         }
-        let side = self.join.left().execute(0, Arc::clone(context))?;
+        Ok(collected.insert(self.collect(0, context)?).clone())
+    }
+
+    fn collect(&self, partition: usize, context: &Arc<TaskContext>) -> Result<Collected> {
+        let side = self.join.left().execute(partition, Arc::clone(context))?;
         let memory = MemoryConsumer::new("CrossMatchExec").register(context.memory_pool());
-        let rows = MetricBuilder::new(&self.metrics).global_counter("build_rows");
+        let rows = MetricBuilder::new(&self.metrics).counter("build_rows", partition);
         let side = BuildSide::collect(side, self.condition.clone(), memory, rows);
         let future = async move { side.await.map(Arc::new).map_err(Arc::new) };
-        Ok(collected.insert(future.boxed().shared()).clone())
+        Ok(future.boxed().shared())
     }
 }
 
@@ -116,8 +145,9 @@ impl DisplayAs for CrossMatchExec {
         }
         write!(
             f,
-            "CrossMatchExec: join_type={kind}, distance of streamed ({lon}, {lat}) to built \
-             ({ra}, {dec}) {nearness}"
+            "CrossMatchExec: {}join_type={kind}, distance of streamed ({lon}, {lat}) to built \
+             ({ra}, {dec}) {nearness}",
+            if self.is_in_pieces() { "in pieces, " } else { "" }
         )?;
         if let Some(residual) = &condition.residual {
             write!(f, ", filter={}", residual.expression())?;
@@ -181,12 +211,13 @@ impl ExecutionPlan for CrossMatchExec {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let built_from = self.join.left().output_partitioning().partition_count();
-        if built_from != 1 {
-            return internal_err!("the built side of CrossMatchExec has {built_from} partitions");
+        let [built, streamed] = [self.join.left(), self.join.right()]
+            .map(|side| side.output_partitioning().partition_count());
+        if built != 1 && built != streamed {
+            return internal_err!("CrossMatchExec builds {built} partitions for {streamed}");
         }
         let matching = Matching {
-            build: self.collected(&context)?,
+            build: self.collected(partition, &context)?,
             input: self.join.right().execute(partition, Arc::clone(&context))?,
             condition: self.condition.clone(),
             rows: Rows::of(&self.join, self.condition.residual.clone()),

@@ -1,7 +1,8 @@
 //! Which side of a join by position is built and which streams past it, and how large a side is.
 //!
 //! The side that is built is kept whole in memory, and in a cluster in each task: so it may not be
-//! one of which rows without a match are delivered, and of two it is the smaller.
+//! one of which rows without a match are delivered, and of two it is the smaller. Of sides that are
+//! large it is one that is read as it lies, which can be built a piece of the sky at a time.
 
 use std::sync::Arc;
 
@@ -16,6 +17,9 @@ use datafusion::physical_plan::{
 
 use super::operator::CrossMatchExec;
 
+/// A side that takes so little is kept whole rather than a piece of the sky at a time.
+pub const WHOLE_BYTES: usize = 32 << 20;
+
 /// What a text or a list is taken to have, where nobody knows.
 const BYTES_OF_TEXT: usize = 32;
 
@@ -25,8 +29,13 @@ pub(super) fn oriented(join: &NestedLoopJoinExec) -> Result<Arc<dyn ExecutionPla
         JoinType::Right | JoinType::RightSemi | JoinType::RightAnti => false,
         JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti => true,
         JoinType::Inner => {
-            let [left, right] = [join.left(), join.right()].map(estimated_bytes);
-            left.zip(right).is_some_and(|(left, right)| right < left)
+            let sides = [join.left(), join.right()];
+            let [left, right] = sides.map(estimated_bytes);
+            let turn = left.zip(right).is_some_and(|(left, right)| right < left);
+            let (built, bytes) = if turn { (sides[1], right) } else { (sides[0], left) };
+            let streamed = if turn { sides[0] } else { sides[1] };
+            let is_small = bytes.is_some_and(|bytes| bytes <= WHOLE_BYTES);
+            turn != (!is_small && has_join(built) && !has_join(streamed))
         }
         other @ (JoinType::Full | JoinType::LeftMark | JoinType::RightMark) => {
             return internal_err!("a {other} join by position is refused before it is planned");
@@ -63,6 +72,11 @@ fn in_partitions(side: &Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
         Some(coalesce) if coalesce.fetch().is_none() => Arc::clone(coalesce.input()),
         _ => Arc::clone(side),
     }
+}
+
+/// Whether rows of more than one table meet in a side.
+fn has_join(side: &Arc<dyn ExecutionPlan>) -> bool {
+    side.children().len() > 1 || side.children().into_iter().any(has_join)
 }
 
 fn collected(side: &Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {

@@ -1,0 +1,424 @@
+//! The scans below joins that run in pieces of the sky, and what each piece reads of them.
+//!
+//! ```text
+//! InTurnExec                              as many pieces at once as cores
+//!   CrossMatchExec: in pieces             partition i is piece i
+//!     RangedScanExec                      what lies within the radius of the piece
+//!       scan of b
+//!     HashJoinExec (o.id = s.oid)
+//!       scan of o, scan of s              the tiles of the piece
+//! ```
+//! Each tile of some scans is in one piece: of tables that are tiled alike, and of the side that
+//! streams in joins by position. Of the side that such a join builds, a piece has all that may be
+//! near to its rows, so also tiles of its neighbours; of these it reads the rows in a band along
+//! its border, which another worker may hold.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use adql::sky::{Angle, Coverage, Order, Pixel};
+use datafusion::common::{JoinType, Result, internal_err};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::physical_expr::Partitioning;
+use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
+use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
+use worker::cross_match::{CrossMatchExec, WHOLE_BYTES, estimated_bytes};
+use worker::in_turn::InTurnExec;
+use worker::local_join::LocalJoinExec;
+use worker::ranged_scan::RangedScanExec;
+
+use super::colocate::{
+    Place, anew, collects_for_each_row, looks_at_single_rows, shares_out, single_scan,
+};
+use super::slot_leaf::SlotLeafExec;
+use super::slots::{bytes_of, tile, tile_scan};
+use super::units::{self, Cut, Part, Unit};
+
+/// A piece of so many bytes of files is large enough.
+const UNIT_BYTES: u64 = 64 << 20;
+
+/// A task has at most so many pieces.
+const UNITS_MAX: u64 = 1024;
+
+/// A query has at most so many pieces of which the surroundings have to be found: seconds.
+const SURROUNDED_MAX: u64 = 16 * 1024;
+
+/// A core has at least so many pieces, where there are tiles enough.
+const UNITS_PER_PARTITION: u64 = 4;
+
+/// What surrounds a piece is found to a part of this many orders of its finest tile: pages are no
+/// smaller.
+const BAND_ORDERS: u8 = 5;
+
+/// A scan of a tree.
+struct Scan {
+    config: FileScanConfig,
+    /// How far beyond a piece, in degrees, it is read; none: the tiles of the piece.
+    around_deg: Option<f64>,
+    /// Whether a piece of which it has nothing has no answer.
+    must_meet: bool,
+}
+
+/// Scans that are joined in the same pieces.
+#[derive(Default)]
+struct Tree {
+    scans: Vec<Scan>,
+    /// Whether some join keeps rows without a partner.
+    keeps_unpaired: bool,
+}
+
+/// What one piece reads of one scan.
+struct Reading {
+    slot: usize,
+    files: Vec<PartitionedFile>,
+    /// Of these files, where only a part of them is read.
+    coverage: Option<Coverage>,
+}
+
+impl Place<'_> {
+    /// A join with all that is below it in pieces; none if that cannot be or is not worth while.
+    pub(super) fn pieces(
+        &self,
+        plan: &Arc<dyn ExecutionPlan>,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let mut tree = Tree::default();
+        if !self.collect(plan, &mut tree) {
+            return Ok(None);
+        }
+        let Some(leaves) = self.leaves(&tree)? else { return Ok(None) };
+        let join = self.over_leaves(plan, &mut leaves.into_iter())?;
+        Ok(Some(Arc::new(InTurnExec::new(join, self.partitions))))
+    }
+
+    /// How far, in degrees, around each piece the built side of a join by position is read; none
+    /// where it is better whole, or where that is not known.
+    pub(super) fn reads_around(&self, operator: &CrossMatchExec) -> Option<f64> {
+        let built = operator.join().left();
+        let is_small = estimated_bytes(built).is_some_and(|bytes| bytes <= WHOLE_BYTES);
+        if is_small || single_scan(built).is_none() {
+            return None;
+        }
+        self.lineage().reach_deg(operator)
+    }
+
+    /// Whether below a node there are only scans of tiles, joins that can go in pieces and nodes
+    /// that look at single rows; adds those scans, from left to right.
+    fn collect(&self, plan: &Arc<dyn ExecutionPlan>, tree: &mut Tree) -> bool {
+        if let Some(config) = tile_scan(plan) {
+            let config = config.clone();
+            let is_all = config.limit.is_none();
+            tree.scans.push(Scan { config, around_deg: None, must_meet: true });
+            return is_all;
+        }
+        if plan.fetch().is_some() {
+            return false;
+        }
+        if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
+            tree.keeps_unpaired |= *join.join_type() != JoinType::Inner;
+            if self.lineage().meets_in_tiles(join) {
+                return self.collect(join.left(), tree) && self.collect(join.right(), tree);
+            }
+            return collects_for_each_row(join) && self.collect(join.right(), tree);
+        }
+        if let Some(operator) = plan.downcast_ref::<CrossMatchExec>() {
+            let (join, kind) = (operator.join(), operator.join().join_type());
+            tree.keeps_unpaired |= *kind != JoinType::Inner;
+            if let Some(around) = self.reads_around(operator)
+                && let Some(config) = single_scan(join.left())
+            {
+                let must_meet = matches!(kind, JoinType::Inner | JoinType::RightSemi);
+                let config = config.clone();
+                tree.scans.push(Scan { config, around_deg: Some(around), must_meet });
+            }
+            return self.collect(join.right(), tree);
+        }
+        match plan.children().as_slice() {
+            [input] if looks_at_single_rows(plan) || shares_out(plan) => self.collect(input, tree),
+            _ => false,
+        }
+    }
+
+    /// The scans of a tree, each with a partition for each piece; none if that is not worth while,
+    /// or if a worker may not read what it needs.
+    fn leaves(&self, tree: &Tree) -> Result<Option<Vec<Arc<dyn ExecutionPlan>>>> {
+        let (around, cut): (Vec<&Scan>, Vec<&Scan>) =
+            tree.scans.iter().partition(|scan| scan.around_deg.is_some());
+        let around = around.into_iter().map(Around::of).collect::<Result<Vec<_>>>()?;
+        let (mut parts, mut pixels) = (Vec::new(), vec![Vec::new(); cut.len()]);
+        for (number, scan) in cut.iter().enumerate() {
+            for (file, part) in files(&scan.config).enumerate() {
+                let location = &part.object_meta.location;
+                let (_, pixel) = tile(location)?;
+                pixels[number].push(pixel);
+                let slot = match self.over {
+                    Some((slots, _)) => slots.slot_of(location)?,
+                    None => 0,
+                };
+                // What is built for it is a part of the piece as well.
+                let built: u64 = match number {
+                    0 => around.iter().map(|around| around.bytes_over(pixel)).sum(),
+                    _ => 0,
+                };
+                parts.push(Part { scan: number, file, pixel, bytes: bytes_of(part) + built, slot });
+            }
+        }
+        let slots = self.over.map_or(1, |(slots, _)| slots.urls().len());
+        let total: u64 = parts.iter().map(|part| part.bytes).sum();
+        let least = (self.partitions * slots) as u64 * UNITS_PER_PARTITION;
+        let surrounded = if around.is_empty() { u64::MAX } else { SURROUNDED_MAX };
+        let most = (UNITS_MAX * slots as u64).min(surrounded);
+        let bytes = (total / least).min(UNIT_BYTES).max(total / most);
+        let how = Cut { scans: cut.len(), all_meet: !tree.keeps_unpaired, bytes };
+        let Some(mut units) = units::cut(parts, how) else { return Ok(None) };
+        let bands = around.iter().map(|around| {
+            let of_units = units.iter().map(|unit| around.band(unit, &pixels));
+            of_units.collect::<Vec<Band>>()
+        });
+        let mut bands: Vec<Vec<Band>> = bands.collect();
+        let has_answer = |number: usize| {
+            let mut built = around.iter().zip(&bands);
+            built.all(|(around, bands)| !around.scan.must_meet || !bands[number].0.is_empty())
+        };
+        let kept: Vec<bool> = (0..units.len()).map(has_answer).collect();
+        keep(&mut units, &kept);
+        bands.iter_mut().for_each(|bands| keep(bands, &kept));
+        if self.over.is_none() && units.len() < 2 * self.partitions {
+            // DataFusion keeps all cores busy, and so little fits into memory.
+            return Ok(None);
+        }
+        if !self.may_read(&units, &around, &bands) {
+            return Ok(None);
+        }
+        let (mut leaves, mut cut, mut built) = (Vec::new(), 0, around.iter().zip(bands));
+        for scan in &tree.scans {
+            let leaf = if scan.around_deg.is_none() {
+                cut += 1;
+                self.leaf(&scan.config, own(&scan.config, &units, cut - 1), None)
+            } else if let Some((around, bands)) = built.next() {
+                let index = self.spatial_index(&scan.config)?;
+                self.leaf(&scan.config, around.readings(&units, bands), index)
+            } else {
+                return internal_err!("a scan that is built has no pieces");
+            };
+            leaves.push(leaf);
+        }
+        Ok(Some(leaves))
+    }
+
+    /// Whether the worker of each piece holds or may fetch all that it reads.
+    fn may_read(&self, units: &[Unit], around: &[Around<'_>], bands: &[Vec<Band>]) -> bool {
+        let Some((slots, small_table_bytes)) = self.over else { return true };
+        around.iter().zip(bands).all(|(around, bands)| {
+            let table = around.table.and_then(|folder| self.snapshot.table_of_path(folder));
+            let everywhere = table.is_some_and(|table| table.is_everywhere(small_table_bytes));
+            everywhere
+                || units.iter().zip(bands).all(|(unit, (files, _))| {
+                    files.iter().all(|at| slots.may_read(unit.slot, around.files[*at].pixel))
+                })
+        })
+    }
+
+    /// The column of a scan's files by which a part of them is read.
+    fn spatial_index(&self, scan: &FileScanConfig) -> Result<Option<String>> {
+        let Some(file) = files(scan).next() else { return Ok(None) };
+        let (folder, _) = tile(&file.object_meta.location)?;
+        let table = self.snapshot.table_of_path(folder);
+        let index = table.and_then(|table| table.spatial_index_in_files());
+        let columns = scan.file_source().table_schema().table_schema();
+        Ok(index.filter(|index| columns.index_of(index).is_ok()).map(str::to_owned))
+    }
+
+    /// The tree over its new scans.
+    pub(super) fn over_leaves(
+        &self,
+        plan: &Arc<dyn ExecutionPlan>,
+        leaves: &mut impl Iterator<Item = Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        if tile_scan(plan).is_some() {
+            let Some(leaf) = leaves.next() else { return internal_err!("a scan has no leaf") };
+            return Ok(leaf);
+        }
+        if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
+            if self.lineage().meets_in_tiles(join) {
+                let left = self.over_leaves(join.left(), leaves)?;
+                let right = self.over_leaves(join.right(), leaves)?;
+                let join = anew(join, PartitionMode::Partitioned, left, right)?;
+                return Ok(Arc::new(join));
+            }
+            let right = self.over_leaves(join.right(), leaves)?;
+            if let Some(left) = self.whole_everywhere(join.left())? {
+                let join = anew(join, PartitionMode::CollectLeft, left, right)?;
+                return Ok(Arc::new(LocalJoinExec::new(join)));
+            }
+            let left = self.rewrite(join.left(), true)?;
+            return Ok(Arc::new(anew(join, PartitionMode::CollectLeft, left, right)?));
+        }
+        if let Some(operator) = plan.downcast_ref::<CrossMatchExec>() {
+            let join = operator.join();
+            let left = if self.reads_around(operator).is_some() {
+                self.over_leaves(join.left(), leaves)?
+            } else if let Some(left) = self.whole_everywhere(join.left())? {
+                left
+            } else {
+                self.rewrite(join.left(), true)?
+            };
+            let right = self.over_leaves(join.right(), leaves)?;
+            return replace_children_if_necessary(Arc::clone(plan), vec![left, right]);
+        }
+        let children = plan.children();
+        let [input] = children.as_slice() else { return internal_err!("a node of two inputs") };
+        let input = self.over_leaves(input, leaves)?;
+        if shares_out(plan) {
+            return Ok(input);
+        }
+        replace_children_if_necessary(Arc::clone(plan), vec![input])
+    }
+
+    /// A scan with the files of each piece in a partition, of which only parts are read where the
+    /// column of the spatial index is named.
+    fn leaf(
+        &self,
+        scan: &FileScanConfig,
+        readings: Vec<Reading>,
+        index: Option<String>,
+    ) -> Arc<dyn ExecutionPlan> {
+        let scanned = |readings: &[&Reading], partitions: usize| -> Arc<dyn ExecutionPlan> {
+            let files = readings.iter().map(|reading| FileGroup::new(reading.files.clone()));
+            let mut groups: Vec<FileGroup> = files.collect();
+            groups.resize_with(partitions, FileGroup::default);
+            let mut scan = scan.clone();
+            // What is said of the partitions keeps their files in them.
+            scan.output_partitioning = Some(Partitioning::UnknownPartitioning(partitions));
+            scan.file_groups = groups;
+            let scan = DataSourceExec::from_data_source(scan);
+            let Some(index) = &index else { return scan };
+            let coverages = readings.iter().map(|reading| reading.coverage.clone());
+            let mut coverages: Vec<Coverage> = coverages.map(Option::unwrap_or_default).collect();
+            coverages.resize_with(partitions, Coverage::empty);
+            Arc::new(RangedScanExec::new(scan, index.clone(), coverages))
+        };
+        let Some((slots, _)) = self.over else {
+            let all: Vec<&Reading> = readings.iter().collect();
+            return scanned(&all, all.len());
+        };
+        let mut by_slot: Vec<Vec<&Reading>> = vec![Vec::new(); slots.urls().len()];
+        for reading in &readings {
+            by_slot[reading.slot].push(reading);
+        }
+        // A scan has two partitions at least.
+        let partitions = by_slot.iter().map(Vec::len).max().unwrap_or(0).max(2);
+        let variants: Vec<_> =
+            by_slot.iter().map(|readings| scanned(readings, partitions)).collect();
+        // As people are shown it: all files.
+        let mut original = scan.clone();
+        let groups = (0..partitions).map(|nth| {
+            let nths = by_slot.iter().filter_map(|readings| readings.get(nth));
+            FileGroup::new(nths.flat_map(|reading| reading.files.iter().cloned()).collect())
+        });
+        original.file_groups = groups.collect();
+        original.output_partitioning = Some(Partitioning::UnknownPartitioning(partitions));
+        let original: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(original);
+        Arc::new(SlotLeafExec { original, variants })
+    }
+}
+
+/// The files that a piece reads of a scan, as places in [`Around::files`], and the parts of the sky
+/// for which it reads them.
+type Band = (Vec<usize>, Coverage);
+
+/// A file of a scan that is read around pieces.
+struct Tile {
+    range: Range<u64>,
+    pixel: Pixel,
+    bytes: u64,
+    file: PartitionedFile,
+}
+
+/// A scan that is read around pieces.
+struct Around<'a> {
+    scan: &'a Scan,
+    /// The folder of its table, if it has a file.
+    table: Option<&'a str>,
+    /// Along the sky.
+    files: Vec<Tile>,
+}
+
+impl<'a> Around<'a> {
+    fn of(scan: &'a Scan) -> Result<Self> {
+        let (mut tiles, mut table) = (Vec::new(), None);
+        for file in files(&scan.config) {
+            let (folder, pixel) = tile(&file.object_meta.location)?;
+            table = Some(folder);
+            let bytes = bytes_of(file);
+            tiles.push(Tile { range: pixel.range(), pixel, bytes, file: file.clone() });
+        }
+        tiles.sort_by_key(|tile| tile.range.start);
+        Ok(Self { scan, table, files: tiles })
+    }
+
+    /// The tiles that have some of a range.
+    fn over(&self, range: &Range<u64>) -> impl Iterator<Item = usize> {
+        let from = self.files.partition_point(|tile| tile.range.end <= range.start);
+        let end = range.end;
+        (from..self.files.len()).take_while(move |at| self.files[*at].range.start < end)
+    }
+
+    /// How many bytes of it lie over a pixel, if they lie evenly.
+    fn bytes_over(&self, pixel: Pixel) -> u64 {
+        let range = pixel.range();
+        let shares = self.over(&range).map(|at| {
+            let Tile { range: tile, bytes, .. } = &self.files[at];
+            let both = range.end.min(tile.end) - range.start.max(tile.start);
+            let share = u128::from(*bytes) * u128::from(both) / u128::from(tile.end - tile.start);
+            u64::try_from(share).unwrap_or(*bytes)
+        });
+        shares.sum()
+    }
+
+    /// What a piece reads, of whose tiles these are the pixels.
+    fn band(&self, unit: &Unit, pixels: &[Vec<Pixel>]) -> Band {
+        let files = unit.files.iter().zip(pixels);
+        let own: Vec<Pixel> =
+            files.flat_map(|(files, pixels)| files.iter().map(|at| pixels[*at])).collect();
+        let finest = own.iter().map(|pixel| pixel.order()).max().unwrap_or(Order::MIN);
+        let angle = Angle::from_degrees(self.scan.around_deg.unwrap_or(0.0));
+        let finest = Order::new(finest.get() + BAND_ORDERS).unwrap_or(Order::MAX);
+        let own = Coverage::from_ranges(own.into_iter().map(Pixel::range));
+        let coverage = own.widened(angle, finest);
+        let mut files: Vec<usize> =
+            coverage.ranges().iter().flat_map(|range| self.over(range)).collect();
+        files.dedup();
+        (files, coverage)
+    }
+
+    fn readings(&self, units: &[Unit], bands: Vec<Band>) -> Vec<Reading> {
+        let read = |(unit, (files, coverage)): (&Unit, Band)| Reading {
+            slot: unit.slot,
+            files: files.into_iter().map(|at| self.files[at].file.clone()).collect(),
+            coverage: Some(coverage),
+        };
+        units.iter().zip(bands).map(read).collect()
+    }
+}
+
+/// The files of each piece of a scan whose tiles are each in one piece.
+fn own(scan: &FileScanConfig, units: &[Unit], number: usize) -> Vec<Reading> {
+    let all: Vec<&PartitionedFile> = files(scan).collect();
+    let read = |unit: &Unit| Reading {
+        slot: unit.slot,
+        files: unit.files[number].iter().map(|at| all[*at].clone()).collect(),
+        coverage: None,
+    };
+    units.iter().map(read).collect()
+}
+
+fn files(scan: &FileScanConfig) -> impl Iterator<Item = &PartitionedFile> {
+    scan.file_groups.iter().flat_map(FileGroup::iter)
+}
+
+fn keep<T>(items: &mut Vec<T>, kept: &[bool]) {
+    let mut kept = kept.iter();
+    items.retain(|_| kept.next().copied().unwrap_or(true));
+}

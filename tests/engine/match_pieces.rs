@@ -1,0 +1,256 @@
+//! Joins by position of large tables, in pieces of the sky with what lies around each: the pairs
+//! are those of brute force, in one process and on workers of which none holds all tiles.
+
+#![expect(clippy::unwrap_used, reason = "a test ends at the first step that fails")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use coordinator::engine::{Engine, EngineConfig};
+use tempfile::TempDir;
+use tests::Random;
+use tests::process::run_armilla;
+
+use crate::in_process::{Running, Shape, alone, cluster_as};
+
+/// A row: where it is, and of which other it is a child.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    ra: f64,
+    dec: f64,
+    parent: usize,
+}
+
+fn row(ra: f64, dec: f64) -> Row {
+    Row { ra: ra.rem_euclid(360.0), dec: dec.clamp(-90.0, 90.0), parent: 0 }
+}
+
+/// All over the sky, about the poles and the seam, where three base pixels meet, and in a heap.
+fn sky(random: &mut Random, rows: usize) -> Vec<Row> {
+    let mut sky = Vec::new();
+    let corner = (2.0_f64 / 3.0).asin().to_degrees();
+    for at in 0..rows {
+        let mut spread = |by: f64| by * (2.0 * random.unit() - 1.0);
+        let (x, y) = (spread(1.0), spread(1.0));
+        sky.push(match at % 16 {
+            0 => row(180.0 * x, 90.0 - 2.0 * y.abs()),
+            1 => row(180.0 * x, -90.0 + 2.0 * y.abs()),
+            2 => row(x, 20.0 * y),
+            3 => row(90.0 + x, corner + y),
+            4 if at % 10 == 0 => row(212.5, -7.25),
+            _ => row(180.0 * x, y.asin().to_degrees()),
+        });
+    }
+    sky
+}
+
+/// Children of some rows, up to a degree from them.
+fn children(random: &mut Random, parents: &[Row]) -> Vec<Row> {
+    let mut children = Vec::new();
+    for (parent, of) in parents.iter().enumerate().filter(|(at, _)| at % 3 != 0) {
+        for _ in 0..1 + parent % 3 {
+            let dec = of.dec + random.unit() - 0.5;
+            let ra = of.ra + 0.5 * (random.unit() - 0.5);
+            children.push(Row { parent, ..row(ra, dec) });
+        }
+    }
+    children
+}
+
+fn distance(a: &Row, b: &Row) -> f64 {
+    let half = |x: f64| (0.5 * x.to_radians()).sin().powi(2);
+    let cosines = a.dec.to_radians().cos() * b.dec.to_radians().cos();
+    let hav = half(a.dec - b.dec) + cosines * half(a.ra - b.ra);
+    2.0 * hav.sqrt().min(1.0).asin().to_degrees()
+}
+
+/// Pairs of rows within a radius; a strip of declination at a time.
+fn near(a: &[Row], b: &[Row], radius: f64) -> Vec<(usize, usize)> {
+    let mut strips: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
+    for (at, row) in b.iter().enumerate() {
+        strips.entry(row.dec.floor() as i64).or_default().push(at);
+    }
+    let mut pairs = Vec::new();
+    for (at, row) in a.iter().enumerate() {
+        let (low, high) = ((row.dec - radius).floor() as i64, (row.dec + radius).floor() as i64);
+        let others = strips.range(low..=high).flat_map(|(_, rows)| rows);
+        let others = others.filter(|other| distance(row, &b[**other]) < radius);
+        pairs.extend(others.map(|other| (at, *other)));
+    }
+    pairs
+}
+
+fn import(folder: &Path, table: &str, rows: &[Row], more: &[&str]) {
+    let mut csv = "id,parent,ra,dec\n".to_owned();
+    for (id, row) in rows.iter().enumerate() {
+        writeln!(csv, "{id},{},{:?},{:?}", row.parent, row.ra, row.dec).unwrap();
+    }
+    let input = folder.join(format!("{table}.csv"));
+    fs::write(&input, csv).unwrap();
+    let out = folder.join("data/public").join(table);
+    let (input, out) = (input.to_str().unwrap(), out.to_str().unwrap());
+    let arguments = ["import", input, "--out", out];
+    let output = run_armilla([&arguments, more].concat());
+    assert!(output.status.success(), "{table}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Answers as sorted lines.
+fn lines<const N: usize>(rows: impl IntoIterator<Item = [usize; N]>) -> Vec<String> {
+    let text = |row: [usize; N]| row.map(|cell| cell.to_string()).join(" | ");
+    let mut lines: Vec<String> = rows.into_iter().map(text).collect();
+    lines.sort();
+    lines
+}
+
+/// Queries with what brute force answers, and whether their plan is in pieces.
+fn cases(a: &[Row], b: &[Row], c: &[Row]) -> Vec<(String, Vec<String>)> {
+    let close = near(a, b, 0.7);
+    let of_a =
+        |kept: &dyn Fn(usize) -> bool| (0..a.len()).filter(|at| kept(*at)).collect::<Vec<_>>();
+    let mut matches = vec![0; a.len()];
+    close.iter().for_each(|(at, _)| matches[*at] += 1);
+    let join = "DISTANCE(a.ra, a.dec, b.ra, b.dec) < 0.7";
+    let pairs = || close.iter().map(|(a, b)| [*a, *b]);
+    let selves = near(a, a, 1.3);
+    let children = near(b, c, 0.4);
+    let mut cases = vec![
+        (format!("SELECT a.id, b.id AS bid FROM a JOIN b ON {join}"), lines(pairs())),
+        (
+            format!("SELECT a.id, b.id AS bid FROM a, b WHERE {join} AND a.id < b.id"),
+            lines(pairs().filter(|[a, b]| a < b)),
+        ),
+        (
+            format!("SELECT a.id, COUNT(b.id) AS n FROM a LEFT JOIN b ON {join} GROUP BY a.id"),
+            lines(matches.iter().enumerate().map(|(at, n)| [at, *n])),
+        ),
+        (
+            format!("SELECT a.id, COUNT(*) AS n FROM b RIGHT JOIN a ON {join} GROUP BY a.id"),
+            lines(matches.iter().enumerate().map(|(at, n)| [at, (*n).max(1)])),
+        ),
+        (
+            format!("SELECT a.id FROM a WHERE NOT EXISTS (SELECT 1 FROM b WHERE {join})"),
+            lines(of_a(&|at| matches[at] == 0).into_iter().map(|at| [at])),
+        ),
+        (
+            format!("SELECT a.id FROM a WHERE EXISTS (SELECT 1 FROM b WHERE {join})"),
+            lines(of_a(&|at| matches[at] > 0).into_iter().map(|at| [at])),
+        ),
+        (
+            "SELECT a.id, o.id AS oid FROM a JOIN a AS o ON a.id < o.id \
+             AND 1 = CONTAINS(POINT(a.ra, a.dec), CIRCLE(o.ra, o.dec, 1.3))"
+                .to_owned(),
+            lines(selves.iter().filter(|(a, o)| a < o).map(|(a, o)| [*a, *o])),
+        ),
+        (
+            "SELECT a.id, o.id AS oid FROM a JOIN a AS o ON DISTANCE(a.ra, a.dec, o.ra, o.dec) <= 0 \
+             WHERE a.id < 100"
+                .to_owned(),
+            lines(selves.iter().filter(|(at, o)| {
+                (a[*at].ra, a[*at].dec) == (a[*o].ra, a[*o].dec) && *at < 100
+            }).map(|(a, o)| [*a, *o])),
+        ),
+        (
+            "SELECT b.id, c.id AS cid FROM b JOIN c ON DISTANCE(b.ra, b.dec, c.ra, c.dec) < 0.4"
+                .to_owned(),
+            lines(children.iter().map(|(b, c)| [*b, *c])),
+        ),
+    ];
+    // From the one to the other, and on.
+    let mut chain = Vec::new();
+    let mut by_b: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    children.iter().for_each(|(b, c)| by_b.entry(*b).or_default().push(*c));
+    let mut parents = Vec::new();
+    let mut of_b: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    c.iter().enumerate().for_each(|(at, row)| of_b.entry(row.parent).or_default().push(at));
+    for [a, b] in pairs() {
+        chain.extend(by_b.get(&b).into_iter().flatten().map(|c| [a, b, *c]));
+        parents.extend(of_b.get(&b).into_iter().flatten().map(|c| [a, b, *c]));
+    }
+    let three = "SELECT a.id, b.id AS bid, c.id AS cid FROM a";
+    cases.push((
+        format!(
+            "{three} JOIN b ON {join} JOIN c ON DISTANCE(b.ra, b.dec, c.ra, c.dec) < 0.4 \
+                 WHERE a.id < 200"
+        ),
+        lines(chain.into_iter().filter(|[a, ..]| *a < 200)),
+    ));
+    let by_parent = lines(parents);
+    cases.push((format!("{three} JOIN b ON {join} JOIN c ON c.parent = b.id"), by_parent.clone()));
+    cases.push((
+        format!(
+            "{three} JOIN (SELECT b.id, b.ra, b.dec FROM b) AS b ON {join}, c WHERE c.parent = b.id"
+        ),
+        by_parent,
+    ));
+    let cone = row(89.0, 41.0);
+    let inside = pairs().filter(|[at, _]| distance(&cone, &a[*at]) < 12.0);
+    cases.push((
+        format!(
+            "SELECT a.id, b.id AS bid FROM a JOIN b ON {join} \
+                 WHERE DISTANCE(a.ra, a.dec, 89, 41) < 12"
+        ),
+        lines(inside),
+    ));
+    for radius in [15.0, 120.0] {
+        let few = &a[..40];
+        cases.push((
+            format!(
+                "SELECT COUNT(*) AS n FROM a JOIN b ON \
+                     DISTANCE(a.ra, a.dec, b.ra, b.dec) < {radius:?} WHERE a.id < 40"
+            ),
+            lines([[near(few, b, radius).len()]]),
+        ));
+    }
+    cases
+}
+
+async fn check(who: &str, way: &Running, cases: &[(String, Vec<String>)], in_pieces: bool) {
+    for (query, expected) in cases {
+        assert!(!expected.is_empty(), "{query}");
+        let rows = way.rows(query).await.unwrap_or_else(|e| panic!("{who}: {query}: {e}"));
+        let (found, wanted) = (rows.len(), expected.len());
+        assert!(rows == *expected, "{who}: {query}: {found} rows, and {wanted} by brute force");
+        let plan = way.engine.explain(query, false).await.unwrap();
+        assert_eq!(
+            plan.contains("CrossMatchExec: in pieces"),
+            in_pieces,
+            "{who}: {query}:\n{plan}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pairs_are_found_over_the_borders_of_pieces() {
+    let folder = TempDir::new().unwrap();
+    let mut random = Random::new(20_261_122);
+    let (a, b) = (sky(&mut random, 1600), sky(&mut random, 2000));
+    let c = children(&mut random, &b);
+    import(folder.path(), "a", &a, &["--tile-rows", "300"]);
+    import(folder.path(), "b", &b, &["--tile-rows", "700"]);
+    import(
+        folder.path(),
+        "c",
+        &c,
+        &["--tile-rows", "300", "--parent", "b", "--key", "parent", "--parent-key", "id"],
+    );
+    let cases = cases(&a, &b, &c);
+    let data = folder.path().join("data");
+    let data = data.to_str().unwrap();
+    let one = alone(data).await;
+    check("one process", &one, &cases, false).await;
+    // Where nothing is known of sizes, no side is taken to be small.
+    let unpruned = EngineConfig { prune: false, ..EngineConfig::embedded(data) };
+    let mut one = one;
+    one.engine = Engine::open(&unpruned).await.unwrap();
+    check("one process, in pieces", &one, &cases, true).await;
+    for (count, replicas) in [(3, 1), (5, 2)] {
+        let shape = Shape { count, replicas, fallback: true };
+        let many = cluster_as(data, shape, unpruned.clone()).await;
+        check(&format!("{count} workers"), &many, &cases, true).await;
+        let plan = many.engine.explain(&cases[0].0, false).await.unwrap();
+        let sent = ["NetworkShuffleExec", "NetworkBroadcastExec"];
+        assert!(!sent.iter().any(|node| plan.contains(node)), "{plan}");
+    }
+}
