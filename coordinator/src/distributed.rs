@@ -10,6 +10,7 @@
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
+use catalog::upload::UploadedTable;
 use datafusion::catalog::Session;
 use datafusion::catalog::memory::MemorySourceConfig;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -40,6 +41,8 @@ use worker::in_turn::InTurnExec;
 use crate::cluster::Cluster;
 use crate::plan::colocate::Place;
 use crate::plan::invariants::{self, StageView};
+use crate::plan::lineage::Lineage;
+use crate::plan::near;
 use crate::plan::slot_leaf::SlotLeafExec;
 use crate::plan::slots::{ClusterView, Slots, tile_scan, upload_scan};
 
@@ -52,6 +55,7 @@ const BROADCAST_BYTES_MAX: usize = 256 << 20;
 #[derive(Debug)]
 struct QueryPlacement {
     view: ClusterView,
+    uploads: Vec<Arc<UploadedTable>>,
     slots: OnceLock<Arc<Slots>>,
 }
 
@@ -68,11 +72,13 @@ impl QueryPlanner for PlacingPlanner {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let planner = DefaultPhysicalPlanner::default();
         let plan = planner.create_physical_plan(logical_plan, session).await?;
-        let plan = cross_match::planned(plan)?;
         let placement = placement(session.config())?;
+        let QueryPlacement { view, uploads, .. } = placement.as_ref();
+        let lineage = Lineage { snapshot: &view.snapshot, uploads };
+        let plan = near::restricted(cross_match::planned(plan)?, lineage)?;
         let slots = Slots::of(&plan, &placement.view)?;
         let place = Place {
-            snapshot: &placement.view.snapshot,
+            lineage,
             over: Some((&slots, placement.view.small_table_bytes)),
             partitions: session.config().target_partitions(),
         };
@@ -174,18 +180,27 @@ pub fn distribute(state: SessionState, cluster: &Cluster) -> Result<SessionState
     Ok(builder.build())
 }
 
-/// A session for one query: its placement is its own, and its name travels to its tasks.
+/// A session for one query, which may read these uploads: its placement is its own, and its name
+/// travels to its tasks.
 ///
 /// # Errors
 /// When the name is refused.
-pub fn for_one_query(mut state: SessionState, view: ClusterView) -> Result<SessionState> {
+pub fn for_one_query(
+    mut state: SessionState,
+    view: ClusterView,
+    uploads: &[Arc<UploadedTable>],
+) -> Result<SessionState> {
     let query = Uuid::new_v4().to_string();
     let query = HeaderValue::from_str(&query);
     let query = query.map_err(|_| internal_datafusion_err!("a UUID is ASCII"))?;
     let headers = HeaderMap::from_iter([(HeaderName::from_static(QUERY_HEADER), query)]);
     let config = state.config_mut();
     config.set_distributed_passthrough_headers(headers)?;
-    config.set_extension(Arc::new(QueryPlacement { view, slots: OnceLock::new() }));
+    config.set_extension(Arc::new(QueryPlacement {
+        view,
+        uploads: uploads.to_vec(),
+        slots: OnceLock::new(),
+    }));
     Ok(state)
 }
 

@@ -33,6 +33,8 @@ use crate::cluster::{Brought, Cluster};
 use crate::format::Info;
 use crate::plan::colocate::Place;
 use crate::plan::explain;
+use crate::plan::lineage::Lineage;
+use crate::plan::near;
 use crate::process::{InUse, Process};
 use crate::uploads::Uploads;
 use crate::{Error, distributed, origin};
@@ -377,7 +379,7 @@ impl Engine {
         let state = match workers {
             Some(over) => {
                 let view = over.cluster.view(excluded);
-                distributed::for_one_query(SessionState::clone(&over.state), view)
+                distributed::for_one_query(SessionState::clone(&over.state), view, self.brought())
                     .map_err(Error::Execution)?
             }
             None => SessionState::clone(&self.state),
@@ -394,8 +396,11 @@ impl Engine {
             physical
         } else {
             let partitions = state.config().target_partitions();
-            let place = Place { snapshot: &self.snapshot, over: None, partitions };
-            let local = cross_match::planned(physical).and_then(|plan| place.colocate(&plan));
+            let lineage = Lineage { snapshot: &self.snapshot, uploads: self.brought() };
+            let place = Place { lineage, over: None, partitions };
+            let local = cross_match::planned(physical)
+                .and_then(|plan| near::restricted(plan, lineage))
+                .and_then(|plan| place.colocate(&plan));
             local.map_err(Error::Execution)?
         };
         let physical = giving_way(physical, distributed::is_boundary).map_err(Error::Execution)?;
@@ -414,6 +419,11 @@ impl Engine {
             uploads,
             runtime,
         })
+    }
+
+    /// The uploads that its queries may name.
+    fn brought(&self) -> &[Arc<UploadedTable>] {
+        self.uploads.as_deref().map(Uploads::tables).unwrap_or_default()
     }
 
     /// The tables that a query may name. On workers, the uploads of each attempt have a folder of

@@ -1,15 +1,16 @@
 //! Physical passes of ours, in their order:
 //!
-//! 1. [`slots`]: the placement of one query. Slot i is the i-th reader of a tile that the query
+//! 1. [`near`]: joins by position read the tiles near the other side.
+//! 2. [`slots`]: the placement of one query. Slot i is the i-th reader of a tile that the query
 //!    touches, the same for every table, so that tiles over the same sky meet on one worker;
 //!    [`choice`] says which holder of a tile reads it.
-//! 2. [`colocate`]: joins of tables that are tiled alike and joins by position, in [`pieces`] of the
+//! 3. [`colocate`]: joins of tables that are tiled alike and joins by position, in [`pieces`] of the
 //!    sky ([`units`]), and those beside a table that every worker holds. [`lineage`] tells which they
 //!    are.
-//! 3. The stages of `datafusion-distributed`, fed by [`crate::distributed`].
-//! 4. [`invariants`]: what must hold of a plan with stages; a plan that breaks one is refused.
+//! 4. The stages of `datafusion-distributed`, fed by [`crate::distributed`].
+//! 5. [`invariants`]: what must hold of a plan with stages; a plan that breaks one is refused.
 //!
-//! A single process has only the second. Each process makes the joins of what it runs itself give
+//! A single process has only the first and the third. Each process makes the joins of what it runs itself give
 //! way to others ([`worker::giving_way`]). [`explain`] tells what a plan will touch.
 
 pub mod choice;
@@ -17,6 +18,7 @@ pub mod colocate;
 pub mod explain;
 pub mod invariants;
 pub mod lineage;
+pub mod near;
 pub mod pieces;
 pub mod slot_leaf;
 pub mod slots;

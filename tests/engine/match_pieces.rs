@@ -105,7 +105,7 @@ fn lines<const N: usize>(rows: impl IntoIterator<Item = [usize; N]>) -> Vec<Stri
 }
 
 /// Queries with what brute force answers, and whether their plan is in pieces.
-fn cases(a: &[Row], b: &[Row], c: &[Row]) -> Vec<(String, Vec<String>)> {
+fn cases(a: &[Row], b: &[Row], c: &[Row], d: &[Row]) -> Vec<(String, Vec<String>)> {
     let close = near(a, b, 0.7);
     let of_a =
         |kept: &dyn Fn(usize) -> bool| (0..a.len()).filter(|at| kept(*at)).collect::<Vec<_>>();
@@ -203,7 +203,63 @@ fn cases(a: &[Row], b: &[Row], c: &[Row]) -> Vec<(String, Vec<String>)> {
             lines([[near(few, b, radius).len()]]),
         ));
     }
+    cases.extend(few(b, d));
     cases
+}
+
+/// Those of a few rows in two spots with a large table.
+fn few(b: &[Row], d: &[Row]) -> Vec<(String, Vec<String>)> {
+    let join = "1 = CONTAINS(POINT(b.ra, b.dec), CIRCLE(d.ra, d.dec, 0.9))";
+    let close = near(d, b, 0.9);
+    let pairs = || close.iter().map(|(d, b)| [*d, *b]);
+    let mut of_d = vec![0; d.len()];
+    let mut of_b = vec![0; b.len()];
+    close.iter().for_each(|(d, b)| (of_d[*d] += 1, of_b[*b] += 1).0);
+    let with = |counts: &[usize], some: bool| {
+        let counts = counts.iter().enumerate().filter(move |(_, n)| (**n > 0) == some);
+        lines(counts.map(|(at, _)| [at]))
+    };
+    let counted = |counts: &[usize]| lines(counts.iter().enumerate().map(|(at, n)| [at, *n]));
+    vec![
+        (format!("SELECT d.id, b.id AS bid FROM d JOIN b ON {join}"), lines(pairs())),
+        (
+            format!("SELECT d.id, b.id AS bid FROM b, d WHERE {join} AND b.id + d.id < 1500"),
+            lines(pairs().filter(|[d, b]| b + d < 1500)),
+        ),
+        (
+            format!("SELECT d.id, COUNT(b.id) AS n FROM d LEFT JOIN b ON {join} GROUP BY d.id"),
+            counted(&of_d),
+        ),
+        (
+            format!("SELECT d.id, COUNT(b.id) AS n FROM b RIGHT JOIN d ON {join} GROUP BY d.id"),
+            counted(&of_d),
+        ),
+        (
+            format!("SELECT b.id, COUNT(d.id) AS n FROM b LEFT JOIN d ON {join} GROUP BY b.id"),
+            counted(&of_b),
+        ),
+        (
+            format!("SELECT d.id FROM d WHERE NOT EXISTS (SELECT 1 FROM b WHERE {join})"),
+            with(&of_d, false),
+        ),
+        (
+            format!("SELECT b.id FROM b WHERE EXISTS (SELECT 1 FROM d WHERE {join})"),
+            with(&of_b, true),
+        ),
+        (
+            format!("SELECT b.id FROM b WHERE NOT EXISTS (SELECT 1 FROM d WHERE {join})"),
+            with(&of_b, false),
+        ),
+    ]
+}
+
+/// Some at the seam, and some at a pole.
+fn spots(random: &mut Random) -> Vec<Row> {
+    let places = (0..60).map(|at| {
+        let (x, y) = (random.unit(), random.unit());
+        if at % 2 == 0 { row(2.0 * x - 1.0, 8.0 * y) } else { row(360.0 * x, 91.0 - 3.0 * y) }
+    });
+    places.collect()
 }
 
 async fn check(who: &str, way: &Running, cases: &[(String, Vec<String>)], in_pieces: bool) {
@@ -235,11 +291,21 @@ async fn pairs_are_found_over_the_borders_of_pieces() {
         &c,
         &["--tile-rows", "300", "--parent", "b", "--key", "parent", "--parent-key", "id"],
     );
-    let cases = cases(&a, &b, &c);
+    let d = spots(&mut random);
+    import(folder.path(), "d", &d, &[]);
+    let cases = cases(&a, &b, &c, &d);
     let data = folder.path().join("data");
     let data = data.to_str().unwrap();
     let one = alone(data).await;
     check("one process", &one, &cases, false).await;
+    for query in few(&b, &d).iter().take(4).map(|(query, _)| query) {
+        let plan = one.engine.explain(query, false).await.unwrap();
+        assert!(plan.contains("RangedScanExec"), "only rows near the spots are read:\n{plan}");
+    }
+    let three = Shape { count: 3, replicas: 1, fallback: false };
+    let many = cluster_as(data, three, EngineConfig::embedded(data)).await;
+    check("3 workers, small sides", &many, &cases, false).await;
+    assert_eq!(many.nonlocal_reads(), 0);
     // Where nothing is known of sizes, no side is taken to be small.
     let unpruned = EngineConfig { prune: false, ..EngineConfig::embedded(data) };
     let mut one = one;

@@ -46,6 +46,11 @@ impl RangedScanExec {
         Self { scan, column, coverages }
     }
 
+    /// The scan of all rows.
+    pub fn scan(&self) -> &Arc<dyn ExecutionPlan> {
+        &self.scan
+    }
+
     fn config(&self) -> Result<&FileScanConfig> {
         let source = self.scan.downcast_ref::<DataSourceExec>();
         let scan = source.and_then(|source| source.data_source().downcast_ref());

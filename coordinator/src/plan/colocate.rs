@@ -27,7 +27,6 @@
 
 use std::sync::Arc;
 
-use catalog::Snapshot;
 use datafusion::common::{JoinType, Result};
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::datasource::source::DataSourceExec;
@@ -52,8 +51,8 @@ use super::slots::{Slots, tile, tile_scan};
 /// Where a plan runs.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
-    /// The tables.
-    pub snapshot: &'a Snapshot,
+    /// What tells the origin of columns.
+    pub lineage: Lineage<'a>,
     /// The slots of the query, and how small a table is that every worker holds; none in one
     /// process.
     pub over: Option<(&'a Slots, u64)>,
@@ -68,11 +67,6 @@ impl Place<'_> {
     /// When a scan names a file that is no tile, or a node refuses its own children.
     pub fn colocate(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
         self.rewrite(plan, true)
-    }
-
-    /// What tells the origin of columns.
-    pub(super) fn lineage(&self) -> Lineage<'_> {
-        Lineage(self.snapshot)
     }
 
     /// `free` says that nothing above relies on how the rows are shared out among partitions.
@@ -112,7 +106,7 @@ impl Place<'_> {
         let is_cut = if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
             let pairs_by_key = *join.partition_mode() == PartitionMode::Partitioned
                 && *join.join_type() == JoinType::Inner;
-            (free || pairs_by_key) && self.lineage().meets_in_tiles(join)
+            (free || pairs_by_key) && self.lineage.meets_in_tiles(join)
         } else if let Some(operator) = plan.downcast_ref::<CrossMatchExec>() {
             free && self.reads_around(operator).is_some()
         } else {
@@ -153,7 +147,7 @@ impl Place<'_> {
         let mut files = scan.file_groups.iter().flat_map(FileGroup::iter);
         let Some(file) = files.next() else { return Ok(None) };
         let (folder, _) = tile(&file.object_meta.location)?;
-        let table = self.snapshot.table_of_path(folder);
+        let table = self.lineage.snapshot.table_of_path(folder);
         if !table.is_some_and(|table| table.is_everywhere(small_table_bytes)) {
             return Ok(None);
         }
@@ -185,7 +179,7 @@ impl Place<'_> {
         let Some(join) = join_in_pieces(first.input()) else { return Ok(None) };
         let keys = self.keys_in_one_piece(join);
         let groups = first.group_expr().expr().iter();
-        let mut groups = groups.filter_map(|(expr, _)| self.lineage().origin(first.input(), expr));
+        let mut groups = groups.filter_map(|(expr, _)| self.lineage.origin(first.input(), expr));
         if !groups.any(|group| keys.contains(&group)) {
             return Ok(None);
         }
@@ -197,7 +191,7 @@ impl Place<'_> {
     fn keys_in_one_piece(&self, join: &HashJoinExec) -> Vec<Origin> {
         let mut keys = Vec::new();
         for (left, right) in join.on() {
-            let lineage = self.lineage();
+            let lineage = self.lineage;
             let sides = (lineage.origin(join.left(), left), lineage.origin(join.right(), right));
             let (Some(left), Some(right)) = sides else { continue };
             let kind = *join.join_type();

@@ -4,10 +4,13 @@
 
 use std::sync::Arc;
 
+use adql::Positions;
 use adql::function::nan_to_null;
 use catalog::Snapshot;
+use catalog::upload::{UploadedTable, is_upload};
 use datafusion::arrow::datatypes::{DataType, Schema};
-use datafusion::common::{JoinSide, JoinType, NullEquality};
+use datafusion::common::{JoinSide, JoinType, NullEquality, Result};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::physical_expr::expressions::{CastExpr, Column};
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_plan::ExecutionPlan;
@@ -25,7 +28,7 @@ use worker::local_join::LocalJoinExec;
 use worker::ranged_scan::RangedScanExec;
 
 use super::slot_leaf::SlotLeafExec;
-use super::slots::{tile, tile_scan};
+use super::slots::{tile, tile_scan, upload_scan};
 
 /// Beyond the errors of rounding of distances, in degrees.
 const ROUNDING_DEG: f64 = 1e-9;
@@ -33,7 +36,7 @@ const ROUNDING_DEG: f64 = 1e-9;
 /// A column of the files of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// The folder of the table.
+    /// The folder of the table; of an upload, where its rows are.
     pub table: String,
     /// The exact name of the column.
     pub column: String,
@@ -48,11 +51,16 @@ struct Trace {
     beyond_deg: Option<f64>,
 }
 
-/// Traces columns of plans through the joins of a snapshot's tables.
+/// Traces columns of plans through joins to their tables.
 #[derive(Debug, Clone, Copy)]
-pub struct Lineage<'a>(pub &'a Snapshot);
+pub struct Lineage<'a> {
+    /// The tables of the archive.
+    pub snapshot: &'a Snapshot,
+    /// Those that the query brings.
+    pub uploads: &'a [Arc<UploadedTable>],
+}
 
-impl Lineage<'_> {
+impl<'a> Lineage<'a> {
     /// The column that an expression over the rows of `plan` comes from, if it is a column as it
     /// was read, and if each of its rows is joined in the piece of the sky in which it lies.
     pub fn origin(
@@ -79,8 +87,8 @@ impl Lineage<'_> {
 
     /// Whether rows of the one table are tiled with those of the other by these columns.
     pub fn is_parent(self, parent: &Origin, child: &Origin) -> bool {
-        let table = self.0.table_of_path(&child.table);
-        let with = table.and_then(|table| self.0.tiled_with(table, &child.column));
+        let table = self.snapshot.table_of_path(&child.table);
+        let with = table.and_then(|table| self.snapshot.tiled_with(table, &child.column));
         with.is_some_and(|(table, column)| table.path() == parent.table && column == parent.column)
     }
 
@@ -104,9 +112,35 @@ impl Lineage<'_> {
         if ra.origin.table != dec.origin.table || ra.beyond_deg != dec.beyond_deg {
             return None;
         }
-        let positions = self.0.table_of_path(&ra.origin.table)?.table().positions.as_ref()?;
+        let positions = self.positions_of(&ra.origin.table)?;
         let is_position = ra.origin.column == positions.ra && dec.origin.column == positions.dec;
         is_position.then(|| positions.slack_deg + ra.beyond_deg.unwrap_or(0.0))
+    }
+
+    fn positions_of(self, table: &str) -> Option<&'a Positions> {
+        let of_archive = self.snapshot.table_of_path(table).map(|table| table.table());
+        let table = of_archive.or_else(|| self.upload(table).map(|upload| upload.table()))?;
+        table.positions.as_ref()
+    }
+
+    /// The column of a scan's files by which parts of them can be read.
+    ///
+    /// # Errors
+    /// When a file is no tile.
+    pub fn spatial_index(self, scan: &FileScanConfig) -> Result<Option<String>> {
+        let mut files = scan.file_groups.iter().flat_map(FileGroup::iter);
+        let Some(file) = files.next() else { return Ok(None) };
+        let (folder, _) = tile(&file.object_meta.location)?;
+        let table = self.snapshot.table_of_path(folder);
+        let index = table.and_then(|table| table.spatial_index_in_files());
+        let columns = scan.file_source().table_schema().table_schema();
+        Ok(index.filter(|index| columns.index_of(index).is_ok()).map(str::to_owned))
+    }
+
+    /// The upload whose rows are at a location.
+    pub fn upload(self, location: &str) -> Option<&'a UploadedTable> {
+        let (_, file) = location.rsplit_once('/')?;
+        self.uploads.iter().map(AsRef::as_ref).find(|upload| upload.file_name() == file)
     }
 
     fn trace(self, plan: &Arc<dyn ExecutionPlan>, expr: &Arc<dyn PhysicalExpr>) -> Option<Trace> {
@@ -118,7 +152,7 @@ impl Lineage<'_> {
         if let Some(leaf) = plan.downcast_ref::<SlotLeafExec>() {
             return self.trace_column(&leaf.original, at);
         }
-        if tile_scan(plan).is_some() {
+        if tile_scan(plan).or_else(|| upload_scan(plan)).is_some() {
             return Some(Trace { origin: of_scan(plan, at)?, beyond_deg: None });
         }
         if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
@@ -201,7 +235,7 @@ impl Lineage<'_> {
 }
 
 fn of_scan(plan: &Arc<dyn ExecutionPlan>, at: usize) -> Option<Origin> {
-    let scan = tile_scan(plan)?;
+    let scan = tile_scan(plan).or_else(|| upload_scan(plan))?;
     let files = scan.file_source().table_schema().table_schema();
     let name = match scan.file_source().projection() {
         Some(projection) => {
@@ -212,7 +246,8 @@ fn of_scan(plan: &Arc<dyn ExecutionPlan>, at: usize) -> Option<Origin> {
     };
     // A scan without a file has no rows to trace.
     let file = scan.file_groups.iter().find_map(|group| group.iter().next())?;
-    let (table, _) = tile(&file.object_meta.location).ok()?;
+    let location = &file.object_meta.location;
+    let table = if is_upload(location) { location.as_ref() } else { tile(location).ok()?.0 };
     Some(Origin { table: table.to_owned(), column: name })
 }
 

@@ -100,7 +100,7 @@ impl Place<'_> {
         if is_small || single_scan(built).is_none() {
             return None;
         }
-        self.lineage().reach_deg(operator)
+        self.lineage.reach_deg(operator)
     }
 
     /// Whether below a node there are only scans of tiles, joins that can go in pieces and nodes
@@ -112,12 +112,15 @@ impl Place<'_> {
             tree.scans.push(Scan { config, around_deg: None, must_meet: true });
             return is_all;
         }
+        if let Some(ranged) = plan.downcast_ref::<RangedScanExec>() {
+            return self.collect(ranged.scan(), tree);
+        }
         if plan.fetch().is_some() {
             return false;
         }
         if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
             tree.keeps_unpaired |= *join.join_type() != JoinType::Inner;
-            if self.lineage().meets_in_tiles(join) {
+            if self.lineage.meets_in_tiles(join) {
                 return self.collect(join.left(), tree) && self.collect(join.right(), tree);
             }
             return collects_for_each_row(join) && self.collect(join.right(), tree);
@@ -197,7 +200,7 @@ impl Place<'_> {
                 cut += 1;
                 self.leaf(&scan.config, own(&scan.config, &units, cut - 1), None)
             } else if let Some((around, bands)) = built.next() {
-                let index = self.spatial_index(&scan.config)?;
+                let index = self.lineage.spatial_index(&scan.config)?;
                 self.leaf(&scan.config, around.readings(&units, bands), index)
             } else {
                 return internal_err!("a scan that is built has no pieces");
@@ -211,23 +214,13 @@ impl Place<'_> {
     fn may_read(&self, units: &[Unit], around: &[Around<'_>], bands: &[Vec<Band>]) -> bool {
         let Some((slots, small_table_bytes)) = self.over else { return true };
         around.iter().zip(bands).all(|(around, bands)| {
-            let table = around.table.and_then(|folder| self.snapshot.table_of_path(folder));
+            let table = around.table.and_then(|folder| self.lineage.snapshot.table_of_path(folder));
             let everywhere = table.is_some_and(|table| table.is_everywhere(small_table_bytes));
             everywhere
                 || units.iter().zip(bands).all(|(unit, (files, _))| {
                     files.iter().all(|at| slots.may_read(unit.slot, around.files[*at].pixel))
                 })
         })
-    }
-
-    /// The column of a scan's files by which a part of them is read.
-    fn spatial_index(&self, scan: &FileScanConfig) -> Result<Option<String>> {
-        let Some(file) = files(scan).next() else { return Ok(None) };
-        let (folder, _) = tile(&file.object_meta.location)?;
-        let table = self.snapshot.table_of_path(folder);
-        let index = table.and_then(|table| table.spatial_index_in_files());
-        let columns = scan.file_source().table_schema().table_schema();
-        Ok(index.filter(|index| columns.index_of(index).is_ok()).map(str::to_owned))
     }
 
     /// The tree over its new scans.
@@ -240,8 +233,11 @@ impl Place<'_> {
             let Some(leaf) = leaves.next() else { return internal_err!("a scan has no leaf") };
             return Ok(leaf);
         }
+        if let Some(ranged) = plan.downcast_ref::<RangedScanExec>() {
+            return self.over_leaves(ranged.scan(), leaves);
+        }
         if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
-            if self.lineage().meets_in_tiles(join) {
+            if self.lineage.meets_in_tiles(join) {
                 let left = self.over_leaves(join.left(), leaves)?;
                 let right = self.over_leaves(join.right(), leaves)?;
                 let join = anew(join, PartitionMode::Partitioned, left, right)?;

@@ -7,9 +7,18 @@
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Schema};
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{JoinType, Result, internal_err};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::physical_expr_common::physical_expr::is_volatile;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::execution_plan::reset_plan_states;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::joins::utils::JoinFilter;
 use datafusion::physical_plan::joins::{NestedLoopJoinExec, NestedLoopJoinExecBuilder};
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{
     ExecutionPlan, ExecutionPlanProperties, StatisticsArgs, StatisticsContext,
     replace_children_if_necessary,
@@ -19,6 +28,12 @@ use super::operator::CrossMatchExec;
 
 /// A side that takes so little is kept whole rather than a piece of the sky at a time.
 pub const WHOLE_BYTES: usize = 32 << 20;
+
+/// An outer join keeps so few rows that reading them twice costs less than building the other side.
+const FEW_BYTES: usize = 128 << 20;
+
+/// A row is taken to have no more matches than so many, where nobody knows.
+const MATCHES: usize = 4;
 
 /// What a text or a list is taken to have, where nobody knows.
 const BYTES_OF_TEXT: usize = 32;
@@ -41,9 +56,70 @@ pub(super) fn oriented(join: &NestedLoopJoinExec) -> Result<Arc<dyn ExecutionPla
             return internal_err!("a {other} join by position is refused before it is planned");
         }
     };
-    let builder = NestedLoopJoinExecBuilder::from(join);
+    if let Some(reduced) = reduced(join, turn)? {
+        return oriented_as(&reduced, turn);
+    }
+    oriented_as(join, turn)
+}
+
+/// An outer join of few rows with a large side that is to be built: of that, only the rows that have
+/// a match are.
+///
+/// ```text
+/// Left: few, large       Left: few
+///                          RightSemi: few, large
+/// ```
+/// The few rows are read twice, so that they have to be the same both times.
+fn reduced(join: &NestedLoopJoinExec, turn: bool) -> Result<Option<NestedLoopJoinExec>> {
+    let (few, large) = if turn { (join.left(), join.right()) } else { (join.right(), join.left()) };
+    let is_worth_while = match (estimated_bytes(few), estimated_bytes(large)) {
+        (Some(few), Some(large)) => few <= FEW_BYTES && large / 4 >= few,
+        (Some(few), None) => few <= FEW_BYTES,
+        (None, _) => false,
+    };
+    let keeps_few = !matches!(join.join_type(), JoinType::Inner);
+    if !keeps_few || !is_worth_while || !is_same_again(few) {
+        return Ok(None);
+    }
+    let again = collected(&in_partitions(&reset_plan_states(Arc::clone(few))?));
+    let filter = if turn { join.filter().cloned() } else { join.filter().map(JoinFilter::swap) };
+    let semi = NestedLoopJoinExecBuilder::new(again, in_partitions(large), JoinType::RightSemi)
+        .with_filter(filter)
+        .build()?;
+    let matched: Arc<dyn ExecutionPlan> = Arc::new(CrossMatchExec::try_new(semi)?);
+    let (left, right) =
+        if turn { (Arc::clone(few), matched) } else { (collected(&matched), Arc::clone(few)) };
+    let reduced = NestedLoopJoinExecBuilder::new(left, right, *join.join_type())
+        .with_filter(join.filter().cloned())
+        .with_projection_ref(join.projection().clone());
+    reduced.build().map(Some)
+}
+
+/// Whether a plan has the same rows whenever it is read: scans, and what looks at single rows.
+fn is_same_again(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let is_plain = plan.is::<FilterExec>()
+        || plan.is::<ProjectionExec>()
+        || plan.is::<CooperativeExec>()
+        || plan.is::<CoalescePartitionsExec>()
+        || plan.is::<RepartitionExec>()
+        || plan.is::<DataSourceExec>();
+    let mut is_volatile_at_all = false;
+    let walked = plan.apply_expressions(&mut |expr| {
+        is_volatile_at_all |= is_volatile(expr);
+        Ok(TreeNodeRecursion::Continue)
+    });
+    let is_limited = plan.fetch().is_some();
+    is_plain
+        && walked.is_ok()
+        && !is_volatile_at_all
+        && !is_limited
+        && plan.children().into_iter().all(is_same_again)
+}
+
+fn oriented_as(join: &NestedLoopJoinExec, turn: bool) -> Result<Arc<dyn ExecutionPlan>> {
     if !turn {
-        return Ok(Arc::new(CrossMatchExec::try_new(builder.build()?)?));
+        let join = NestedLoopJoinExecBuilder::from(join).build()?;
+        return Ok(Arc::new(CrossMatchExec::try_new(join)?));
     }
     let (left, right) = (in_partitions(join.left()), collected(join.right()));
     let open = NestedLoopJoinExecBuilder::new(left, right, *join.join_type())
@@ -93,6 +169,12 @@ pub fn estimated_bytes(plan: &Arc<dyn ExecutionPlan>) -> Option<usize> {
 }
 
 fn rows(plan: &Arc<dyn ExecutionPlan>) -> Option<usize> {
+    if let Some(operator) = plan.downcast_ref::<CrossMatchExec>()
+        && *operator.join().join_type() == JoinType::RightSemi
+    {
+        let [left, right] = [operator.join().left(), operator.join().right()].map(rows);
+        return right.into_iter().chain(left.map(|left| left.saturating_mul(MATCHES))).min();
+    }
     let known = StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::new()).ok();
     let known = known.and_then(|statistics| statistics.num_rows.get_value().copied());
     known.or_else(|| plan.children().into_iter().map(rows).max()?)
