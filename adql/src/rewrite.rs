@@ -6,6 +6,7 @@
 //! [`nan_guard`] acts when a table is named, `long_list` before the analyzer; [`region_cover`] is
 //! an optimizer rule; what a scan does with the result is in [`coverage`] (which sky),
 //! [`id_lookup`] (which values of a column) and [`statistics`] (which row groups and pages);
+//! [`brought_values`] restricts what a table of the query is joined with;
 //! [`cross_match`] recognizes joins by position, and [`spatial_join`] refuses those that would
 //! compare every row with every other.
 
@@ -18,6 +19,7 @@ use datafusion::optimizer::{Optimizer, OptimizerRule};
 use crate::function::in_region;
 use crate::schema::Schemas;
 
+pub mod brought_values;
 mod constant;
 pub mod coverage;
 pub mod cross_match;
@@ -33,6 +35,7 @@ pub mod statistics;
 #[cfg(test)]
 mod tests;
 
+pub use brought_values::BroughtValues;
 pub use coverage::coverage_of;
 pub use cross_match::CrossMatch;
 pub use id_lookup::{IdSet, ids_of};
@@ -47,7 +50,8 @@ pub fn optimizer_rules(schemas: Arc<dyn Schemas>) -> Vec<Arc<dyn OptimizerRule +
     let mut rules = Optimizer::new().rules;
     let after = rules.iter().position(|rule| rule.name() == "push_down_filter");
     let after = after.map_or(rules.len(), |at| at + 1);
-    let ours = [Arc::new(RegionCover::new(schemas)) as _, Arc::new(CrossMatch) as _];
+    let brought = Arc::new(BroughtValues::new(Arc::clone(&schemas)));
+    let ours = [Arc::new(RegionCover::new(schemas)) as _, Arc::new(CrossMatch) as _, brought as _];
     rules.splice(after..after, ours);
     rules
 }

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::logical_expr::TableSource;
 
@@ -218,6 +219,11 @@ pub trait Schemas: Send + Sync + fmt::Debug {
     /// (indices into [`Table::columns`], ascending), so that a wide table does not pay for its
     /// width.
     fn source(&self, name: &TableName, columns: &[usize]) -> Result<Arc<dyn TableSource>, Error>;
+
+    /// The values of a column, where they are few and at hand: of a table that the query brings.
+    fn few_values(&self, _name: &TableName, _column: &str) -> Option<ArrayRef> {
+        None
+    }
 }
 
 #[cfg(test)]

@@ -16,18 +16,23 @@ use std::sync::Arc;
 use adql::schema::TAP_UPLOAD;
 use adql::sky::Coverage;
 use adql::{Schemas, Table, TableName};
+use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::TableSource;
 use object_store::path::Path;
 
-use crate::Snapshot;
+use crate::{Error, Snapshot};
 
 pub use scan::UploadScan;
 pub use taking::{TakeLimits, take};
 
 /// The folder of the tile store in which uploads are: hidden, so that no table lies there.
 pub const FOLDER: &str = ".uploads";
+
+/// The values of so many rows are looked up in id indexes when a query is planned: as many as a list
+/// in a query has.
+const FEW_ROWS: u64 = 100_000;
 
 /// Whether a location of the tile store is that of an upload.
 pub fn is_upload(location: &Path) -> bool {
@@ -142,6 +147,13 @@ impl Schemas for WithUploads {
         let location = Path::from(format!("{FOLDER}/{}/{}", self.folder, upload.file_name()));
         let scan = UploadScan::new(Arc::clone(upload), location, columns)?;
         Ok(provider_as_source(Arc::new(scan)))
+    }
+
+    fn few_values(&self, name: &TableName, column: &str) -> Option<ArrayRef> {
+        let upload = self.upload(name).filter(|upload| upload.rows <= FEW_ROWS)?;
+        let values = upload.values(column);
+        let unreadable = |error: &Error| tracing::warn!(%error, "an upload cannot be looked into");
+        values.inspect_err(unreadable).ok()
     }
 }
 

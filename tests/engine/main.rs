@@ -30,6 +30,7 @@ mod streaming;
 mod synthetic;
 mod transport;
 mod traps;
+mod upload_ids;
 mod uploads;
 mod versions;
 mod votable_format;

@@ -12,7 +12,7 @@
 //! when conditions have come down to joins and scans, before the next round brings ours there.
 
 mod order;
-mod restriction;
+pub(super) mod restriction;
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::Transformed;

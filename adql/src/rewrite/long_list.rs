@@ -23,7 +23,7 @@ use crate::function::is_among;
 
 /// A list of fewer stays as it is: its values are looked for in statistics and bloom filters, which
 /// for many values say "perhaps".
-const LENGTH_MIN: usize = 65;
+pub(super) const LENGTH_MIN: usize = 65;
 
 /// The plan with `is_among` in place of long lists.
 pub(crate) fn gather_long_lists(plan: LogicalPlan) -> Result<LogicalPlan> {

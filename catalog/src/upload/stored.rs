@@ -7,7 +7,11 @@ use std::time::UNIX_EPOCH;
 
 use adql::sky::{Coverage, Order};
 use adql::{Column, Positions, Table};
+use datafusion::arrow::array::{Array, ArrayRef, new_empty_array};
+use datafusion::arrow::compute::{cast, concat};
 use datafusion::arrow::datatypes::Schema;
+use datafusion::arrow::error::ArrowError;
+use datafusion::parquet::arrow::ProjectionMask;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde::{Deserialize, Serialize};
 
@@ -107,6 +111,31 @@ impl UploadedTable {
             rows: stored.rows,
             coverage: stored.position.as_ref().map(StoredPosition::coverage),
         }))
+    }
+}
+
+impl UploadedTable {
+    /// The values of a column, in the order of the rows.
+    ///
+    /// # Errors
+    /// When there is no such column, or the file cannot be read.
+    pub fn values(&self, column: &str) -> Result<ArrayRef, Error> {
+        let path = self.file.display();
+        let damaged = |error: ArrowError| Error::malformed(&path, error.to_string());
+        let served = self.schema.field_with_name(column).map_err(damaged)?;
+        let file = File::open(&self.file).map_err(|e| damaged(e.into()))?;
+        let parquet = |error| Error::parquet(&path, error);
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(parquet)?;
+        let one = ProjectionMask::columns(reader.parquet_schema(), [column]);
+        let batches = reader.with_projection(one).build().map_err(parquet)?;
+        let mut parts = vec![new_empty_array(served.data_type())];
+        for batch in batches {
+            let batch = batch.map_err(damaged)?;
+            let part = cast(batch.column(0), served.data_type());
+            parts.push(part.map_err(damaged)?);
+        }
+        let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+        concat(&parts).map_err(damaged)
     }
 }
 

@@ -48,11 +48,13 @@ pub(super) fn restrict(join: &Join, conditions: &[Near]) -> Result<Option<Join>>
     Ok(restricted)
 }
 
-fn may_restrict_right(join_type: JoinType) -> bool {
+/// Whether a join has no row of its right side but those that match.
+pub(in crate::rewrite) fn may_restrict_right(join_type: JoinType) -> bool {
     !matches!(join_type, JoinType::Right | JoinType::RightAnti | JoinType::Full)
 }
 
-fn may_restrict_left(join_type: JoinType) -> bool {
+/// Whether a join has no row of its left side but those that match.
+pub(in crate::rewrite) fn may_restrict_left(join_type: JoinType) -> bool {
     !matches!(join_type, JoinType::Left | JoinType::LeftAnti | JoinType::Full)
 }
 
