@@ -318,5 +318,7 @@ async fn pairs_are_found_over_the_borders_of_pieces() {
         let plan = many.engine.explain(&cases[0].0, false).await.unwrap();
         let sent = ["NetworkShuffleExec", "NetworkBroadcastExec"];
         assert!(!sent.iter().any(|node| plan.contains(node)), "{plan}");
+        let said = ["may be near to each", "tiles of other workers are read"];
+        assert!(said.iter().all(|words| plan.contains(words)), "{plan}");
     }
 }

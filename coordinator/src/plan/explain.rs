@@ -15,13 +15,13 @@ use datafusion::datasource::physical_plan::FileGroup;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_stream};
 use futures::TryStreamExt;
 use object_store::ObjectStore;
 use worker::cross_match::{CrossMatchExec, estimated_bytes};
 
 use crate::engine::Planned;
-use crate::plan::slots::{tile, tile_scan};
+use crate::plan::slots::{Slots, tile, tile_scan};
 use crate::{Error, distributed};
 
 /// Of a line of the plan so many characters are shown.
@@ -43,7 +43,8 @@ pub async fn describe(
     for line in lookups(planned).await {
         push_line(&mut text, &line);
     }
-    for line in cross_matches(&planned.physical, snapshot) {
+    let slots = distributed::slots(&planned.state);
+    for line in cross_matches(&planned.physical, snapshot, slots.as_deref()) {
         push_line(&mut text, &line);
     }
     for scan in scans(&planned.physical) {
@@ -170,26 +171,63 @@ fn scans(plan: &Arc<dyn ExecutionPlan>) -> Vec<Arc<dyn ExecutionPlan>> {
     scans
 }
 
-/// How each join by position is evaluated, and which of its sides is kept in memory.
-fn cross_matches(plan: &Arc<dyn ExecutionPlan>, snapshot: &Snapshot) -> Vec<String> {
+/// How each join by position is evaluated: which of its sides is kept in memory, and whether a piece
+/// of the sky at a time.
+fn cross_matches(
+    plan: &Arc<dyn ExecutionPlan>,
+    snapshot: &Snapshot,
+    slots: Option<&Slots>,
+) -> Vec<String> {
     let mut lines = Vec::new();
     let walked = plan.apply(|node| {
         if let Some(operator) = node.downcast_ref::<CrossMatchExec>() {
             let join = operator.join();
-            let size = estimated_bytes(join.left())
-                .map_or_else(|| "of unknown size".to_owned(), |bytes| format!("about {bytes} B"));
-            lines.push(format!(
-                "cross-match ({}), distance {}: builds {} ({size}), streams {} past it",
-                join.join_type(),
-                operator.nearness(),
-                tables(join.left(), snapshot),
-                tables(join.right(), snapshot),
-            ));
+            let [built, streamed] =
+                [join.left(), join.right()].map(|side| tables(side, snapshot));
+            let how = if operator.is_in_pieces() {
+                let pieces = join.left().output_partitioning().partition_count();
+                let where_ = if slots.is_some() { " on each worker" } else { "" };
+                let fetched = slots.map_or(0, |slots| fetched(join.left(), slots));
+                let border = match fetched {
+                    0 => String::new(),
+                    tiles => format!("; along borders {tiles} tiles of other workers are read"),
+                };
+                format!(
+                    "in up to {pieces} pieces of the sky{where_}: builds what of {built} may be near \
+                     to each, streams {streamed} past it{border}"
+                )
+            } else {
+                let size = estimated_bytes(join.left());
+                let size = size
+                    .map_or_else(|| "of unknown size".to_owned(), |bytes| format!("about {bytes} B"));
+                format!("builds {built} ({size}), streams {streamed} past it")
+            };
+            let (kind, nearness) = (join.join_type(), operator.nearness());
+            lines.push(format!("cross-match ({kind}), distance {nearness}: {how}"));
         }
         Ok(TreeNodeRecursion::Continue)
     });
     debug_assert!(walked.is_ok(), "collecting nodes does not fail");
     lines
+}
+
+/// How many files of tiles a part of a plan reads where they do not lie.
+fn fetched(plan: &Arc<dyn ExecutionPlan>, slots: &Slots) -> usize {
+    let mut files = 0;
+    let walked = plan.apply(|node| {
+        for (slot, leaf) in distributed::leaf_variants(node).unwrap_or_default().iter().enumerate()
+        {
+            for scan in scans(leaf) {
+                let of_scan = tile_scan(&scan).into_iter().flat_map(|scan| &scan.file_groups);
+                let pixels = of_scan.flat_map(FileGroup::iter);
+                let pixels = pixels.filter_map(|file| Some(tile(&file.object_meta.location).ok()?.1));
+                files += pixels.filter(|pixel| !slots.holds(slot, *pixel)).count();
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    debug_assert!(walked.is_ok(), "collecting nodes does not fail");
+    files
 }
 
 /// The names of the tables whose tiles a part of a plan reads.

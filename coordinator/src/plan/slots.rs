@@ -97,12 +97,15 @@ impl Slots {
         &self.bytes_by_worker
     }
 
+    /// Whether the worker of a slot holds the tiles of a pixel.
+    pub fn holds(&self, slot: usize, pixel: Pixel) -> bool {
+        let worker = self.workers.get(slot);
+        worker.is_some_and(|(worker, _)| self.placement.holders(pixel).contains(worker))
+    }
+
     /// Whether the worker of a slot holds the tiles of a pixel, or may fetch them from others.
     pub fn may_read(&self, slot: usize, pixel: Pixel) -> bool {
-        let worker = self.workers.get(slot);
-        worker.is_some_and(|(worker, falls_back)| {
-            *falls_back || self.placement.holders(pixel).contains(worker)
-        })
+        self.workers.get(slot).is_some_and(|(_, falls_back)| *falls_back) || self.holds(slot, pixel)
     }
 
     /// The slot that reads the tile at `location`.
