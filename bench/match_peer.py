@@ -57,12 +57,49 @@ def lsdb(left, right, radius, runs):
     timed("LSDB, nearest", runs, once)
 
 
+def acid(left, right, radius, runs):
+    import acid
+
+    with acid.Connection(str(left.parent), progress=False) as connection:
+        connection.open(str(left), alias="l")
+        connection.open(str(right), alias="r")
+        for mode in ("all", "nearest"):
+            query = f"SELECT COUNT(*) AS n FROM {left.name} l JOIN {right.name} r ON XMATCH(radius_arcsec => {radius}, mode => '{mode}')"
+            once = lambda: int(connection.sql(query).to_pandas()["n"].iloc[0])
+            timed(f"ACID, {'all pairs' if mode == 'all' else 'nearest'}", runs, once)
+
+
+def stilts(left, right, radius, runs):
+    """From FITS files, which are made first; the time has reading them and starting Java, as a user's has."""
+    import re
+    import subprocess
+    import tempfile
+
+    import duckdb
+    from astropy.table import Table
+
+    with tempfile.TemporaryDirectory() as scratch:
+        inputs = []
+        for folder in (left, right):
+            rows = duckdb.sql(f'SELECT "objectId", ra, dec FROM {files(folder)}').fetchnumpy()
+            inputs.append(f"{scratch}/{folder.name}.fits")
+            Table(rows).write(inputs[-1])
+        command = ["stilts", "-Xmx6g", "tskymatch2", f"in1={inputs[0]}", f"in2={inputs[1]}", "ra1=ra", "dec1=dec", "ra2=ra", "dec2=dec"]
+        command += [f"error={radius}", "join=1and2", "find=all", "omode=count"]
+
+        def once():
+            said = subprocess.run(command, check=True, capture_output=True, text=True)
+            return int(re.findall(r"rows: *(\d+)", said.stdout)[-1])
+
+        timed("STILTS tskymatch2, all pairs", runs, once)
+
+
 def main():
     folder, left, right, radius, runs = sys.argv[1:]
     left, right, radius, runs = Path(folder) / left, Path(folder) / right, float(radius), int(runs)
-    for peer in (lambda: duckdb(left, right, radius, runs), lambda: lsdb(left, right, radius, runs)):
+    for peer in (duckdb, lsdb, acid, stilts):
         try:
-            peer()
+            peer(left, right, radius, runs)
         except Exception as error:  # noqa: BLE001: a peer that fails is a line of the report
             print(f"a peer failed: {type(error).__name__}: {str(error)[:300]}", flush=True)
 

@@ -1,15 +1,18 @@
 //! Arrow IPC, as a stream or as a file: between its magic and its footer a file is a stream, so that
 //! both are read from the front, packed ones and those of stores too.
 
-use std::io::Read as _;
+mod guard;
+
+use std::io::Read;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::ipc::reader::StreamReader;
 
+use self::guard::Guarded;
 use super::parquet::metadata_of_votable;
-use super::source::{Source, Stream};
+use super::source::Source;
 use super::{Place, ReadError, ReadOptions, ReadProgress, TableReader, check_columns};
 use crate::metadata::TableMetadata;
 use crate::votable::CONTENT_KEY;
@@ -28,7 +31,7 @@ pub(super) fn begins(head: &[u8]) -> bool {
 /// The rows of an Arrow stream.
 pub(super) struct ArrowReader {
     source: Source,
-    reader: StreamReader<Stream>,
+    reader: StreamReader<Box<dyn Read + Send>>,
     schema: SchemaRef,
     metadata: TableMetadata,
     remarks: Vec<String>,
@@ -47,6 +50,11 @@ impl ArrowReader {
                 std::io::copy(&mut (&mut stream).take(FILE_MAGIC_BYTES), &mut std::io::sink());
             magic.map_err(|error| ReadError::io(source.path(), Place::default(), error))?;
         }
+        // Files whose unpacked size is bounded are those of strangers.
+        let stream: Box<dyn Read + Send> = match options.unpacked {
+            Some(_) => Box::new(Guarded::new(stream)),
+            None => Box::new(stream),
+        };
         let reader = StreamReader::try_new(stream, None);
         let reader = reader.map_err(|error| failure(&source, Place::default(), error))?;
         let told = reader.schema();

@@ -2,6 +2,7 @@
 //!
 //! What astropy and STILTS write is read in the test target `engine`.
 
+mod arrow;
 mod broken;
 mod fits;
 mod separated;

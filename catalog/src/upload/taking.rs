@@ -19,7 +19,7 @@ use super::UploadedTable;
 use super::stored::{Stored, StoredPosition, Touched, rows_file};
 use crate::import::{free_name, in_degrees};
 use crate::metadata::TableMetadata;
-use crate::read::{self, FileAt, FileFormat, ReadError, ReadOptions, Unpacked};
+use crate::read::{self, ReadError, ReadOptions, Unpacked};
 use crate::write::{Layout, Leaf};
 use crate::{Error, SPATIAL_INDEX};
 
@@ -71,12 +71,6 @@ pub fn take(
         ReadError::Malformed { place, reason, .. } => wrong(name, format!("{place}{reason}")),
         ReadError::Io { .. } | ReadError::Batch { .. } => error.into(),
     };
-    let format = read::format_of(FileAt::Disk(file.to_owned()), &options).map_err(failed)?;
-    if format == FileFormat::Arrow {
-        // Its reader takes as much memory as a message says that it has: a lie ends the process.
-        let reason = "Arrow IPC is not taken from users: send the table as Parquet";
-        return Err(wrong(name, reason.to_owned()));
-    }
     let mut reader = read::open(file, &options).map_err(failed)?;
     let shape = Shape::of(name, reader.schema(), reader.metadata())?;
     let mut taken = Taken::new(name, limits, &shape);

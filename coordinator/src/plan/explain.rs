@@ -220,7 +220,8 @@ fn fetched(plan: &Arc<dyn ExecutionPlan>, slots: &Slots) -> usize {
             for scan in scans(leaf) {
                 let of_scan = tile_scan(&scan).into_iter().flat_map(|scan| &scan.file_groups);
                 let pixels = of_scan.flat_map(FileGroup::iter);
-                let pixels = pixels.filter_map(|file| Some(tile(&file.object_meta.location).ok()?.1));
+                let pixels =
+                    pixels.filter_map(|file| Some(tile(&file.object_meta.location).ok()?.1));
                 files += pixels.filter(|pixel| !slots.holds(slot, *pixel)).count();
             }
         }
