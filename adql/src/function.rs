@@ -24,7 +24,7 @@ mod healpix;
 pub mod in_region;
 pub mod is_among;
 mod math;
-mod measure;
+pub(crate) mod measure;
 pub mod nan_to_null;
 mod relation;
 pub(crate) mod shape;

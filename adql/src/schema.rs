@@ -218,6 +218,12 @@ pub trait Schemas: Send + Sync + fmt::Debug {
     /// (indices into [`Table::columns`], ascending), so that a wide table does not pay for its
     /// width.
     fn source(&self, name: &TableName, columns: &[usize]) -> Result<Arc<dyn TableSource>, Error>;
+
+    /// Between which numbers the values of a column of a table lie, NULL and NaN left out; none
+    /// where nothing tells.
+    fn range(&self, _table: &TableName, _column: &str) -> Option<[f64; 2]> {
+        None
+    }
 }
 
 #[cfg(test)]

@@ -143,6 +143,13 @@ impl Schemas for WithUploads {
         let scan = UploadScan::new(Arc::clone(upload), location, columns)?;
         Ok(provider_as_source(Arc::new(scan)))
     }
+
+    fn range(&self, table: &TableName, column: &str) -> Option<[f64; 2]> {
+        match self.upload(table) {
+            Some(_) => None,
+            None => self.snapshot.range(table, column),
+        }
+    }
 }
 
 /// The name of an upload, with its schema.
