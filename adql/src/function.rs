@@ -402,7 +402,9 @@ static FUNCTIONS: &[Function] = &[
     ),
     function(
         ("IVO_EPOCH_PROP_POS", "UDF catalogue 1.2 §2.2"),
-        &["ivo_epoch_prop_pos(ra, dec, parallax, pmra, pmdec, radial_velocity, ref_epoch, out_epoch)"],
+        &[
+            "ivo_epoch_prop_pos(ra, dec, parallax, pmra, pmdec, radial_velocity, ref_epoch, out_epoch)",
+        ],
         "the place at out_epoch of a star that at ref_epoch (Julian years) is at ra, dec (degrees) \
          and moves uniformly: parallax in mas (NULL: infinitely far), pmra (with cos dec) and pmdec \
          in mas/yr, radial_velocity in km/s (NULL: 0); NULL for a row without place or epoch",

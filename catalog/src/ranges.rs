@@ -118,7 +118,8 @@ impl ColumnRanges {
             return;
         }
         let _reading = self.reading.lock().await;
-        let wanted: Vec<&str> = columns.iter().copied().filter(|column| self.lacks(column)).collect();
+        let wanted: Vec<&str> =
+            columns.iter().copied().filter(|column| self.lacks(column)).collect();
         if wanted.is_empty() {
             return;
         }
@@ -150,9 +151,8 @@ impl ColumnRanges {
             .collect();
         let files: usize = untold.iter().map(|tile| manifest.files(*tile).len()).sum();
         if files <= FOOTER_LIMIT {
-            let read = futures::stream::iter(untold).map(|tile| async move {
-                (tile, self.of_footers(manifest, tile, wanted).await)
-            });
+            let read = futures::stream::iter(untold)
+                .map(|tile| async move { (tile, self.of_footers(manifest, tile, wanted).await) });
             let mut read = read.buffer_unordered(CONCURRENCY);
             while let Some((tile, of_tile)) = read.next().await {
                 match of_tile {

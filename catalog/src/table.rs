@@ -168,9 +168,8 @@ impl TiledTable {
     /// tells stays unknown. Columns that it has not are ignored.
     pub async fn learn_ranges(&self, columns: &[&str]) {
         let Some(ranges) = &self.ranges else { return };
-        let is_stored = |column: &str| {
-            self.table.column_index(column).is_some_and(|at| !self.is_computed(at))
-        };
+        let is_stored =
+            |column: &str| self.table.column_index(column).is_some_and(|at| !self.is_computed(at));
         let columns: Vec<&str> = columns.iter().copied().filter(|name| is_stored(name)).collect();
         ranges.learn(&self.manifest, &columns).await;
     }

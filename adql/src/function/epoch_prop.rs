@@ -47,7 +47,9 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
 /// The arguments of a call.
 pub(crate) fn arguments_of(expr: &Expr) -> Option<&[Expr; 8]> {
     match expr {
-        Expr::ScalarFunction(call) if call.func.name() == NAME => call.args.as_slice().try_into().ok(),
+        Expr::ScalarFunction(call) if call.func.name() == NAME => {
+            call.args.as_slice().try_into().ok()
+        }
         Expr::Alias(alias) => arguments_of(&alias.expr),
         _ => None,
     }

@@ -18,7 +18,9 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{BinaryExpr, Cast, Expr, LogicalPlan, Operator};
-use datafusion::physical_expr::expressions::{CastExpr, Column as PhysicalColumn, Literal};
+use datafusion::physical_expr::expressions::{
+    BinaryExpr as PhysicalBinary, CastExpr, Column as PhysicalColumn, Literal,
+};
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 
 use super::constant::number;
@@ -76,6 +78,10 @@ fn logical(expr: &Arc<dyn PhysicalExpr>) -> Option<Expr> {
         let inner = Box::new(logical(cast.expr())?);
         return Some(Expr::Cast(Cast::new(inner, cast.cast_type().clone())));
     }
+    if let Some(binary) = expr.downcast_ref::<PhysicalBinary>() {
+        let [left, right] = [logical(binary.left())?, logical(binary.right())?].map(Box::new);
+        return Some(Expr::BinaryExpr(BinaryExpr::new(left, *binary.op(), right)));
+    }
     let call = expr.downcast_ref::<ScalarFunctionExpr>()?;
     let arguments = call.args().iter().map(logical).collect::<Option<Vec<_>>>()?;
     Some(call.fun().call(arguments))
@@ -122,7 +128,9 @@ impl<'a> Moved<'a> {
             radial_velocity_km_s: largest(radial_velocity),
         };
         motion.most_within(years).ok_or_else(|| {
-            format!("within {years} years a star of these parallaxes and velocities may be anywhere")
+            format!(
+                "within {years} years a star of these parallaxes and velocities may be anywhere"
+            )
         })
     }
 }
@@ -291,11 +299,17 @@ pub fn columns_of_motion(plan: &LogicalPlan) -> Result<BTreeSet<String>> {
 
 /// What filters of a scan that ask for places at another epoch cost it, for humans: how far stars
 /// move, or why nothing is left out.
-pub fn describe_motion(filters: &[Expr], positions: &Positions, range_of: RangeOf<'_>) -> Vec<String> {
+pub fn describe_motion(
+    filters: &[Expr],
+    positions: &Positions,
+    range_of: RangeOf<'_>,
+) -> Vec<String> {
     let mut lines = Vec::new();
     for moved in moved_regions(filters, positions).unwrap_or_default() {
         let line = match moved.most(range_of) {
-            Ok(most) => format!("stars move by at most {:.6}° to the epoch asked for", most.degrees()),
+            Ok(most) => {
+                format!("stars move by at most {:.6}° to the epoch asked for", most.degrees())
+            }
             Err(why) => format!("ivo_epoch_prop_pos leaves out no tile: {why}"),
         };
         if !lines.contains(&line) {

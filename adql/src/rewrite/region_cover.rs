@@ -19,7 +19,8 @@ use datafusion::logical_expr::expr::Between;
 use datafusion::logical_expr::logical_plan::TableScanBuilder;
 use datafusion::logical_expr::utils::{conjunction, disjunction, split_binary, split_conjunction};
 use datafusion::logical_expr::{
-    BinaryExpr, Cast, Expr, Filter, LogicalPlan, LogicalPlanBuilder, Operator, TableScan, TableSource, and, or,
+    BinaryExpr, Cast, Expr, Filter, LogicalPlan, LogicalPlanBuilder, Operator, TableScan,
+    TableSource, and, or,
 };
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
@@ -230,8 +231,9 @@ impl<'a> Covering<'a> {
                         continue;
                     }
                     let alternatives = alternatives.into_iter().cloned();
-                    let alternatives =
-                        alternatives.map(|each| self.with_homes_of(each)).collect::<Result<Vec<_>>>();
+                    let alternatives = alternatives
+                        .map(|each| self.with_homes_of(each))
+                        .collect::<Result<Vec<_>>>();
                     all.extend(disjunction(alternatives?));
                 }
                 Expr::BinaryExpr(BinaryExpr { op: Operator::And, .. }) => {

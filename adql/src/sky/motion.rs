@@ -77,8 +77,6 @@ impl Motion {
         let across = east.hypot(north) * years;
         let nearer = self.recession().abs() * years;
         let bounded = across.is_finite() && nearer <= APPROACH_MAX;
-        bounded.then(|| {
-            Angle::from_degrees(across.atan2(1.0 - nearer).to_degrees() + ROUNDING_DEG)
-        })
+        bounded.then(|| Angle::from_degrees(across.atan2(1.0 - nearer).to_degrees() + ROUNDING_DEG))
     }
 }
