@@ -137,11 +137,11 @@ async fn examples_of_the_catalogue_hold() {
 /// How many tiles of the stars a query touches, and how many there are.
 fn touched(explained: &str) -> Option<[usize; 2]> {
     let said = explained.lines().filter_map(|line| line.trim().strip_prefix("public.stars: "));
-    let counted = said.filter_map(|said| {
+    let mut counted = said.filter_map(|said| {
         let (some, rest) = said.split_once(" of ")?;
         Some([some.parse().ok()?, rest.split_once(' ')?.0.parse().ok()?])
     });
-    counted.last()
+    counted.next_back()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -113,7 +113,7 @@ impl ScalarUDFImpl for EpochProp {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         over_arrays(&args, |arrays| {
-            let rows = arrays.first().map_or(0, |array| array.len());
+            let rows = arrays.first().map_or(0, Array::len);
             let mut columns: [&Float64Array; 8] = [doubles(&arrays[0]); 8];
             for (column, array) in columns.iter_mut().zip(arrays) {
                 *column = doubles(array);

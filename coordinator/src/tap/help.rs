@@ -62,8 +62,7 @@ fn topcat(base: &str) -> String {
          the service tells how many bytes.</li>\
          <li>Stars that move are found where they are at another epoch, also in joins by \
          position: <code>1 = CONTAINS(ivo_epoch_prop_pos(ra, dec, parallax, pmra, pmdec, \
-         radial_velocity, 2016.0, 1950.0), CIRCLE(150, -30, 0.1))</code>. <i>Service → User-Defined \
-         Functions</i> lists what there is beside ADQL.</li></ol>",
+         radial_velocity, 2016.0, 1950.0), CIRCLE(150, -30, 0.1))</code>.</li></ol>",
         escaped(base)
     )
 }
