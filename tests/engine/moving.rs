@@ -178,3 +178,29 @@ async fn answers_are_those_of_brute_force_everywhere_and_few_tiles_are_touched()
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_explanation_names_how_far_stars_move_or_why_nobody_knows() {
+    let Some(python) = python() else { return };
+    let (folder, _) = sky(&python);
+    let data = folder.path().join("data").to_string_lossy().into_owned();
+    let (one, many) = (alone(&data).await, cluster(&data, 2).await);
+    let query = |pmra: &str| {
+        format!(
+            "SELECT id FROM stars WHERE 1 = CONTAINS(ivo_epoch_prop_pos(ra, dec, parallax, {pmra}, \
+             pmdec, radial_velocity, ref_epoch, 1916.0), CIRCLE(0, 90, 0.2))"
+        )
+    };
+    for engine in [&one.engine, &many.engine] {
+        let text = engine.explain(&query("pmra"), false).await.unwrap();
+        // 10 arcseconds to the north and to the east in each of 100 years, and a little more, since
+        // stars come nearer.
+        for part in ["public.stars: CIRCLE(0, 90, 0.60", "public.stars: stars move by at most 0.40"]
+        {
+            assert!(text.contains(part), "{part}:\n{text}");
+        }
+        let text = engine.explain(&query("SQRT(pmra)"), false).await.unwrap();
+        let why = "ivo_epoch_prop_pos leaves out no tile: nothing tells between which values";
+        assert!(text.contains(why), "{text}");
+    }
+}
