@@ -18,12 +18,13 @@ use crate::Error;
 
 pub mod cross_match;
 mod distance;
+pub(crate) mod epoch_prop;
 pub mod geometry;
 mod healpix;
 pub mod in_region;
 pub mod is_among;
 mod math;
-mod measure;
+pub(crate) mod measure;
 pub mod nan_to_null;
 mod relation;
 pub(crate) mod shape;
@@ -399,6 +400,17 @@ static FUNCTIONS: &[Function] = &[
         2..=3,
         Target::Ours("adql_healpix_index"),
     ),
+    function(
+        ("IVO_EPOCH_PROP_POS", "UDF catalogue 1.2 §2.2"),
+        &[
+            "ivo_epoch_prop_pos(ra, dec, parallax, pmra, pmdec, radial_velocity, ref_epoch, out_epoch)",
+        ],
+        "the place at out_epoch of a star that at ref_epoch (Julian years) is at ra, dec (degrees) \
+         and moves uniformly: parallax in mas (NULL: infinitely far), pmra (with cos dec) and pmdec \
+         in mas/yr, radial_velocity in km/s (NULL: 0); NULL for a row without place or epoch",
+        8..=8,
+        Target::Ours("adql_epoch_prop_pos"),
+    ),
 ];
 
 /// Every function, in the order of the standard's sections.
@@ -434,6 +446,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
         distance::functions(),
         measure::functions(),
         healpix::functions(),
+        epoch_prop::functions(),
         vec![ScalarUDF::from(nan_to_null::NanToNull::new())],
         vec![ScalarUDF::from(in_region::InRegion::new())],
         vec![ScalarUDF::from(is_among::IsAmong::new())],

@@ -6,7 +6,8 @@
 //! [`nan_guard`] acts when a table is named, `long_list` before the analyzer; [`region_cover`] is
 //! an optimizer rule; what a scan does with the result is in [`coverage`] (which sky),
 //! [`id_lookup`] (which values of a column) and [`statistics`] (which row groups and pages);
-//! [`brought_values`] restricts what a table of the query is joined with;
+//! [`brought_values`] restricts what a table of the query is joined with; `moving` bounds how far
+//! stars move, so that places at another epoch prune too;
 //! [`cross_match`] recognizes joins by position, and [`spatial_join`] refuses those that would
 //! compare every row with every other.
 
@@ -25,6 +26,7 @@ pub mod coverage;
 pub mod cross_match;
 pub mod id_lookup;
 mod long_list;
+mod moving;
 pub mod nan_guard;
 mod position_columns;
 pub mod region_cover;
@@ -40,6 +42,10 @@ pub use coverage::coverage_of;
 pub use cross_match::CrossMatch;
 pub use id_lookup::{IdSet, ids_of};
 pub(crate) use long_list::gather_long_lists;
+pub use moving::{
+    MovedRegion, RangeOf, columns_of_motion, describe_motion, displacement, moved_regions,
+    physical_displacement,
+};
 pub use nan_guard::guarded_source;
 pub use region_cover::RegionCover;
 pub use spatial_join::refuse_spatial_join;
@@ -51,7 +57,8 @@ pub fn optimizer_rules(schemas: Arc<dyn Schemas>) -> Vec<Arc<dyn OptimizerRule +
     let after = rules.iter().position(|rule| rule.name() == "push_down_filter");
     let after = after.map_or(rules.len(), |at| at + 1);
     let brought = Arc::new(BroughtValues::new(Arc::clone(&schemas)));
-    let ours = [Arc::new(RegionCover::new(schemas)) as _, Arc::new(CrossMatch) as _, brought as _];
+    let cover = Arc::new(RegionCover::new(Arc::clone(&schemas))) as _;
+    let ours = [cover, Arc::new(CrossMatch::new(schemas)) as _, brought as _];
     rules.splice(after..after, ours);
     rules
 }

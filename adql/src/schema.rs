@@ -224,6 +224,12 @@ pub trait Schemas: Send + Sync + fmt::Debug {
     fn few_values(&self, _name: &TableName, _column: &str) -> Option<ArrayRef> {
         None
     }
+
+    /// Between which numbers the values of a column of a table lie, NULL and NaN left out; none
+    /// where nothing tells.
+    fn range(&self, _table: &TableName, _column: &str) -> Option<[f64; 2]> {
+        None
+    }
 }
 
 #[cfg(test)]

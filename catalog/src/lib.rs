@@ -27,6 +27,7 @@ pub mod placement;
 mod pointer;
 mod provider;
 mod prune;
+mod ranges;
 mod scan;
 mod snapshot;
 mod stores;

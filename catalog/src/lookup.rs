@@ -154,7 +154,7 @@ fn rows_of(table: &TiledTable, opened: &Opened, entries: u64) -> u64 {
 }
 
 /// Ascending places as runs.
-fn runs(places: BTreeSet<usize>) -> Vec<Range<usize>> {
+pub(crate) fn runs(places: impl IntoIterator<Item = usize>) -> Vec<Range<usize>> {
     let mut runs: Vec<Range<usize>> = Vec::new();
     for place in places {
         match runs.last_mut() {
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn runs_are_merged_and_have_in_common_what_both_hold() {
-        assert_eq!(runs([1, 2, 3, 7, 9, 10].into()), [1..4, 7..8, 9..11]);
+        assert_eq!(runs([1, 2, 3, 7, 9, 10]), [1..4, 7..8, 9..11]);
         assert_eq!(common(&[0..4, 6..9], &[2..7, 8..20]), [2..4, 6..7, 8..9]);
         assert!(common(&[0..4, 7..9], &[4..7, 9..12]).is_empty());
         assert!(common(&[], &[0..7, 8..9]).is_empty());

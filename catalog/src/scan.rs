@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use adql::function::scalar_functions;
-use adql::rewrite::{coverage_of, prune_only};
+use adql::rewrite::{MovedRegion, coverage_of, moved_regions, prune_only};
 use adql::sky::Coverage;
 use datafusion::arrow::array::temporal_conversions::timestamp_ns_to_datetime;
 use datafusion::arrow::datatypes::{Field, Schema};
@@ -107,6 +107,9 @@ pub(crate) async fn plan(
     let schema = Arc::new(table.schema().project(&read)?);
     let source = source(session, &options, (&schema, far), pruning)?;
     let mut tiles = touched_tiles(table.manifest(), &coverage);
+    if let Some(positions) = positions.filter(|_| options.prune) {
+        tiles = reached(table, tiles, &moved_regions(wanted.filters, positions)?);
+    }
     if let Some(found) = &found {
         tiles = lookup::common(&tiles, &found.tiles);
     }
@@ -131,6 +134,24 @@ pub(crate) async fn plan(
         .build();
     let scan: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(config);
     if stored == columns { Ok(scan) } else { with_spatial_index(table, session, columns, scan) }
+}
+
+/// Those of some tiles in which a star may be that is in these regions at another epoch: each tile
+/// by how far its own stars move.
+fn reached(
+    table: &TiledTable,
+    tiles: Vec<Range<usize>>,
+    regions: &[MovedRegion],
+) -> Vec<Range<usize>> {
+    if regions.is_empty() {
+        return tiles;
+    }
+    let may_hold = |tile: &usize| {
+        let pixel = table.manifest().pixel(*tile);
+        let range_of = |column: &str| table.tile_range(*tile, column);
+        regions.iter().all(|region| region.may_hold(pixel, &range_of))
+    };
+    lookup::runs(tiles.into_iter().flatten().filter(may_hold))
 }
 
 fn place(read: &[usize], column: usize) -> Result<usize> {

@@ -7,11 +7,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use adql::rewrite::columns_of_motion;
 use adql::schema::{TAP_SCHEMA, TAP_UPLOAD};
 use adql::sky::Order;
 use adql::{Schemas, Table, TableName};
 use datafusion::datasource::provider_as_source;
-use datafusion::logical_expr::TableSource;
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::{LogicalPlan, TableSource};
+use futures::future::join_all;
 use object_store::ObjectStore;
 use tracing::{info, warn};
 
@@ -169,6 +172,27 @@ impl Snapshot {
         })
     }
 
+    /// Learns what [`Schemas::range`] is asked of the columns by which stars move in a plan over
+    /// these tables; does nothing for other plans.
+    ///
+    /// # Errors
+    /// When an expression of the plan cannot be walked.
+    pub async fn learn_motion(
+        &self,
+        plan: &LogicalPlan,
+        tables: &[TableName],
+    ) -> Result<(), DataFusionError> {
+        let columns = columns_of_motion(plan)?;
+        if columns.is_empty() {
+            return Ok(());
+        }
+        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let tables = tables.iter().filter_map(|name| self.tiled_table(name));
+        let tables = tables.filter(|table| table.table().positions.is_some());
+        join_all(tables.map(|table| table.learn_ranges(&columns))).await;
+        Ok(())
+    }
+
     /// The bytes of all tables in each pixel of an order, for [`Placement::first`], those left out
     /// that every worker holds ([`TiledTable::is_everywhere`]); a coarser tile counts in the first
     /// pixel that it holds.
@@ -235,7 +259,7 @@ async fn open_table(
     let lists = location.lists();
     let table = TiledTable::new(site, found, metadata)?;
     let store = Arc::<Stores>::clone(stores) as Arc<dyn ObjectStore>;
-    Ok(Arc::new(table.with_indexes(&store, lists)))
+    Ok(Arc::new(table.read_from(&store, lists)))
 }
 
 /// What is said of a table, and by which files: one of a folder of descriptions wins over the one
@@ -363,6 +387,10 @@ impl Schemas for Snapshot {
             near: Vec::new(),
         })?;
         Ok(provider_as_source(Arc::new(HatsTable::new(Arc::clone(table), columns)?)))
+    }
+
+    fn range(&self, table: &TableName, column: &str) -> Option<[f64; 2]> {
+        self.tiled_table(table)?.range(column)
     }
 }
 

@@ -9,9 +9,13 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path as StdPath;
 
 use adql::sky::Pixel;
+use bytes::Bytes;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::parquet::arrow::parquet_to_arrow_schema;
-use datafusion::parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataReader};
+use datafusion::parquet::file::metadata::{
+    FileMetaData, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader,
+    ParquetStatisticsPolicy,
+};
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
@@ -30,7 +34,7 @@ use crate::write::is_of_this_program;
 /// A `_metadata` beyond this size is not read: it would take minutes and gigabytes.
 const METADATA_LIMIT_BYTES: u64 = 512 << 20;
 /// Footers are read for row counts only if there are at most this many files without one.
-const FOOTER_LIMIT: usize = 4_096;
+pub(crate) const FOOTER_LIMIT: usize = 4_096;
 /// Requests under way at the same time.
 const CONCURRENCY: usize = 64;
 
@@ -118,6 +122,29 @@ pub(crate) async fn footers(
     store: &dyn ObjectStore,
     path: &Path,
 ) -> Result<Option<ParquetMetaData>, Error> {
+    let bytes = bytes_of_footers(store, path).await?;
+    bytes.map(|bytes| parsed(path, &bytes, footer::without_statistics())).transpose()
+}
+
+/// The same with the statistics of these columns: those of all would take gigabytes.
+pub(crate) async fn footers_with_statistics(
+    store: &dyn ObjectStore,
+    path: &Path,
+    columns: &[&str],
+) -> Result<Option<ParquetMetaData>, Error> {
+    let Some(bytes) = bytes_of_footers(store, path).await? else { return Ok(None) };
+    let without = parsed(path, &bytes, footer::without_statistics())?;
+    let leaves = without.file_metadata().schema_descr().columns().iter().enumerate();
+    let wanted = leaves.filter(|(_, leaf)| {
+        leaf.path().parts().first().is_some_and(|root| columns.contains(&root.as_str()))
+    });
+    let wanted: Vec<usize> = wanted.map(|(at, _)| at).collect();
+    let policy = ParquetStatisticsPolicy::skip_except(&wanted);
+    let options = footer::without_statistics().with_column_stats_policy(policy);
+    parsed(path, &bytes, options).map(Some)
+}
+
+async fn bytes_of_footers(store: &dyn ObjectStore, path: &Path) -> Result<Option<Bytes>, Error> {
     let found = match store.get(path).await {
         Ok(found) => found,
         Err(object_store::Error::NotFound { .. }) => return Ok(None),
@@ -128,10 +155,16 @@ pub(crate) async fn footers(
         warn!(file = %path, size, limit = METADATA_LIMIT_BYTES, "not read: too large");
         return Ok(None);
     }
-    let bytes = found.bytes().await.map_err(|e| Error::store(&path, e))?;
-    let reader =
-        ParquetMetaDataReader::new().with_metadata_options(Some(footer::without_statistics()));
-    reader.parse_and_finish(&bytes).map(Some).map_err(|e| Error::parquet(&path, e))
+    found.bytes().await.map(Some).map_err(|e| Error::store(&path, e))
+}
+
+fn parsed(
+    path: &Path,
+    bytes: &Bytes,
+    options: ParquetMetaDataOptions,
+) -> Result<ParquetMetaData, Error> {
+    let reader = ParquetMetaDataReader::new().with_metadata_options(Some(options));
+    reader.parse_and_finish(bytes).map_err(|e| Error::parquet(path, e))
 }
 
 /// Rows by file name, summed over row groups.

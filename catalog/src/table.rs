@@ -7,9 +7,12 @@ mod overlay;
 
 use std::sync::Arc;
 
+use adql::rewrite::physical_displacement;
+use adql::sky::Angle;
 use adql::{Column, CoordinateSystem, Positions, System, Table, TableName};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::datasource::file_format::parquet::transform_schema_to_view;
+use datafusion::physical_plan::PhysicalExpr;
 use object_store::ObjectStore;
 use object_store::path::Path;
 use tracing::warn;
@@ -20,6 +23,7 @@ use crate::hats::{Kind, TableProperties};
 use crate::location::Location;
 use crate::lookup::IdIndex;
 use crate::metadata::{FILE_NAME, KeyMetadata, Origin, TableMetadata};
+use crate::ranges::ColumnRanges;
 use crate::survey::Survey;
 use crate::tile::Manifest;
 
@@ -50,6 +54,7 @@ pub struct TiledTable {
     stated_rows: Option<u64>,
     attachments: Vec<Attachment>,
     indexes: Vec<IdIndex>,
+    ranges: Option<ColumnRanges>,
     elsewhere: Option<Location>,
     is_far: bool,
 }
@@ -93,14 +98,15 @@ impl TiledTable {
             stated_rows: properties.rows,
             attachments,
             indexes: Vec::new(),
+            ranges: None,
             elsewhere,
             is_far: survey.is_far,
         })
     }
 
-    /// The same table, whose id indexes are read from a store; `lists` says whether that can list
-    /// folders.
-    pub(crate) fn with_indexes(self, store: &Arc<dyn ObjectStore>, lists: bool) -> Self {
+    /// The same table, whose id indexes and ranges of columns are read from a store; `lists` says
+    /// whether that can list folders.
+    pub(crate) fn read_from(self, store: &Arc<dyn ObjectStore>, lists: bool) -> Self {
         let mut indexes = Vec::new();
         for Attachment { path, kind } in &self.attachments {
             let Kind::Index { column } = kind else { continue };
@@ -114,7 +120,8 @@ impl TiledTable {
             let folder = Path::parse(path).unwrap_or_else(|_| Path::from(path.as_str()));
             indexes.push(IdIndex::new(column, folder, (Arc::clone(store), lists)));
         }
-        Self { indexes, ..self }
+        let ranges = Some(ColumnRanges::new(Arc::clone(store)));
+        Self { indexes, ranges, ..self }
     }
 
     /// The table as a query sees it.
@@ -155,6 +162,34 @@ impl TiledTable {
     /// The id index of a column, if it has one.
     pub(crate) fn index_of(&self, column: &str) -> Option<&IdIndex> {
         self.indexes.iter().find(|index| index.column() == column)
+    }
+
+    /// Learns between which numbers the values of columns lie, for [`Self::range`]; what no file
+    /// tells stays unknown. Columns that it has not are ignored.
+    pub async fn learn_ranges(&self, columns: &[&str]) {
+        let Some(ranges) = &self.ranges else { return };
+        let is_stored =
+            |column: &str| self.table.column_index(column).is_some_and(|at| !self.is_computed(at));
+        let columns: Vec<&str> = columns.iter().copied().filter(|name| is_stored(name)).collect();
+        ranges.learn(&self.manifest, &columns).await;
+    }
+
+    /// Between which numbers the values of a column lie, NULL and NaN left out, where that was
+    /// learned.
+    pub fn range(&self, column: &str) -> Option<[f64; 2]> {
+        self.ranges.as_ref()?.range(column, None)
+    }
+
+    /// The same in one tile.
+    pub fn tile_range(&self, tile: usize, column: &str) -> Option<[f64; 2]> {
+        self.ranges.as_ref()?.range(column, Some(tile))
+    }
+
+    /// How far, at most, a place of its rows is from the position that they are tiled by: see
+    /// [`adql::rewrite::displacement`].
+    pub fn displacement(&self, place: [&Arc<dyn PhysicalExpr>; 2]) -> Option<Angle> {
+        let positions = self.table.positions.as_ref()?;
+        physical_displacement(place, positions, &|column| self.range(column))
     }
 
     /// Where it lies, if not in the data folder.

@@ -14,6 +14,7 @@ mod placement_at_scale;
 mod placement_sums;
 mod planning;
 mod pruning;
+mod ranges;
 mod reading;
 mod scanning;
 mod shared;

@@ -155,6 +155,13 @@ impl Schemas for WithUploads {
         let unreadable = |error: &Error| tracing::warn!(%error, "an upload cannot be looked into");
         values.inspect_err(unreadable).ok()
     }
+
+    fn range(&self, table: &TableName, column: &str) -> Option<[f64; 2]> {
+        match self.upload(table) {
+            Some(_) => None,
+            None => self.snapshot.range(table, column),
+        }
+    }
 }
 
 /// The name of an upload, with its schema.

@@ -371,6 +371,10 @@ impl Engine {
         let start = Instant::now();
         let uploads = PlannedUploads::new();
         let query = adql::plan(adql, &self.schemas_of(&uploads), self.process.limits())?;
+        if self.process.prunes() {
+            let learned = self.snapshot.learn_motion(&query.plan, &query.tables).await;
+            learned.map_err(Error::Execution)?;
+        }
         let understood = start.elapsed();
         let logical = limited(query.plan, options.maxrec).map_err(Error::Execution)?;
         // What describes the tables is here, and not with the workers.

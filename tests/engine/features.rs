@@ -14,6 +14,9 @@ fn probe(feature: &Feature) -> String {
             "ivo_healpix_index(5, POINT(ra, dec))"
         }
         ("udf", "ivo_healpix_index") => "ivo_healpix_index(5, ra, dec)",
+        ("udf", "ivo_epoch_prop_pos") => {
+            "ivo_epoch_prop_pos(ra, dec, NULL, 10, -10, NULL, 2016.0, 2000.0)"
+        }
         ("adqlgeo", "AREA") => "AREA(CIRCLE(ra, dec, 1))",
         ("adqlgeo", "BOX") => "BOX(ra, dec, 1, 2)",
         ("adqlgeo", "CENTROID") => "CENTROID(CIRCLE(ra, dec, 1))",

@@ -18,6 +18,7 @@ mod join_units;
 mod kept_indexes;
 mod local_joins;
 mod match_pieces;
+mod moving;
 mod nodes;
 mod opening;
 mod panics;

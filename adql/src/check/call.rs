@@ -205,7 +205,10 @@ pub(crate) fn has_coordinate_system(function: &function::Function, arguments: &[
 /// Whether a call makes a geometry (ADQL 2.1, grammar, `<geometry_value_function>`).
 pub(super) fn is_geometry(call: &Call) -> bool {
     let name = call.name.to_string().to_ascii_uppercase();
-    matches!(name.as_str(), "POINT" | "CIRCLE" | "BOX" | "POLYGON" | "REGION" | "CENTROID")
+    matches!(
+        name.as_str(),
+        "POINT" | "CIRCLE" | "BOX" | "POLYGON" | "REGION" | "CENTROID" | "IVO_EPOCH_PROP_POS"
+    )
 }
 
 /// Whether an expression can only be a number or a text.

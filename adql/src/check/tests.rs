@@ -92,6 +92,10 @@ fn geometry() {
         "SELECT POLYGON(1, 2, 3, 4, 5) FROM t",
         "POLYGON takes three or more pairs of coordinates, not 5 numbers at line 1, column 8",
     );
+    check(
+        "SELECT DISTANCE(ivo_epoch_prop_pos(a, b, c, d, e, f, g, h), POINT(1, 2)) FROM t",
+        "valid",
+    );
     check("SELECT POLYGON(a, b, c), POLYGON(a, b, c, d, e, f) FROM t", "valid");
     check(
         "SELECT DISTANCE(1, 2, 3) FROM t",

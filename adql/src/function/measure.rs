@@ -4,7 +4,7 @@
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
 use super::geometry::{Regions, as_point, as_region, fixed_lists, point_type};
@@ -14,11 +14,29 @@ use crate::sky::{Position, Region};
 /// The functions of this file.
 pub(super) fn functions() -> Vec<ScalarUDF> {
     [Measure::Area, Measure::Centroid, Measure::Coord1, Measure::Coord2]
-        .map(|measure| {
-            let signature = Signature::user_defined(Volatility::Immutable);
-            ScalarUDF::from(MeasureOf { measure, signature })
-        })
+        .map(Measure::function)
         .into()
+}
+
+/// `COORD1` and `COORD2` of a point.
+pub(crate) fn coordinates_of(point: &Expr) -> [Expr; 2] {
+    [Measure::Coord1, Measure::Coord2].map(|measure| measure.function().call(vec![point.clone()]))
+}
+
+/// The point whose `COORD1` and `COORD2` two expressions are.
+pub(crate) fn point_of<'a>(lon: &'a Expr, lat: &Expr) -> Option<&'a Expr> {
+    let point = argument_of(lon, Measure::Coord1)?;
+    (argument_of(lat, Measure::Coord2)? == point).then_some(point)
+}
+
+fn argument_of(expr: &Expr, measure: Measure) -> Option<&Expr> {
+    match expr {
+        Expr::ScalarFunction(call) if call.func.name() == measure.session_name() => {
+            call.args.first()
+        }
+        Expr::Alias(alias) => argument_of(&alias.expr, measure),
+        _ => None,
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,6 +55,20 @@ impl Measure {
             Self::Coord1 => "COORD1",
             Self::Coord2 => "COORD2",
         }
+    }
+
+    fn session_name(self) -> &'static str {
+        match self {
+            Self::Area => "adql_area",
+            Self::Centroid => "adql_centroid",
+            Self::Coord1 => "adql_coord1",
+            Self::Coord2 => "adql_coord2",
+        }
+    }
+
+    fn function(self) -> ScalarUDF {
+        let signature = Signature::user_defined(Volatility::Immutable);
+        ScalarUDF::from(MeasureOf { measure: self, signature })
     }
 }
 
@@ -59,12 +91,7 @@ struct MeasureOf {
 
 impl ScalarUDFImpl for MeasureOf {
     fn name(&self) -> &str {
-        match self.measure {
-            Measure::Area => "adql_area",
-            Measure::Centroid => "adql_centroid",
-            Measure::Coord1 => "adql_coord1",
-            Measure::Coord2 => "adql_coord2",
-        }
+        self.measure.session_name()
     }
 
     fn signature(&self) -> &Signature {

@@ -68,6 +68,28 @@ fn logarithms_are_natural_or_decimal_and_null_where_undefined() {
 }
 
 #[test]
+fn a_star_without_place_or_epoch_has_no_place_and_a_constant_one_is_an_error() {
+    let call = |ra: &str, out: &str| {
+        format!("adql_coord1(adql_epoch_prop_pos({ra}, lat, NULL, x, x, NULL, 2000, {out}))")
+    };
+    check_rows(&call("lon", "2000"), ["10.0", "", "", ""]);
+    // A motion that is NULL is none; NaN, which no guard has made NULL here, is no number.
+    let moves = "adql_coord2(adql_epoch_prop_pos(5, 6, NULL, NULL, x, NULL, 2000, 2000))";
+    check_rows(moves, ["6.0", "6.0", "6.0", ""]);
+    let epoch = "adql_coord2(adql_epoch_prop_pos(5, 6, 1, 0, 0, x, id, 7))";
+    check_rows(epoch, ["6.0", "6.0", "", ""]);
+    for (call, part) in [
+        (call("NULL", "2000"), "ra is NULL"),
+        (call("lon", "NULL"), "out_epoch is NULL"),
+        (call("lon", "CAST(NULL AS DOUBLE)"), "out_epoch is NULL"),
+        ("adql_epoch_prop_pos(1, 91, NULL, x, x, NULL, 2000, 2001)".to_owned(), "latitude 91"),
+        ("adql_epoch_prop_pos(1, 2, 3)".to_owned(), "does not take 3 arguments"),
+    ] {
+        check_error(&call, part);
+    }
+}
+
+#[test]
 fn remainders_have_the_sign_of_the_dividend_and_keep_integers() {
     check_rows("adql_mod(id, 4)", ["-3", "3", "", "0"]);
     check_rows("adql_mod(x, 2)", ["-1.5", "0.5", "", ""]);

@@ -104,7 +104,7 @@ impl Metadata {
             "DISTANCE" | "COORD1" | "COORD2" | "DEGREES" => Self::with_unit("deg"),
             "RADIANS" | "ACOS" | "ASIN" | "ATAN" | "ATAN2" => Self::with_unit("rad"),
             "AREA" => Self::with_unit("deg**2"),
-            "POINT" | "CENTROID" => Self::geometry("point"),
+            "POINT" | "CENTROID" | "IVO_EPOCH_PROP_POS" => Self::geometry("point"),
             "CIRCLE" => Self::geometry("circle"),
             "POLYGON" | "BOX" => Self::geometry("polygon"),
             _ => Self::default(),

@@ -14,6 +14,8 @@
 mod order;
 pub(super) mod restriction;
 
+use std::sync::Arc;
+
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result};
@@ -27,11 +29,22 @@ use super::constant::number;
 use super::region_cover::two_comparisons;
 use super::sky_predicate::{Place, call, is_distance, is_double, truth};
 use crate::function::cross_match::{self, Bound};
-use crate::function::{CIRCLE, CONTAINS, DISTANCE, INTERSECTS, POINT, lookup_scalar};
+use crate::function::measure::coordinates_of;
+use crate::function::{CIRCLE, CONTAINS, DISTANCE, INTERSECTS, POINT};
+use crate::schema::Schemas;
 
 /// The rule.
 #[derive(Debug)]
-pub struct CrossMatch;
+pub struct CrossMatch {
+    schemas: Arc<dyn Schemas>,
+}
+
+impl CrossMatch {
+    /// The rule for queries over these tables.
+    pub fn new(schemas: Arc<dyn Schemas>) -> Self {
+        Self { schemas }
+    }
+}
 
 impl OptimizerRule for CrossMatch {
     fn name(&self) -> &'static str {
@@ -70,7 +83,7 @@ impl OptimizerRule for CrossMatch {
         {
             return Ok(Transformed::yes(plan));
         }
-        let restricted = restriction::restrict(&join, &found)?;
+        let restricted = restriction::restrict(&join, &found, self.schemas.as_ref())?;
         let changed = changed || restricted.is_some();
         let plan = LogicalPlan::Join(restricted.unwrap_or(join));
         Ok(if changed { Transformed::yes(plan) } else { Transformed::no(plan) })
@@ -236,21 +249,17 @@ impl Reader<'_> {
         Some(side)
     }
 
-    /// The coordinates of a point: as it is made, or taken out of a column of points.
+    /// The coordinates of a point: as it is made, or those of whatever point it is.
     fn point(&self, expr: &Expr) -> Option<Place> {
         if let Some((_, [ra, dec])) = call(expr, &[POINT]) {
             return Some(place(ra, dec));
         }
-        let Expr::Column(column) = expr else { return None };
-        let field = [self.left, self.right]
-            .into_iter()
-            .find_map(|schema| schema.qualified_field_from_column(column).ok())?
-            .1;
-        if !matches!(field.data_type(), DataType::FixedSizeList(_, 2)) {
+        let data_type = expr.get_type(self.left).or_else(|_| expr.get_type(self.right)).ok()?;
+        if !matches!(data_type, DataType::FixedSizeList(_, 2)) {
             return None;
         }
-        let coordinate = |name| Some(lookup_scalar(name)?.call(vec![expr.clone()]));
-        Some(Place { ra: coordinate("adql_coord1")?, dec: coordinate("adql_coord2")? })
+        let [ra, dec] = coordinates_of(expr);
+        Some(Place { ra, dec })
     }
 
     /// `CIRCLE(ra, dec, r)` or `CIRCLE(POINT(ra, dec), r)`: its center and radius.

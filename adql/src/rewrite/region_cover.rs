@@ -6,7 +6,8 @@
 //! ```
 //! It stands for the predicate itself, not for a superset, and stays in the filter: the scan reads
 //! the literal to choose tiles ([`super::coverage_of`]). A table is covered only where the place
-//! is made of its declared position columns, widened by its slack. Runs right after DataFusion's
+//! is made of its declared position columns, widened by its slack. A predicate over the place at
+//! another epoch stays beside the wider region in which such a row is at home. Runs right after DataFusion's
 //! `push_down_filter`, so that predicates over joins, sub-queries and views have reached the scan.
 
 use std::sync::Arc;
@@ -16,15 +17,21 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DataFusionError, Result, TableReference};
 use datafusion::logical_expr::expr::Between;
 use datafusion::logical_expr::logical_plan::TableScanBuilder;
+use datafusion::logical_expr::utils::{conjunction, disjunction, split_binary, split_conjunction};
 use datafusion::logical_expr::{
-    Cast, Expr, Filter, LogicalPlan, LogicalPlanBuilder, TableScan, TableSource, and, or,
+    BinaryExpr, Cast, Expr, Filter, LogicalPlan, LogicalPlanBuilder, Operator, TableScan,
+    TableSource, and, or,
 };
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
+use super::moving::{Moved, RangeOf, moved_within, widened};
 use super::sky_predicate::{is_distance, is_spatial_call, sky_predicate};
 use crate::function::in_region;
 use crate::schema::{Positions, Schemas, Table, TableName};
 use crate::sky::{Angle, RegionTest};
+
+/// An OR of more is not looked into for places at another epoch.
+const ALTERNATIVES_MAX: usize = 32;
 
 /// The rule.
 #[derive(Debug)]
@@ -54,11 +61,14 @@ impl RegionCover {
         let Some(wide) = self.with_spatial_index(scan, &table, positions, filter.is_some())? else {
             return Ok(None);
         };
-        let mut covering = Covering::new(&wide, positions)?;
+        let range_of = |column: &str| self.schemas.range(&table.name, column);
+        let mut covering = Covering::new(&wide, positions, &range_of)?;
         let filters = wide.filters.clone();
         let filters = filters.into_iter().map(|f| covering.rewrite(f)).collect::<Result<_>>()?;
+        let filters = covering.with_homes(filters)?;
         let predicate = filter.map(|f| covering.rewrite(f.clone())).transpose()?;
-        if covering.done.is_empty() {
+        let predicate = predicate.map(|predicate| covering.with_homes_of(predicate)).transpose()?;
+        if !covering.changed {
             return Ok(None);
         }
         let covered = LogicalPlan::TableScan(TableScan { filters, ..wide });
@@ -162,12 +172,14 @@ fn asks_for_place(expr: &Expr) -> bool {
 /// too, and a cover is made once.
 struct Covering<'a> {
     positions: &'a Positions,
+    range_of: RangeOf<'a>,
     index: Expr,
     done: Vec<(Expr, Expr)>,
+    changed: bool,
 }
 
 impl<'a> Covering<'a> {
-    fn new(scan: &TableScan, positions: &'a Positions) -> Result<Self> {
+    fn new(scan: &TableScan, positions: &'a Positions, range_of: RangeOf<'a>) -> Result<Self> {
         let name = positions.spatial_index.clone();
         let schema = scan.source.schema();
         let data_type = schema.field_with_name(&name)?.data_type();
@@ -176,7 +188,7 @@ impl<'a> Covering<'a> {
             DataType::Int64 => column,
             _ => Expr::Cast(Cast::new(Box::new(column), DataType::Int64)),
         };
-        Ok(Self { positions, index, done: Vec::new() })
+        Ok(Self { positions, range_of, index, done: Vec::new(), changed: false })
     }
 
     fn rewrite(&mut self, expr: Expr) -> Result<Expr> {
@@ -194,6 +206,7 @@ impl<'a> Covering<'a> {
                 let test = in_region::call(self.index.clone(), place.ra, place.dec, &test);
                 let test = if found.negated { Expr::Not(Box::new(test)) } else { test };
                 self.done.push((node, test.clone()));
+                self.changed = true;
                 Ok(Transformed::yes(test))
             }
             Expr::Between(between) if is_distance(&between.expr) => {
@@ -202,6 +215,63 @@ impl<'a> Covering<'a> {
             _ => Ok(Transformed::no(node)),
         })
         .map(|rewritten| rewritten.data)
+    }
+
+    /// Conjuncts, and for each that asks for a place at another epoch the region in which such a
+    /// row is by its position columns. That is implied where all hold, so under no NOT.
+    fn with_homes(&mut self, conjuncts: Vec<Expr>) -> Result<Vec<Expr>> {
+        let mut all = Vec::with_capacity(conjuncts.len());
+        let mut homes = Vec::new();
+        for conjunct in conjuncts {
+            match &conjunct {
+                Expr::BinaryExpr(BinaryExpr { op: Operator::Or, .. }) => {
+                    let alternatives = split_binary(&conjunct, Operator::Or);
+                    if alternatives.len() > ALTERNATIVES_MAX {
+                        all.push(conjunct);
+                        continue;
+                    }
+                    let alternatives = alternatives.into_iter().cloned();
+                    let alternatives = alternatives
+                        .map(|each| self.with_homes_of(each))
+                        .collect::<Result<Vec<_>>>();
+                    all.extend(disjunction(alternatives?));
+                }
+                Expr::BinaryExpr(BinaryExpr { op: Operator::And, .. }) => {
+                    all.push(self.with_homes_of(conjunct)?);
+                }
+                other => {
+                    homes.extend(self.home(other)?);
+                    all.push(conjunct);
+                }
+            }
+        }
+        for home in homes {
+            if !all.contains(&home) {
+                all.push(home);
+                self.changed = true;
+            }
+        }
+        Ok(all)
+    }
+
+    fn with_homes_of(&mut self, predicate: Expr) -> Result<Expr> {
+        let conjuncts = split_conjunction(&predicate).into_iter().cloned().collect();
+        Ok(conjunction(self.with_homes(conjuncts)?).unwrap_or(predicate))
+    }
+
+    /// The test of the region in which a row is whose place at another epoch is as asked for.
+    fn home(&self, comparison: &Expr) -> Result<Option<Expr>> {
+        let Some((place, around)) = moved_within(comparison, self.positions)? else {
+            return Ok(None);
+        };
+        let Some(moved) = Moved::of(&place.ra, &place.dec, self.positions) else {
+            return Ok(None);
+        };
+        let most = moved.most(self.range_of).ok();
+        let Some(region) = most.and_then(|most| widened(&around, most)) else { return Ok(None) };
+        let stored = moved.stored();
+        let test = RegionTest::new(region, Angle::from_degrees(self.positions.slack_deg));
+        Ok(Some(in_region::call(self.index.clone(), stored.ra, stored.dec, &test)))
     }
 }
 

@@ -7,7 +7,9 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
 use super::constant::{constant, number};
 use super::position_columns::{Coordinate, coordinate};
+use crate::function::epoch_prop::arguments_of;
 use crate::function::geometry::region_of;
+use crate::function::measure::coordinates_of;
 use crate::function::shape::check_place;
 use crate::function::{CIRCLE, CONTAINS, DISTANCE, INTERSECTS, POINT};
 use crate::schema::Positions;
@@ -183,8 +185,12 @@ impl Reader<'_> {
         }
     }
 
-    /// `POINT(ra, dec)`.
+    /// `POINT(ra, dec)`, or a place at another epoch.
     fn place(&self, expr: &Expr) -> Option<Place> {
+        if arguments_of(expr).is_some() {
+            let [ra, dec] = coordinates_of(expr);
+            return self.coordinates(&ra, &dec);
+        }
         match call(expr, &[POINT]) {
             Some((_, [ra, dec])) => self.coordinates(ra, dec),
             Some(_) | None => None,

@@ -27,6 +27,7 @@ use crate::sky::spatial_index;
 mod cover;
 mod cross_match;
 mod ids;
+mod moving;
 mod nan;
 mod scan;
 
@@ -181,6 +182,10 @@ impl Schemas for Sky {
     ) -> std::result::Result<Arc<dyn TableSource>, Error> {
         let rows = self.batch.project(columns).map_err(datafusion::error::DataFusionError::from)?;
         Ok(provider_as_source(Arc::new(Hinted::new(&rows, &self.offered))))
+    }
+
+    fn range(&self, _: &TableName, column: &str) -> Option<[f64; 2]> {
+        (column == "mag").then_some([0.0, 102.0])
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::angle::Angle;
 use super::error::RegionError;
+use super::pixel::Pixel;
 use super::position::Position;
 use super::vector::{Vector, angle, chord_squared};
 
@@ -83,6 +84,12 @@ impl Circle {
         }
         let distance = self.center.distance(position);
         if self.closed { distance <= self.radius } else { distance < self.radius }
+    }
+
+    /// Whether a place of a pixel may be in it; it may say so of one that has none.
+    pub fn may_reach(&self, pixel: Pixel) -> bool {
+        let center = pixel.center_vector();
+        angle(self.center.vector(), center) <= self.radius.radians() + pixel.radius(center)
     }
 
     /// Distance to the boundary in radians: positive inside, negative outside.

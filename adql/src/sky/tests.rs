@@ -7,6 +7,7 @@ use super::*;
 mod cover;
 mod coverage;
 mod encoding;
+mod motion;
 mod pixel;
 mod polygon;
 mod position;

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
 
+use adql::rewrite::describe_motion;
 use catalog::lookup::explain_lookup;
 use catalog::{HatsTable, ScanOptions, Snapshot};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -247,13 +248,24 @@ fn tables(plan: &Arc<dyn ExecutionPlan>, snapshot: &Snapshot) -> String {
     if names.is_empty() { "rows of no tile".to_owned() } else { names.join(" and ") }
 }
 
-/// The regions of the sky that the scans of a plan are restricted to.
+/// The regions of the sky that the scans of a plan are restricted to, and how far stars move that
+/// are asked for at another epoch.
 fn regions(plan: &LogicalPlan) -> Vec<String> {
     let mut lines = Vec::new();
     let walked = plan.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node {
             for region in adql::rewrite::describe(&scan.filters) {
                 lines.push(format!("{}: {region}", scan.table_name));
+            }
+            let provider = source_as_provider(&scan.source).ok();
+            let table = provider.as_ref().and_then(|provider| provider.downcast_ref::<HatsTable>());
+            if let Some(table) = table.map(HatsTable::tiled_table)
+                && let Some(positions) = &table.table().positions
+            {
+                let range_of = |column: &str| table.range(column);
+                for motion in describe_motion(&scan.filters, positions, &range_of) {
+                    lines.push(format!("{}: {motion}", scan.table_name));
+                }
             }
         }
         Ok(TreeNodeRecursion::Continue)

@@ -9,6 +9,7 @@ use adql::function::nan_to_null;
 use catalog::Snapshot;
 use catalog::upload::{UploadedTable, is_upload};
 use datafusion::arrow::datatypes::{DataType, Schema};
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{JoinSide, JoinType, NullEquality, Result};
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::physical_expr::expressions::{CastExpr, Column};
@@ -108,13 +109,47 @@ impl<'a> Lineage<'a> {
         plan: &Arc<dyn ExecutionPlan>,
         [ra, dec]: &[Arc<dyn PhysicalExpr>; 2],
     ) -> Option<f64> {
-        let (ra, dec) = (self.trace(plan, ra)?, self.trace(plan, dec)?);
-        if ra.origin.table != dec.origin.table || ra.beyond_deg != dec.beyond_deg {
-            return None;
+        if let (Some(ra), Some(dec)) = (self.trace(plan, ra), self.trace(plan, dec)) {
+            if ra.origin.table != dec.origin.table || ra.beyond_deg != dec.beyond_deg {
+                return None;
+            }
+            let positions = self.positions_of(&ra.origin.table)?;
+            let is_position =
+                ra.origin.column == positions.ra && dec.origin.column == positions.dec;
+            return is_position.then(|| positions.slack_deg + ra.beyond_deg.unwrap_or(0.0));
         }
-        let positions = self.positions_of(&ra.origin.table)?;
-        let is_position = ra.origin.column == positions.ra && dec.origin.column == positions.dec;
-        is_position.then(|| positions.slack_deg + ra.beyond_deg.unwrap_or(0.0))
+        // A place at another epoch.
+        let mut rows = None;
+        let [ra, dec] = [self.named(plan, ra, &mut rows)?, self.named(plan, dec, &mut rows)?];
+        let Trace { origin, beyond_deg } = rows?;
+        let table = self.snapshot.table_of_path(&origin.table)?;
+        Some(table.displacement([&ra, &dec])?.degrees() + beyond_deg.unwrap_or(0.0))
+    }
+
+    /// An expression over the columns of a table as its files name them; none where it has columns
+    /// of others. `rows` says of which table it is.
+    fn named(
+        self,
+        plan: &Arc<dyn ExecutionPlan>,
+        expr: &Arc<dyn PhysicalExpr>,
+        rows: &mut Option<Trace>,
+    ) -> Option<Arc<dyn PhysicalExpr>> {
+        let mut is_of_one = true;
+        let named = Arc::clone(expr).transform(|node| {
+            let Some(column) = node.downcast_ref::<Column>() else {
+                return Ok(Transformed::no(node));
+            };
+            let Some(trace) = self.trace_column(plan, column.index()) else {
+                is_of_one = false;
+                return Ok(Transformed::no(node));
+            };
+            let known = rows.get_or_insert_with(|| trace.clone());
+            is_of_one &=
+                known.origin.table == trace.origin.table && known.beyond_deg == trace.beyond_deg;
+            let column = Column::new(&trace.origin.column, column.index());
+            Ok(Transformed::yes(Arc::new(column) as Arc<dyn PhysicalExpr>))
+        });
+        named.ok().map(|named| named.data).filter(|_| is_of_one)
     }
 
     fn positions_of(self, table: &str) -> Option<&'a Positions> {

@@ -39,13 +39,20 @@ const GROUPS: [(&str, &str, &[&str]); 7] = [
 ];
 
 /// The typed signatures that `TAPRegExt` 1.0 §2.3 wants of user-defined functions.
-const SIGNATURES: [(&str, &[&str]); 1] = [(
-    "IVO_HEALPIX_INDEX",
-    &[
-        "ivo_healpix_index(hpxOrder INTEGER, long DOUBLE, lat DOUBLE) -> BIGINT",
-        "ivo_healpix_index(hpxOrder INTEGER, p POINT) -> BIGINT",
-    ],
-)];
+const SIGNATURES: [(&str, &[&str]); 2] = [
+    (
+        "IVO_HEALPIX_INDEX",
+        &[
+            "ivo_healpix_index(hpxOrder INTEGER, long DOUBLE, lat DOUBLE) -> BIGINT",
+            "ivo_healpix_index(hpxOrder INTEGER, p POINT) -> BIGINT",
+        ],
+    ),
+    (
+        "IVO_EPOCH_PROP_POS",
+        &["ivo_epoch_prop_pos(ra DOUBLE, dec DOUBLE, parallax DOUBLE, pmra DOUBLE, pmdec DOUBLE, \
+           radial_velocity DOUBLE, ref_epoch DOUBLE, out_epoch DOUBLE) -> POINT"],
+    ),
+];
 
 /// Everything that is declared, grouped.
 pub fn declared_features() -> Vec<Feature> {

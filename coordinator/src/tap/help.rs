@@ -59,7 +59,10 @@ fn topcat(base: &str) -> String {
          <i>Run Query</i>.</li>\
          <li>A table that is open in TOPCAT goes with the query that names it: \
          <code>TAP_UPLOAD.t1</code> is the first of its list. It may be a million rows and more; \
-         the service tells how many bytes.</li></ol>",
+         the service tells how many bytes.</li>\
+         <li>Stars that move are found where they are at another epoch, also in joins by \
+         position: <code>1 = CONTAINS(ivo_epoch_prop_pos(ra, dec, parallax, pmra, pmdec, \
+         radial_velocity, 2016.0, 1950.0), CIRCLE(150, -30, 0.1))</code>.</li></ol>",
         escaped(base)
     )
 }

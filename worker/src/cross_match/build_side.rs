@@ -12,11 +12,12 @@ use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::logical_expr::ColumnarValue;
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_plan::metrics::Count;
 use futures::TryStreamExt as _;
 
-use super::condition::{Condition, Radius};
+use super::condition::{Condition, Place, Radius};
 
 /// What making the index takes for each row at most.
 const INDEX_BYTES: usize = 80;
@@ -73,11 +74,36 @@ impl BuildSide {
         // What follows takes a moment for each million of rows.
         tokio::task::yield_now().await;
         let reaches = reaches(&condition, &all)?;
-        let [lon, lat] = condition.build;
-        let zones = index([&doubles(&lon, &all)?, &doubles(&lat, &all)?], &reaches);
+        let [lon, lat] = coordinates(&condition.build, &all)?;
+        let zones = index([&lon, &lat], &reaches);
         memory.resize(all.get_array_memory_size() + zones.bytes());
         Ok(Self { rows: all, zones, reaches, _memory: memory })
     }
+}
+
+/// The coordinates of the places of a batch. Where both are taken out of one point, as of a star at
+/// another epoch, that is computed once.
+pub(super) fn coordinates([lon, lat]: &Place, batch: &RecordBatch) -> Result<[Float64Array; 2]> {
+    let call = |expr: &Arc<dyn PhysicalExpr>| -> Option<Arc<dyn PhysicalExpr>> {
+        let call = expr.downcast_ref::<ScalarFunctionExpr>()?;
+        match call.args() {
+            [point] => Some(Arc::clone(point)),
+            _ => None,
+        }
+    };
+    let (Some(point), Some(other)) = (call(lon), call(lat)) else {
+        return Ok([doubles(lon, batch)?, doubles(lat, batch)?]);
+    };
+    if point != other || point.is::<Column>() {
+        return Ok([doubles(lon, batch)?, doubles(lat, batch)?]);
+    }
+    let points = point.evaluate(batch)?.into_array(batch.num_rows())?;
+    let points = RecordBatch::try_from_iter_with_nullable([("point", points, true)])?;
+    let of_points = |expr: &Arc<dyn PhysicalExpr>| {
+        let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new("point", 0));
+        doubles(&Arc::clone(expr).with_new_children(vec![column])?, &points)
+    };
+    Ok([of_points(lon)?, of_points(lat)?])
 }
 
 /// The values of an expression for the rows of a batch.

@@ -9,7 +9,7 @@ use datafusion::arrow::array::{Array as _, Float64Array, RecordBatch};
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::common::Result;
 
-use super::build_side::{BuildSide, Reaches, doubles};
+use super::build_side::{BuildSide, Reaches, coordinates, doubles};
 use super::condition::{Condition, Radius};
 
 /// A piece ends after so many looks at candidates: some milliseconds of work.
@@ -61,8 +61,7 @@ impl Probe {
         condition: &Condition,
         (keeps_matched, first_only): (bool, bool),
     ) -> Result<Self> {
-        let [lon, lat] = &condition.probe;
-        let (lon, lat) = (doubles(lon, &batch)?, doubles(lat, &batch)?);
+        let [lon, lat] = coordinates(&condition.probe, &batch)?;
         let radius = match &condition.radius {
             Radius::Build(_) => None,
             Radius::Probe(radius) => Some(doubles(radius, &batch)?),
