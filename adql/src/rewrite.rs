@@ -7,7 +7,8 @@
 //! an optimizer rule; what a scan does with the result is in [`coverage`] (which sky),
 //! [`id_lookup`] (which values of a column) and [`statistics`] (which row groups and pages);
 //! [`cross_match`] recognizes joins by position, and [`spatial_join`] refuses those that would
-//! compare every row with every other.
+//! compare every row with every other; [`nearest`] makes joins of conditions that rank rows by
+//! their distances.
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ pub mod cross_match;
 pub mod id_lookup;
 mod long_list;
 pub mod nan_guard;
+pub mod nearest;
 mod position_columns;
 pub mod region_cover;
 mod sky_predicate;
@@ -38,15 +40,18 @@ pub use cross_match::CrossMatch;
 pub use id_lookup::{IdSet, ids_of};
 pub(crate) use long_list::gather_long_lists;
 pub use nan_guard::guarded_source;
+use nearest::NearestFilter;
 pub use region_cover::RegionCover;
 pub use spatial_join::refuse_spatial_join;
 pub use statistics::prune_only;
 
-/// DataFusion's rules in their order, ours right after the one that brings filters to scans.
+/// DataFusion's rules in their order, ours around the one that brings filters to scans.
 pub fn optimizer_rules(schemas: Arc<dyn Schemas>) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut rules = Optimizer::new().rules;
-    let after = rules.iter().position(|rule| rule.name() == "push_down_filter");
-    let after = after.map_or(rules.len(), |at| at + 1);
+    let at = rules.iter().position(|rule| rule.name() == "push_down_filter");
+    let at = at.unwrap_or(rules.len());
+    rules.insert(at, Arc::new(NearestFilter));
+    let after = (at + 2).min(rules.len());
     let ours = [Arc::new(RegionCover::new(schemas)) as _, Arc::new(CrossMatch) as _];
     rules.splice(after..after, ours);
     rules
