@@ -17,6 +17,7 @@ mod jobs;
 mod join_units;
 mod kept_indexes;
 mod local_joins;
+mod nearest;
 mod nodes;
 mod opening;
 mod panics;

@@ -27,8 +27,8 @@ use crate::Error;
 use ranking::Ranking;
 use relations::Relations;
 
-pub(super) use node::{Nearest, NearestFilter, restricted};
 pub use node::joined;
+pub(super) use node::{Nearest, NearestFilter, restricted};
 
 /// The plan with a join of its own for every condition that ranks the rows of a table by distance.
 ///
@@ -43,7 +43,9 @@ pub(crate) fn recognize(plan: LogicalPlan) -> Result<LogicalPlan> {
         LogicalPlan::Join(join) if join.join_type == JoinType::Inner && is_ranked(&node)? => {
             join::inner(&Relations::of(&node, None)?).map(Transformed::yes)
         }
-        LogicalPlan::Join(join) if join.join_type != JoinType::Inner && ranks(&join.filter)? => {
+        LogicalPlan::Join(join)
+            if join.join_type != JoinType::Inner && ranks(join.filter.as_ref())? =>
+        {
             join::outer(join).map(Transformed::yes)
         }
         _ => Ok(Transformed::no(node)),
@@ -51,8 +53,9 @@ pub(crate) fn recognize(plan: LogicalPlan) -> Result<LogicalPlan> {
     if !recognized.transformed {
         return Ok(recognized.data);
     }
-    let whole =
-        recognized.data.transform_up_with_subqueries(|node| node.recompute_schema().map(Transformed::yes))?;
+    let whole = recognized
+        .data
+        .transform_up_with_subqueries(|node| node.recompute_schema().map(Transformed::yes))?;
     Ok(whole.data)
 }
 
@@ -60,7 +63,7 @@ pub(crate) fn recognize(plan: LogicalPlan) -> Result<LogicalPlan> {
 fn is_ranked(plan: &LogicalPlan) -> Result<bool> {
     match plan {
         LogicalPlan::Filter(filter) => {
-            Ok(ranks(&Some(filter.predicate.clone()))? || is_ranked_join(&filter.input)?)
+            Ok(ranks(Some(&filter.predicate))? || is_ranked_join(&filter.input)?)
         }
         other => is_ranked_join(other),
     }
@@ -68,15 +71,17 @@ fn is_ranked(plan: &LogicalPlan) -> Result<bool> {
 
 fn is_ranked_join(plan: &LogicalPlan) -> Result<bool> {
     match plan {
-        LogicalPlan::Join(join) if join.join_type == JoinType::Inner => Ok(ranks(&join.filter)?
-            || is_ranked_join(&join.left)?
-            || is_ranked_join(&join.right)?),
+        LogicalPlan::Join(join) if join.join_type == JoinType::Inner => {
+            Ok(ranks(join.filter.as_ref())?
+                || is_ranked_join(&join.left)?
+                || is_ranked_join(&join.right)?)
+        }
         _ => Ok(false),
     }
 }
 
-fn ranks(condition: &Option<Expr>) -> Result<bool> {
-    for conjunct in condition.iter().flat_map(split_conjunction) {
+fn ranks(condition: Option<&Expr>) -> Result<bool> {
+    for conjunct in condition.into_iter().flat_map(split_conjunction) {
         if Ranking::read(conjunct)?.is_some() {
             return Ok(true);
         }

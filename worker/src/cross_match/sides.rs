@@ -1,12 +1,13 @@
 //! Which side of a join by position is built and which streams past it, and how large a side is.
 //!
 //! The side that is built is kept whole in memory, and in a cluster in each task: so it may not be
-//! one of which rows without a match are delivered, and of two it is the smaller.
+//! one of which rows without a match are delivered, it is the one whose rows are ranked by their
+//! distances, and of two it is the smaller.
 
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Schema};
-use datafusion::common::{JoinType, Result, internal_err};
+use datafusion::common::{JoinSide, JoinType, Result, internal_err};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::joins::{NestedLoopJoinExec, NestedLoopJoinExecBuilder};
 use datafusion::physical_plan::{
@@ -14,16 +15,21 @@ use datafusion::physical_plan::{
     replace_children_if_necessary,
 };
 
+use super::condition::Condition;
 use super::operator::CrossMatchExec;
 
 /// What a text or a list is taken to have, where nobody knows.
 const BYTES_OF_TEXT: usize = 32;
 
 /// The operator for a join: its left child is what is built.
-pub(super) fn oriented(join: &NestedLoopJoinExec) -> Result<Arc<dyn ExecutionPlan>> {
+pub(super) fn oriented(
+    join: &NestedLoopJoinExec,
+    condition: &Condition,
+) -> Result<Arc<dyn ExecutionPlan>> {
     let turn = match join.join_type() {
         JoinType::Right | JoinType::RightSemi | JoinType::RightAnti => false,
         JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti => true,
+        JoinType::Inner if let Some(ranking) = condition.ranking => ranking.side == JoinSide::Right,
         JoinType::Inner => {
             let [left, right] = [join.left(), join.right()].map(estimated_bytes);
             left.zip(right).is_some_and(|(left, right)| right < left)

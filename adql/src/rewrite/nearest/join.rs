@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::common::tree_node::TreeNode as _;
-use datafusion::common::{Column, DFSchema, Result};
+use datafusion::common::{Column, DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{
     BinaryExpr, Expr, Extension, Join, JoinType, LogicalPlan, LogicalPlanBuilder, lit,
@@ -16,7 +16,7 @@ use super::relations::{Relations, bare, columns, conditions, filtered, product};
 use super::{child, refuse};
 use crate::function::cross_match::Bound;
 use crate::function::nearest;
-use crate::rewrite::constant::number;
+use crate::rewrite::constant::{constant, number};
 use crate::rewrite::cross_match::{Near, Reader};
 use crate::rewrite::sky_predicate::Place;
 
@@ -57,6 +57,11 @@ pub(super) fn inner(relations: &Relations) -> Result<LogicalPlan> {
     let (mut own, mut rest) = (Vec::new(), Vec::new());
     for conjunct in conjuncts {
         let columns = columns(&conjunct)?;
+        if columns.is_empty() && conjunct.is_volatile() {
+            return refuse(format!(
+                "{conjunct} cannot be beside it: write it around the query that has the condition"
+            ));
+        }
         let is_own = !columns.is_empty()
             && !conjunct.is_volatile()
             && columns.iter().all(|column| left.schema().has_column(column));
@@ -176,8 +181,7 @@ fn take(
             continue;
         }
         let Some(near) = read(conjunct)? else { continue };
-        let is_constant = |near: &Near| near.radius.column_refs().is_empty();
-        if radius.as_ref().is_none_or(|(_, known)| !is_constant(known) && is_constant(&near)) {
+        if radius.as_ref().is_none_or(|(_, known)| is_narrower(&near, known)) {
             radius = Some((at, near));
         }
     }
@@ -194,6 +198,10 @@ fn take(
     let mut before = Vec::new();
     for condition in conditions {
         let names = columns(&condition)?;
+        let is_true = Some(ScalarValue::Boolean(Some(true)));
+        if names.is_empty() && constant(&coerced(condition.clone(), &both)?)? == is_true {
+            continue;
+        }
         if names.iter().all(|column| right.has_column(column)) {
             let known = conjuncts.iter().position(|known| mirrored(known) == mirrored(&condition));
             let Some(known) = known.filter(|_| !condition.is_volatile()) else {
@@ -213,6 +221,16 @@ fn take(
         }
     }
     Ok(Taken { near, most: ranking.most, before })
+}
+
+/// Whether a search within a radius meets fewer rows than one within another, as far as it is known.
+fn is_narrower(near: &Near, other: &Near) -> bool {
+    let radius = |near: &Near| number(&near.radius).ok().flatten();
+    match (radius(near), radius(other)) {
+        (Some(one), Some(another)) if one == another => other.bound != Bound::Less,
+        (Some(one), Some(another)) => one < another,
+        (known, unknown) => known.is_some() && unknown.is_none(),
+    }
 }
 
 /// Whether what is within `outer` is within `inner`.

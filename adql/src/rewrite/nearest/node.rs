@@ -16,7 +16,8 @@ use datafusion::common::{
 use datafusion::logical_expr::builder::build_join_schema;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
-    Expr, Extension, Filter, Join, JoinConstraint, JoinType, LogicalPlan, UserDefinedLogicalNodeCore,
+    Expr, Extension, Filter, Join, JoinConstraint, JoinType, LogicalPlan,
+    UserDefinedLogicalNodeCore,
 };
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
@@ -77,7 +78,12 @@ pub(in crate::rewrite) fn restricted(node: &Nearest, join: Join) -> LogicalPlan 
 impl PartialOrd for Nearest {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         let parts = |node: &Self| {
-            (Arc::clone(&node.left), Arc::clone(&node.right), node.conditions.clone(), node.join_type)
+            (
+                Arc::clone(&node.left),
+                Arc::clone(&node.right),
+                node.conditions.clone(),
+                node.join_type,
+            )
         };
         parts(self).partial_cmp(&parts(other)).filter(|order| order.is_ne() || self == other)
     }

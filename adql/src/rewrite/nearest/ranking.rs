@@ -108,9 +108,9 @@ impl Ranking {
                 Ok(Some(Self { most: 1, relation, conditions, least }))
             }
             ("count", arguments) if conditions.iter().any(compares_distances) => {
-                let counts_rows = arguments.iter().all(|argument| {
-                    matches!(argument, Expr::Literal(value, _) if !value.is_null())
-                });
+                let counts_rows = arguments.iter().all(
+                    |argument| matches!(argument, Expr::Literal(value, _) if !value.is_null()),
+                );
                 let (true, true, Some(most)) = (is_plain, counts_rows, most(value, op)) else {
                     return refuse(
                         "for the k nearest, the number of those that are nearer has to be compared \
@@ -185,20 +185,21 @@ fn most(value: &Expr, op: Operator) -> Option<i64> {
 fn aggregate(plan: &LogicalPlan) -> Option<(&Expr, &LogicalPlan)> {
     match plan {
         LogicalPlan::Projection(projection) => match &projection.expr[..] {
-            [Expr::Column(_)] => aggregate(&projection.input),
-            [Expr::Alias(alias)] if matches!(*alias.expr, Expr::Column(_)) => {
-                aggregate(&projection.input)
-            }
+            [expr] if matches!(unnamed(expr), Expr::Column(_)) => aggregate(&projection.input),
             _ => None,
         },
         LogicalPlan::Aggregate(aggregate) => match &aggregate.aggr_expr[..] {
-            [Expr::Alias(alias)] if aggregate.group_expr.is_empty() => {
-                Some((&alias.expr, &aggregate.input))
-            }
-            [expr] if aggregate.group_expr.is_empty() => Some((expr, &aggregate.input)),
+            [expr] if aggregate.group_expr.is_empty() => Some((unnamed(expr), &aggregate.input)),
             _ => None,
         },
         _ => None,
+    }
+}
+
+fn unnamed(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Alias(alias) => unnamed(&alias.expr),
+        other => other,
     }
 }
 

@@ -67,8 +67,7 @@ fn take_apart(
 
 /// The conditions of a join.
 pub(super) fn conditions(join: &Join) -> Vec<Expr> {
-    let equalities =
-        join.on.iter().map(|(a, b)| binary_expr(a.clone(), Operator::Eq, b.clone()));
+    let equalities = join.on.iter().map(|(a, b)| binary_expr(a.clone(), Operator::Eq, b.clone()));
     let others = join.filter.iter().flat_map(split_conjunction).flat_map(taken_apart);
     equalities.chain(others).collect()
 }

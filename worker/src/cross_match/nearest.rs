@@ -1,0 +1,166 @@
+//! How far the k-th nearest place is: rings around a place, each twice as wide as the one before,
+//! until one holds k places or all that are near enough.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+use adql::function::cross_match::Reach;
+use adql::sky::{Position, ROUNDING_DEG, Span, Zones};
+
+/// A ring is so many times as wide as the one before.
+const WIDER: f64 = 2.0;
+
+/// Looks at candidates that are left before other tasks have their turn.
+#[derive(Debug)]
+pub(super) struct Looks(pub(super) usize);
+
+impl Looks {
+    /// An exact test takes as long as so many looks.
+    const OF_TEST: usize = 32;
+
+    /// The search of a ring goes through the zones of the index that it meets.
+    const OF_RING: usize = 1 << 12;
+
+    /// Counts a look; whether there was one left.
+    #[inline]
+    pub(super) fn look(&mut self) -> bool {
+        let is_left = self.0 > 0;
+        self.0 = self.0.saturating_sub(1);
+        is_left
+    }
+
+    /// Counts the search of a ring; whether there was a look left.
+    fn ring(&mut self) -> bool {
+        let is_left = self.0 > 0;
+        self.0 = self.0.saturating_sub(Self::OF_RING);
+        is_left
+    }
+
+    /// Counts an exact test.
+    #[inline]
+    pub(super) fn test(&mut self) {
+        self.0 = self.0.saturating_sub(Self::OF_TEST);
+    }
+}
+
+/// A distance in degrees, which is a number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Distance(f64);
+
+impl Eq for Distance {}
+
+impl Ord for Distance {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+impl PartialOrd for Distance {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The search around one place.
+#[derive(Debug)]
+pub(super) struct Search {
+    most: usize,
+    reach: Reach,
+    ring_deg: f64,
+    /// How far candidates of the present ring may be in latitude.
+    window_deg: f64,
+    spans: Vec<Span>,
+    span: usize,
+    at: u32,
+    /// The least distances, the greatest of them first.
+    least: BinaryHeap<Distance>,
+}
+
+impl Search {
+    /// A search for the `most` nearest of places to (lon, lat) within a reach; none where no place is
+    /// within it at first sight.
+    pub(super) fn around(
+        (lon, lat): (f64, f64),
+        most: usize,
+        reach: Reach,
+        zones: &Zones,
+    ) -> Option<Self> {
+        let mut spans = Vec::new();
+        let (ring_deg, window_deg) = if zones.ring_deg() <= reach.degrees() {
+            zones.near(lon, lat, &mut spans);
+            (zones.ring_deg(), zones.reach_deg())
+        } else {
+            (reach.degrees(), zones.within(lon, lat, reach.degrees(), &mut spans))
+        };
+        if zones.is_empty() || spans.is_empty() && ring_deg >= reach.degrees() {
+            return None;
+        }
+        let at = spans.first().map_or(0, |span| span.rows.start);
+        let least = BinaryHeap::new();
+        Some(Self { most, reach, ring_deg, window_deg, spans, span: 0, at, least })
+    }
+
+    /// Searches on; whether the search has ended.
+    pub(super) fn go_on(&mut self, zones: &Zones, place: &Position, looks: &mut Looks) -> bool {
+        loop {
+            while let Some(span) = self.spans.get(self.span) {
+                while self.at < span.rows.end {
+                    if !looks.look() {
+                        return false;
+                    }
+                    let at = self.at;
+                    self.at += 1;
+                    if !zones.is_candidate(at, span, place.lat_deg(), self.window_deg) {
+                        continue;
+                    }
+                    looks.test();
+                    let other = zones.position(at);
+                    if self.reach.holds(place, &other) {
+                        let distance = place.distance(&other).degrees();
+                        if self.least.len() < self.most {
+                            self.least.push(Distance(distance));
+                        } else if let Some(mut farthest) = self.least.peek_mut()
+                            && distance < farthest.0
+                        {
+                            farthest.0 = distance;
+                        }
+                        // What is farther than the k-th nearest so far is none of them.
+                        self.window_deg = self.window_deg.min(self.limit() + ROUNDING_DEG);
+                    }
+                }
+                self.span += 1;
+                self.at = self.spans.get(self.span).map_or(0, |span| span.rows.start);
+            }
+            if self.limit() <= self.ring_deg || self.ring_deg >= self.reach.degrees() {
+                return true;
+            }
+            if !looks.ring() {
+                return false;
+            }
+            self.widen(zones, place);
+        }
+    }
+
+    /// The distance of the k-th nearest place; infinite where there are fewer.
+    pub(super) fn limit(&self) -> f64 {
+        match self.least.peek() {
+            Some(farthest) if self.least.len() == self.most => farthest.0,
+            _ => f64::INFINITY,
+        }
+    }
+
+    /// The spans that hold all that is within the limit, and how far their windows reach.
+    pub(super) fn end(self) -> (Vec<Span>, f64) {
+        if self.least.is_empty() { (Vec::new(), 0.0) } else { (self.spans, self.window_deg) }
+    }
+
+    fn widen(&mut self, zones: &Zones, place: &Position) {
+        self.ring_deg = (self.ring_deg * WIDER).min(self.reach.degrees());
+        self.least.clear();
+        self.spans.clear();
+        let (lon, lat) = (place.lon_deg(), place.lat_deg());
+        self.window_deg = zones.within(lon, lat, self.ring_deg, &mut self.spans);
+        self.span = 0;
+        self.at = self.spans.first().map_or(0, |span| span.rows.start);
+    }
+}
