@@ -1,5 +1,6 @@
-//! `nearest(ra1, dec1, ra2, dec2, k, after)`: whether the second place is among the k nearest to
-//! the first one, and a further condition holds of those that are.
+//! `nearest(ra1, dec1, ra2, dec2, k, before, after)`: whether the second place is among the k nearest
+//! to the first one of those for which a condition on the pair holds, and a further condition holds
+//! of those that are.
 //!
 //! What `crate::rewrite` makes of a condition that ranks the rows of a table by their distances. It
 //! is about all rows of that table, which no function of one pair knows: only the operator of joins
@@ -18,10 +19,11 @@ use datafusion::logical_expr::{
 /// Name of the function in a session.
 pub const NAME: &str = "nearest";
 
-/// The call for a place, the place that is ranked, and how many nearest are asked for.
-pub(crate) fn call(from: [Expr; 2], to: [Expr; 2], most: i64, after: Expr) -> Expr {
+/// The call for a place, the place that is ranked, how many nearest are asked for, and the conditions
+/// before and after that.
+pub(crate) fn call(from: [Expr; 2], to: [Expr; 2], most: i64, conditions: [Expr; 2]) -> Expr {
     let function = Arc::new(ScalarUDF::from(Nearest::new()));
-    let arguments = from.into_iter().chain(to).chain([lit(most), after]).collect();
+    let arguments = from.into_iter().chain(to).chain([lit(most)]).chain(conditions).collect();
     Expr::ScalarFunction(ScalarFunction::new_udf(function, arguments))
 }
 
@@ -34,7 +36,7 @@ pub(super) struct Nearest {
 impl Nearest {
     pub(super) fn new() -> Self {
         let mut types = vec![DataType::Float64; 4];
-        types.extend([DataType::Int64, DataType::Boolean]);
+        types.extend([DataType::Int64, DataType::Boolean, DataType::Boolean]);
         Self { signature: Signature::exact(types, Volatility::Volatile) }
     }
 }

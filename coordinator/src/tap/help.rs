@@ -118,8 +118,8 @@ WHERE b.mag &lt; 20 AND 3 &gt; (SELECT COUNT(*) FROM b AS n WHERE n.mag &lt; 20
     <p>Rows that are as near as each other all belong. What the sub-query says of <code>n</code>, the \
     query says of <code>b</code> too: it is tested before the nearest are found, and what only the \
     query says, after. A radius is needed, a number or a column of <code>a</code>. In a table \
-    itself each row is the nearest to itself: ask for two, and for <code>a.id &lt;&gt; b.id</code>. \
-    Of the two, <code>b</code> is kept in memory: let it be the table that a region, or other \
+    itself each row is the nearest to itself: for the nearest other one, the query says \
+    <code>b.id &lt;&gt; a.id</code> and the sub-query <code>n.id &lt;&gt; a.id</code>. Of the two, <code>b</code> is kept in memory: let it be the table that a region, or other \
     conditions, make small.</p>";
 
 const PUBLISH: &str = "<ol><li>Put the catalogue, a table or collection in the layout \

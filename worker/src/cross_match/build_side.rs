@@ -75,7 +75,7 @@ impl BuildSide {
         let reaches = reaches(&condition, &all)?;
         let [lon, lat] = &condition.build;
         let place = [&doubles(lon, &all)?, &doubles(lat, &all)?];
-        let zones = index(place, &reaches, condition.ranking);
+        let zones = index(place, &reaches, condition.ranking.as_ref());
         memory.resize(all.get_array_memory_size() + zones.bytes());
         Ok(Self { rows: all, zones, reaches, _memory: memory })
     }
@@ -145,7 +145,7 @@ fn reaches(condition: &Condition, rows: &RecordBatch) -> Result<Reaches> {
 }
 
 /// The index of the rows that may have a match.
-fn index([lon, lat]: [&Float64Array; 2], reaches: &Reaches, ranking: Option<Ranking>) -> Zones {
+fn index([lon, lat]: [&Float64Array; 2], reaches: &Reaches, ranking: Option<&Ranking>) -> Zones {
     let (lons, lats) = (lon.values(), lat.values());
     let has_place = |row: usize| lon.is_valid(row) && lat.is_valid(row);
     let places = (0..lon.len()).filter(|row| has_place(*row));

@@ -46,11 +46,11 @@ impl Condition {
         let mut found: Option<(usize, Self)> = None;
         let (mut ranking, mut others): (Option<(usize, Ranking)>, _) = (None, Vec::new());
         for (number, conjunct) in conjuncts.iter().enumerate() {
-            if let Some((read, after)) = Ranking::read(conjunct, filter) {
+            if let Some((read, beside)) = Ranking::read(conjunct, filter) {
                 if ranking.replace((number, read)).is_some() {
                     return internal_err!("a join by position ranks its rows once");
                 }
-                others.extend(after);
+                others.extend(beside);
                 continue;
             }
             let Some(condition) = read(conjunct, filter)? else { continue };
@@ -63,7 +63,7 @@ impl Condition {
             }
         }
         let Some((number, mut condition)) = found else { return Ok(None) };
-        let taken = [Some(number), ranking.map(|(number, _)| number)];
+        let taken = [Some(number), ranking.as_ref().map(|(number, _)| *number)];
         condition.ranking = ranking.map(|(_, ranking)| ranking);
         let rest = conjuncts.into_iter().enumerate();
         let rest = rest.filter(|(other, _)| !taken.contains(&Some(*other)));
@@ -91,22 +91,24 @@ impl Condition {
 }
 
 /// Of the rows of a side that are near enough, those nearest to a row of the other one.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Ranking {
     /// So many, and all that are as near as the last of them.
     pub(super) most: usize,
     /// The side whose rows are ranked: only that can be built.
     pub(super) side: JoinSide,
+    /// What holds of the pairs that are ranked.
+    pub(super) before: Option<JoinFilter>,
 }
 
 impl Ranking {
-    /// Reads a conjunct, with the condition that has to hold of those that are nearest.
+    /// Reads a conjunct, with the conditions that have to hold beside.
     fn read(
         conjunct: &Arc<dyn PhysicalExpr>,
         filter: &JoinFilter,
-    ) -> Option<(Self, Option<Arc<dyn PhysicalExpr>>)> {
+    ) -> Option<(Self, Vec<Arc<dyn PhysicalExpr>>)> {
         let call = conjunct.downcast_ref::<ScalarFunctionExpr>()?;
-        let [_, _, ra, dec, most, after] = call.args() else { return None };
+        let [_, _, ra, dec, most, before, after] = call.args() else { return None };
         if call.name() != nearest::NAME {
             return None;
         }
@@ -114,11 +116,18 @@ impl Ranking {
             expr.downcast_ref::<Literal>().map(|literal| literal.value().clone())
         };
         let Some(ScalarValue::Int64(Some(most))) = value(most) else { return None };
-        let is_all = value(after) == Some(ScalarValue::Boolean(Some(true)));
         // More than there are rows is as good as all.
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let ranking = Self { most, side: side(&[ra, dec], filter)? };
-        Some((ranking, (!is_all).then(|| Arc::clone(after))))
+        let is_all =
+            |expr: &Arc<dyn PhysicalExpr>| value(expr) == Some(ScalarValue::Boolean(Some(true)));
+        let of_pairs = |expr: &Arc<dyn PhysicalExpr>| {
+            let (columns, schema) = (filter.column_indices().to_vec(), Arc::clone(filter.schema()));
+            JoinFilter::new(Arc::clone(expr), columns, schema)
+        };
+        let side = side(&[ra, dec], filter)?;
+        let ranking = Self { most, side, before: (!is_all(before)).then(|| of_pairs(before)) };
+        let beside = [before, after].into_iter().filter(|expr| !is_all(expr));
+        Some((ranking, beside.cloned().collect()))
     }
 }
 

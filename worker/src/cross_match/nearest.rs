@@ -6,6 +6,14 @@ use std::collections::BinaryHeap;
 
 use adql::function::cross_match::Reach;
 use adql::sky::{Position, ROUNDING_DEG, Span, Zones};
+use datafusion::arrow::array::{RecordBatch, UInt32Array};
+use datafusion::common::Result;
+use datafusion::physical_plan::joins::utils::JoinFilter;
+
+use super::rows::holds;
+
+/// So many pairs are tested at once.
+const PAIRS: usize = 1024;
 
 /// A ring is so many times as wide as the one before.
 const WIDER: f64 = 2.0;
@@ -61,6 +69,17 @@ impl PartialOrd for Distance {
     }
 }
 
+/// What is ranked for one row of the other side.
+#[derive(Debug)]
+pub(super) struct Candidates<'a> {
+    pub(super) zones: &'a Zones,
+    pub(super) rows: &'a RecordBatch,
+    /// The row, in its batch.
+    pub(super) probe: (&'a RecordBatch, u32),
+    /// What holds of the pairs that are ranked.
+    pub(super) before: Option<&'a JoinFilter>,
+}
+
 /// The search around one place.
 #[derive(Debug)]
 pub(super) struct Search {
@@ -74,6 +93,8 @@ pub(super) struct Search {
     at: u32,
     /// The least distances, the greatest of them first.
     least: BinaryHeap<Distance>,
+    /// Rows of which it is not known yet whether they are ranked, and their distances.
+    waiting: Vec<(u32, f64)>,
 }
 
 impl Search {
@@ -96,17 +117,23 @@ impl Search {
             return None;
         }
         let at = spans.first().map_or(0, |span| span.rows.start);
-        let least = BinaryHeap::new();
-        Some(Self { most, reach, ring_deg, window_deg, spans, span: 0, at, least })
+        let (least, waiting) = (BinaryHeap::new(), Vec::new());
+        Some(Self { most, reach, ring_deg, window_deg, spans, span: 0, at, least, waiting })
     }
 
     /// Searches on; whether the search has ended.
-    pub(super) fn go_on(&mut self, zones: &Zones, place: &Position, looks: &mut Looks) -> bool {
+    pub(super) fn go_on(
+        &mut self,
+        candidates: &Candidates<'_>,
+        place: &Position,
+        looks: &mut Looks,
+    ) -> Result<bool> {
+        let zones = candidates.zones;
         loop {
             while let Some(span) = self.spans.get(self.span) {
                 while self.at < span.rows.end {
                     if !looks.look() {
-                        return false;
+                        return Ok(false);
                     }
                     let at = self.at;
                     self.at += 1;
@@ -115,30 +142,57 @@ impl Search {
                     }
                     looks.test();
                     let other = zones.position(at);
-                    if self.reach.holds(place, &other) {
-                        let distance = place.distance(&other).degrees();
-                        if self.least.len() < self.most {
-                            self.least.push(Distance(distance));
-                        } else if let Some(mut farthest) = self.least.peek_mut()
-                            && distance < farthest.0
-                        {
-                            farthest.0 = distance;
-                        }
+                    if !self.reach.holds(place, &other) {
+                        continue;
+                    }
+                    let distance = place.distance(&other).degrees();
+                    if candidates.before.is_none() {
+                        keep(&mut self.least, self.most, distance);
                         // What is farther than the k-th nearest so far is none of them.
                         self.window_deg = self.window_deg.min(self.limit() + ROUNDING_DEG);
+                    } else if distance < self.limit() {
+                        self.waiting.push((zones.row(at), distance));
+                        if self.waiting.len() == PAIRS {
+                            break;
+                        }
                     }
+                }
+                if self.waiting.len() == PAIRS {
+                    self.test(candidates)?;
+                    continue;
                 }
                 self.span += 1;
                 self.at = self.spans.get(self.span).map_or(0, |span| span.rows.start);
             }
+            self.test(candidates)?;
             if self.limit() <= self.ring_deg || self.ring_deg >= self.reach.degrees() {
-                return true;
+                return Ok(true);
             }
             if !looks.ring() {
-                return false;
+                return Ok(false);
             }
             self.widen(zones, place);
         }
+    }
+
+    /// Ranks those that wait and of which the condition holds.
+    fn test(&mut self, candidates: &Candidates<'_>) -> Result<()> {
+        let Some(before) = candidates.before.filter(|_| !self.waiting.is_empty()) else {
+            return Ok(());
+        };
+        let (probe, row) = candidates.probe;
+        let rows = [
+            self.waiting.iter().map(|(row, _)| *row).collect(),
+            UInt32Array::from_value(row, self.waiting.len()),
+        ];
+        let holds = holds(before, candidates.rows, probe, &rows)?;
+        for ((_, distance), holds) in self.waiting.drain(..).zip(holds.values()) {
+            if holds {
+                keep(&mut self.least, self.most, distance);
+            }
+        }
+        self.window_deg = self.window_deg.min(self.limit() + ROUNDING_DEG);
+        Ok(())
     }
 
     /// The distance of the k-th nearest place; infinite where there are fewer.
@@ -162,5 +216,16 @@ impl Search {
         self.window_deg = zones.within(lon, lat, self.ring_deg, &mut self.spans);
         self.span = 0;
         self.at = self.spans.first().map_or(0, |span| span.rows.start);
+    }
+}
+
+/// Keeps a distance if it is one of the least.
+fn keep(least: &mut BinaryHeap<Distance>, most: usize, distance: f64) {
+    if least.len() < most {
+        least.push(Distance(distance));
+    } else if let Some(mut farthest) = least.peek_mut()
+        && distance < farthest.0
+    {
+        farthest.0 = distance;
     }
 }

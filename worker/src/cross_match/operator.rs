@@ -72,8 +72,8 @@ impl CrossMatchExec {
         let Some(condition) = Condition::of(&join)? else {
             return internal_err!("a cross-match has a condition on places of both sides");
         };
-        if let Some(Ranking { side, .. }) = condition.ranking
-            && (side != JoinSide::Left || condition.has_radius_of_built())
+        if let Some(Ranking { side, .. }) = &condition.ranking
+            && (*side != JoinSide::Left || condition.has_radius_of_built())
         {
             return internal_err!("a cross-match ranks the rows that it builds, within one radius");
         }
@@ -94,7 +94,7 @@ impl CrossMatchExec {
             (Radius::Build(radius), None) => format!("{bound} {radius} of the built side"),
             (Radius::Probe(radius), None) => format!("{bound} {radius} of the streamed side"),
         };
-        match self.condition.ranking {
+        match &self.condition.ranking {
             Some(Ranking { most: 1, .. }) => format!("{nearness}, nearest"),
             Some(Ranking { most, .. }) => format!("{nearness}, {most} nearest"),
             None => nearness,
@@ -274,7 +274,7 @@ impl Matching {
                 continue;
             }
             let timer = self.baseline.elapsed_compute().timer();
-            self.found = probe.find(&build, &mut self.pairs, self.most);
+            self.found = probe.find(&build, &mut self.pairs, self.most)?;
             let rows = self.rows.of_pairs(&build.rows, probe, &mut self.pairs)?;
             drop(timer);
             if let Some(rows) = rows {

@@ -10,8 +10,8 @@ use datafusion::arrow::buffer::NullBuffer;
 use datafusion::common::Result;
 
 use super::build_side::{BuildSide, Reaches, doubles};
-use super::condition::{Condition, Radius};
-use super::nearest::{Looks, Search};
+use super::condition::{Condition, Radius, Ranking};
+use super::nearest::{Candidates, Looks, Search};
 
 /// A piece ends after so many looks at candidates: some milliseconds of work.
 const LOOKS: usize = 1 << 20;
@@ -50,8 +50,8 @@ pub(super) struct Probe {
     reach_deg: f64,
     reach: Option<Reach>,
     position: Option<Position>,
-    /// So many nearest are asked for.
-    nearest: Option<usize>,
+    /// Which places are asked for, if not all that are near enough.
+    ranking: Option<Ranking>,
     /// What finds how far they are, until it has.
     search: Option<Search>,
     /// No pair is farther apart.
@@ -90,23 +90,28 @@ impl Probe {
             reach_deg: 0.0,
             reach: None,
             position: None,
-            nearest: condition.ranking.map(|ranking| ranking.most),
+            ranking: condition.ranking.clone(),
             search: None,
             limit_deg: f64::INFINITY,
         })
     }
 
     /// Finds more pairs, up to a number of them; whether the batch is done.
-    pub(super) fn find(&mut self, build: &BuildSide, pairs: &mut Pairs, most: usize) -> bool {
+    pub(super) fn find(
+        &mut self,
+        build: &BuildSide,
+        pairs: &mut Pairs,
+        most: usize,
+    ) -> Result<bool> {
         pairs.clear();
         let mut looks = Looks(LOOKS);
         loop {
-            if self.search.is_some() && !self.rank(build, &mut looks) {
-                return false;
+            if self.search.is_some() && !self.rank(build, &mut looks)? {
+                return Ok(false);
             }
             while self.span < self.spans.len() {
                 if !self.look(build, pairs, most, &mut looks) {
-                    return false;
+                    return Ok(false);
                 }
                 self.span += 1;
                 if let Some(next) = self.spans.get(self.span) {
@@ -114,23 +119,27 @@ impl Probe {
                 }
             }
             if !self.begin_row(build) {
-                return true;
+                return Ok(true);
             }
         }
     }
 
     /// Searches on for the limit of the present row; whether it is known.
-    fn rank(&mut self, build: &BuildSide, looks: &mut Looks) -> bool {
+    fn rank(&mut self, build: &BuildSide, looks: &mut Looks) -> Result<bool> {
         let place = self.place();
-        let Some(mut search) = self.search.take() else { return true };
-        if !search.go_on(&build.zones, &place, looks) {
+        let Some(mut search) = self.search.take() else { return Ok(true) };
+        let before = self.ranking.as_ref().and_then(|ranking| ranking.before.as_ref());
+        #[expect(clippy::cast_possible_truncation, reason = "a batch has few rows")]
+        let probe = (&self.batch, self.row as u32);
+        let candidates = Candidates { zones: &build.zones, rows: &build.rows, probe, before };
+        if !search.go_on(&candidates, &place, looks)? {
             self.search = Some(search);
-            return false;
+            return Ok(false);
         }
         self.limit_deg = search.limit();
         (self.spans, self.reach_deg) = search.end();
         (self.span, self.at) = (0, self.spans.first().map_or(0, |span| span.rows.start));
-        true
+        Ok(true)
     }
 
     /// Tests the candidates of the present span; whether all of them were.
@@ -162,7 +171,7 @@ impl Probe {
             let reach = self.reach.or_else(own);
             let other = zones.position(at);
             let is_ranked =
-                || self.nearest.is_none() || place.distance(&other).degrees() <= self.limit_deg;
+                || self.ranking.is_none() || place.distance(&other).degrees() <= self.limit_deg;
             if reach.is_some_and(|reach| reach.holds(&place, &other)) && is_ranked() {
                 pairs.build.push(row);
                 #[expect(clippy::cast_possible_truncation, reason = "a batch has few rows")]
@@ -195,7 +204,7 @@ impl Probe {
             if is_null || !lon.is_finite() || !(-90.0..=90.0).contains(&lat) {
                 continue;
             }
-            if let Some(most) = self.nearest {
+            if let Some(Ranking { most, .. }) = self.ranking {
                 self.reach = match (&build.reaches, &self.radius) {
                     (Reaches::OfProbe(bound), Some(radii)) => bound.reach(radii.value(row)),
                     (Reaches::Constant(reach), _) => *reach,

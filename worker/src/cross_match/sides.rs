@@ -29,7 +29,9 @@ pub(super) fn oriented(
     let turn = match join.join_type() {
         JoinType::Right | JoinType::RightSemi | JoinType::RightAnti => false,
         JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti => true,
-        JoinType::Inner if let Some(ranking) = condition.ranking => ranking.side == JoinSide::Right,
+        JoinType::Inner if let Some(ranking) = &condition.ranking => {
+            ranking.side == JoinSide::Right
+        }
         JoinType::Inner => {
             let [left, right] = [join.left(), join.right()].map(estimated_bytes);
             left.zip(right).is_some_and(|(left, right)| right < left)

@@ -151,7 +151,9 @@ struct Taken {
     near: Near,
     most: i64,
     /// The conditions of rows that are ranked.
-    before: Vec<Expr>,
+    of_row: Vec<Expr>,
+    /// That of the pairs that are ranked.
+    of_pair: Expr,
 }
 
 /// Takes the radius, and the conditions that the sub-query has as well, out of those of the query.
@@ -195,32 +197,34 @@ fn take(
         return refuse("its radius is no number");
     }
     conjuncts.remove(at);
-    let mut before = Vec::new();
+    let (mut of_row, mut of_pair) = (Vec::new(), Vec::new());
     for condition in conditions {
         let names = columns(&condition)?;
         let is_true = Some(ScalarValue::Boolean(Some(true)));
+        let is_of_row = names.iter().all(|column| right.has_column(column));
+        let is_of_both = names.iter().all(|column| both.has_column(column));
         if names.is_empty() && constant(&coerced(condition.clone(), &both)?)? == is_true {
             continue;
         }
-        if names.iter().all(|column| right.has_column(column)) {
-            let known = conjuncts.iter().position(|known| mirrored(known) == mirrored(&condition));
-            let Some(known) = known.filter(|_| !condition.is_volatile()) else {
-                return refuse(format!(
-                    "{condition} is a condition of the sub-query alone: write it for the rows that \
-                     are joined as well, or join a query (SELECT … WHERE …) that the sub-query reads too"
-                ));
-            };
-            before.push(conjuncts.remove(known));
-        } else if !read(&condition)?.is_some_and(|inner| is_implied(&inner, &near)) {
-            return refuse(format!(
-                "in the sub-query, {condition} compares rows of both tables: beside the distance, \
-                 only conditions on the table that it reads and the same radius can be there; \
-                 conditions on pairs belong into the outer query, where they are tested after the \
-                 nearest are found"
-            ));
+        if is_of_both && read(&condition)?.is_some_and(|inner| is_implied(&inner, &near)) {
+            continue;
         }
+        let known = conjuncts.iter().position(|known| mirrored(known) == mirrored(&condition));
+        let is_plain = is_of_both && !condition.is_volatile() && !has_subquery(&condition)?;
+        let Some(known) = known.filter(|_| is_of_row || is_plain) else {
+            return refuse(format!(
+                "{condition} is a condition of the sub-query alone: write it for the rows that are \
+                 joined as well, or join a query (SELECT … WHERE …) that the sub-query reads too"
+            ));
+        };
+        if condition.is_volatile() {
+            return refuse(format!("{condition} is another value for each row and sub-query"));
+        }
+        let condition = conjuncts.remove(known);
+        if is_of_row { of_row.push(condition) } else { of_pair.push(condition) }
     }
-    Ok(Taken { near, most: ranking.most, before })
+    let of_pair = conjunction(of_pair).unwrap_or_else(|| lit(true));
+    Ok(Taken { near, most: ranking.most, of_row, of_pair })
 }
 
 /// Whether a search within a radius meets fewer rows than one within another, as far as it is known.
@@ -250,17 +254,13 @@ fn is_implied(inner: &Near, outer: &Near) -> bool {
 
 /// A condition in one of the two ways in which it can be written.
 fn mirrored(condition: &Expr) -> Expr {
-    match condition {
-        Expr::BinaryExpr(BinaryExpr { left, op, right })
-            if left.column_refs().is_empty() && !right.column_refs().is_empty() =>
-        {
-            match op.swap() {
-                Some(op) => Expr::BinaryExpr(BinaryExpr::new(right.clone(), op, left.clone())),
-                None => condition.clone(),
-            }
-        }
-        other => other.clone(),
+    if let Expr::BinaryExpr(BinaryExpr { left, op, right }) = condition
+        && let Some(op) = op.swap()
+        && left.to_string() > right.to_string()
+    {
+        return Expr::BinaryExpr(BinaryExpr::new(right.clone(), op, left.clone()));
     }
+    condition.clone()
 }
 
 impl Taken {
@@ -271,10 +271,10 @@ impl Taken {
         join_type: JoinType,
         after: Expr,
     ) -> Result<LogicalPlan> {
-        let Self { near, most, before } = self;
+        let Self { near, most, of_row, of_pair } = self;
         let place = |place: &Place| [place.ra.clone(), place.dec.clone()];
-        let rank = nearest::call(place(&near.left), place(&near.right), most, after);
-        let right = child(&filtered(right.clone(), before)?);
+        let rank = nearest::call(place(&near.left), place(&near.right), most, [of_pair, after]);
+        let right = child(&filtered(right.clone(), of_row)?);
         let node = Nearest::try_new(Arc::new(left), right, [near.call(), rank], join_type)?;
         Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
     }
