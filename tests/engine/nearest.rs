@@ -333,6 +333,14 @@ async fn what_is_not_evaluated_is_refused() {
             "cannot be beside it",
         ),
         (
+            format!(
+                "SELECT c.id FROM {B} AS c WHERE EXISTS ({pairs} ON {AB} < 1 WHERE 3 > {} \
+                 AND b.id = c.id AND a.id > c.id)",
+                count(&nearer)
+            ),
+            "have the same name",
+        ),
+        (
             format!("{pairs} ON {AB} < 1 AND 3 > {}", count(&nearer)).replace("JOIN", "FULL JOIN"),
             "write a LEFT JOIN",
         ),

@@ -62,19 +62,22 @@ pub(super) fn inner(relations: &Relations) -> Result<LogicalPlan> {
                 "{conjunct} cannot be beside it: write it around the query that has the condition"
             ));
         }
+        // What compares with a query around this one stays where DataFusion finds it.
         let is_own = !columns.is_empty()
             && !conjunct.is_volatile()
+            && !conjunct.contains_outer()
             && columns.iter().all(|column| left.schema().has_column(column));
         if is_own { own.push(conjunct) } else { rest.push(conjunct) }
     }
+    refuse_same_names(&rest)?;
     let left = filtered(left, own)?;
     let node = taken.node(left, leaf, JoinType::Inner, lit(true))?;
     let plan = product(node, others, rest)?;
     in_order(plan, schema)
 }
 
-const OTHER_TABLE: &str = "the sub-query has to read the very table, or the same query, that is \
-     joined, and to compare distances from one place: DISTANCE(a.ra, a.dec, n.ra, n.dec) with \
+const OTHER_TABLE: &str = "the sub-query has to read the very table, or the same query of WITH, that \
+     is joined, and to compare distances from one place: DISTANCE(a.ra, a.dec, n.ra, n.dec) with \
      DISTANCE(a.ra, a.dec, b.ra, b.dec), n and b being names of it. Where b is joined by a LEFT \
      JOIN, write the condition in its ON";
 
@@ -100,6 +103,21 @@ pub(super) fn outer(join: &Join) -> Result<LogicalPlan> {
     }
     let after = conjunction(conjuncts).unwrap_or_else(|| lit(true));
     in_order(taken.node(LogicalPlan::clone(left), right, JoinType::Left, after)?, &join.schema)
+}
+
+/// Refuses conditions on a query around this one over columns of one name: DataFusion, which makes
+/// a join of the query around and this one, takes the one for the other.
+fn refuse_same_names(conjuncts: &[Expr]) -> Result<()> {
+    let correlated = conjuncts.iter().filter(|conjunct| conjunct.contains_outer());
+    let columns: HashSet<&Column> = correlated.flat_map(Expr::column_refs).collect();
+    let names: HashSet<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+    if names.len() < columns.len() {
+        return refuse(
+            "beside it, conditions on the query around it name columns of two tables that have the \
+             same name: give one of them another name by a query in FROM",
+        );
+    }
+    Ok(())
 }
 
 fn has_subquery(expr: &Expr) -> Result<bool> {
@@ -214,7 +232,7 @@ fn take(
         let Some(known) = known.filter(|_| is_of_row || is_plain) else {
             return refuse(format!(
                 "{condition} is a condition of the sub-query alone: write it for the rows that are \
-                 joined as well, or join a query (SELECT … WHERE …) that the sub-query reads too"
+                 joined as well, or join a query of WITH that the sub-query reads too"
             ));
         };
         if condition.is_volatile() {

@@ -159,6 +159,7 @@ impl OptimizerRule for NearestFilter {
                 );
             }
             let is_of_left = !conjunct.is_volatile()
+                && !conjunct.contains_outer()
                 && columns.iter().all(|column| node.left.schema().has_column(column));
             if is_of_left { below.push(conjunct) } else { above.push(conjunct) }
         }
