@@ -5,10 +5,10 @@
 //! WHERE k > (SELECT COUNT(*) FROM b AS n         -->     a
 //!   WHERE DISTANCE(a, n) < DISTANCE(a, b))               b
 //! ```
-//! All forms of [`ranking`] say the same: of the rows of the table those are asked for than which
+//! All forms of `ranking` say the same: of the rows of the table those are asked for than which
 //! fewer than k are nearer. What a query puts on the table in the sub-query as well is tested before
 //! its rows are ranked, all else after: so no other rule may bring a condition below the join, and
-//! to DataFusion it is a node that it does not know ([`node`]) until the plan is optimized.
+//! to DataFusion it is a node that it does not know (`node`) until the plan is optimized.
 //! Runs before the analyzer, which refuses such sub-queries in the ON of a join.
 
 mod join;
