@@ -26,6 +26,7 @@ pub mod is_among;
 mod math;
 pub(crate) mod measure;
 pub mod nan_to_null;
+pub mod nearest;
 mod relation;
 pub(crate) mod shape;
 mod vector;
@@ -451,6 +452,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
         vec![ScalarUDF::from(in_region::InRegion::new())],
         vec![ScalarUDF::from(is_among::IsAmong::new())],
         vec![ScalarUDF::from(cross_match::CrossMatch::new())],
+        vec![ScalarUDF::from(nearest::Nearest::new())],
     ]
     .into_iter()
     .flatten()

@@ -9,7 +9,8 @@
 //! [`brought_values`] restricts what a table of the query is joined with; `moving` bounds how far
 //! stars move, so that places at another epoch prune too;
 //! [`cross_match`] recognizes joins by position, and [`spatial_join`] refuses those that would
-//! compare every row with every other.
+//! compare every row with every other; [`nearest`] makes joins of conditions that rank rows by
+//! their distances.
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ pub mod id_lookup;
 mod long_list;
 mod moving;
 pub mod nan_guard;
+pub mod nearest;
 mod position_columns;
 pub mod region_cover;
 mod sky_predicate;
@@ -47,15 +49,18 @@ pub use moving::{
     physical_displacement,
 };
 pub use nan_guard::guarded_source;
+use nearest::NearestFilter;
 pub use region_cover::RegionCover;
 pub use spatial_join::refuse_spatial_join;
 pub use statistics::prune_only;
 
-/// DataFusion's rules in their order, ours right after the one that brings filters to scans.
+/// DataFusion's rules in their order, ours around the one that brings filters to scans.
 pub fn optimizer_rules(schemas: Arc<dyn Schemas>) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut rules = Optimizer::new().rules;
-    let after = rules.iter().position(|rule| rule.name() == "push_down_filter");
-    let after = after.map_or(rules.len(), |at| at + 1);
+    let at = rules.iter().position(|rule| rule.name() == "push_down_filter");
+    let at = at.unwrap_or(rules.len());
+    rules.insert(at, Arc::new(NearestFilter));
+    let after = (at + 2).min(rules.len());
     let brought = Arc::new(BroughtValues::new(Arc::clone(&schemas)));
     let cover = Arc::new(RegionCover::new(Arc::clone(&schemas))) as _;
     let ours = [cover, Arc::new(CrossMatch::new(schemas)) as _, brought as _];

@@ -43,7 +43,7 @@ pub use range::Range;
 pub use region::Region;
 pub use region_test::RegionTest;
 pub use surroundings::Surroundings;
-pub use zones::{Span, Zones};
+pub use zones::{ROUNDING_DEG, Span, Zones};
 
 /// The order-29 NESTED index of a place, the column `_healpix_29` of HATS; `None` where
 /// [`Position::from_degrees`] knows no place.

@@ -391,6 +391,7 @@ impl Engine {
         let optimized = state.optimizer().optimize(logical, &state, |_, _| ());
         let optimized = optimized.map_err(Error::Execution)?;
         let optimized_after = start.elapsed();
+        let optimized = adql::rewrite::nearest::joined(optimized).map_err(Error::Execution)?;
         adql::rewrite::refuse_spatial_join(&optimized)?;
         let planner = Arc::clone(state.query_planner());
         let physical = planner.create_physical_plan(&optimized, &state).await;

@@ -22,10 +22,10 @@ use worker::cross_match::planned;
 use crate::in_process::{alone, cluster, hats, rows};
 
 /// A place and a radius of a row.
-type Row = (Option<f64>, Option<f64>, Option<f64>);
+pub(crate) type Row = (Option<f64>, Option<f64>, Option<f64>);
 
 /// All over the sky, at its poles and seam, in heaps, and nowhere.
-fn sky(seed: u64) -> Vec<Row> {
+pub(crate) fn sky(seed: u64) -> Vec<Row> {
     let mut random = Random::new(seed);
     let mut sky: Vec<Row> = Vec::new();
     let odd = [f64::NAN, f64::INFINITY, -1.0, -0.0, 0.0, 200.0, 1e-9];
@@ -59,7 +59,7 @@ fn sky(seed: u64) -> Vec<Row> {
     sky
 }
 
-fn batch(rows: &[Row]) -> RecordBatch {
+pub(crate) fn batch(rows: &[Row]) -> RecordBatch {
     let column = |of: fn(&Row) -> Option<f64>| {
         Arc::new(rows.iter().map(of).collect::<Float64Array>()) as ArrayRef
     };
@@ -74,7 +74,7 @@ fn batch(rows: &[Row]) -> RecordBatch {
 }
 
 /// A session with two tables, each in partitions of small batches.
-fn session(config: SessionConfig, tables: [&RecordBatch; 2]) -> SessionContext {
+pub(crate) fn session(config: SessionConfig, tables: [&RecordBatch; 2]) -> SessionContext {
     let session = SessionContext::new_with_config(config);
     for function in adql::function::scalar_functions() {
         session.register_udf(function.as_ref().clone());
@@ -89,11 +89,11 @@ fn session(config: SessionConfig, tables: [&RecordBatch; 2]) -> SessionContext {
     session
 }
 
-async fn plan(session: &SessionContext, sql: &str) -> Arc<dyn ExecutionPlan> {
+pub(crate) async fn plan(session: &SessionContext, sql: &str) -> Arc<dyn ExecutionPlan> {
     session.sql(sql).await.unwrap().create_physical_plan().await.unwrap()
 }
 
-async fn sorted(session: &SessionContext, plan: Arc<dyn ExecutionPlan>) -> Vec<String> {
+pub(crate) async fn sorted(session: &SessionContext, plan: Arc<dyn ExecutionPlan>) -> Vec<String> {
     let batches: Vec<RecordBatch> =
         execute_stream(plan, session.task_ctx()).unwrap().try_collect().await.unwrap();
     let mut rows = Vec::new();
@@ -108,11 +108,11 @@ async fn sorted(session: &SessionContext, plan: Arc<dyn ExecutionPlan>) -> Vec<S
     rows
 }
 
-fn text(plan: &Arc<dyn ExecutionPlan>) -> String {
+pub(crate) fn text(plan: &Arc<dyn ExecutionPlan>) -> String {
     displayable(plan.as_ref()).indent(false).to_string()
 }
 
-const ARCSEC: f64 = 1.0 / 3600.0;
+pub(crate) const ARCSEC: f64 = 1.0 / 3600.0;
 
 /// For every radius, kind of join and way to ask: the rows of the nested loop, which compares all
 /// pairs with the function that the condition was written in.
@@ -172,7 +172,7 @@ async fn the_rows_are_those_of_all_pairs() {
 }
 
 /// So many rows at one place, but for their last digits.
-fn heap(rows: usize) -> RecordBatch {
+pub(crate) fn heap(rows: usize) -> RecordBatch {
     let mut random = Random::new(9);
     let mut near = || 1e-6 * random.unit();
     let rows: Vec<Row> =

@@ -19,6 +19,7 @@ mod kept_indexes;
 mod local_joins;
 mod match_pieces;
 mod moving;
+mod nearest;
 mod nodes;
 mod opening;
 mod panics;

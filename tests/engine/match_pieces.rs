@@ -193,7 +193,7 @@ fn cases(a: &[Row], b: &[Row], c: &[Row], d: &[Row]) -> Vec<(String, Vec<String>
         ),
         lines(inside),
     ));
-    for radius in [15.0, 120.0] {
+    for radius in [15.0, 40.0] {
         let few = &a[..40];
         cases.push((
             format!(
@@ -204,7 +204,35 @@ fn cases(a: &[Row], b: &[Row], c: &[Row], d: &[Row]) -> Vec<(String, Vec<String>
         ));
     }
     cases.extend(few(b, d));
+    let of = |table: &str| {
+        format!("(SELECT MIN(DISTANCE({table}.ra, {table}.dec, n.ra, n.dec)) FROM b AS n)")
+    };
+    cases.push((
+        format!(
+            "SELECT a.id, b.id AS bid FROM a JOIN b ON {join} \
+                 WHERE DISTANCE(a.ra, a.dec, b.ra, b.dec) = {}",
+            of("a")
+        ),
+        lines(nearest(a, b, &close).into_iter().map(|(a, b)| [a, b])),
+    ));
+    let around = near(d, b, 3.0);
+    let mut found = vec![0; d.len()];
+    nearest(d, b, &around).iter().for_each(|(d, _)| found[*d] += 1);
+    cases.push((
+        format!("SELECT d.id, COUNT(b.id) AS n FROM d LEFT JOIN b ON \
+                 DISTANCE(d.ra, d.dec, b.ra, b.dec) < 3 AND DISTANCE(d.ra, d.dec, b.ra, b.dec) = {} \
+                 GROUP BY d.id", of("d")),
+        lines(found.iter().enumerate().map(|(at, n)| [at, *n])),
+    ));
     cases
+}
+
+/// Of pairs those of the least distance, and of as good as the least.
+fn nearest(a: &[Row], b: &[Row], pairs: &[(usize, usize)]) -> Vec<(usize, usize)> {
+    let apart = |(at, other): &(usize, usize)| distance(&a[*at], &b[*other]);
+    let mut least = vec![f64::INFINITY; a.len()];
+    pairs.iter().for_each(|pair| least[pair.0] = least[pair.0].min(apart(pair)));
+    pairs.iter().copied().filter(|pair| apart(pair) <= least[pair.0] + 1e-12).collect()
 }
 
 /// Those of a few rows in two spots with a large table.

@@ -10,12 +10,13 @@
 //! once DataFusion has planned: [`planned`] turns it round so that the side that may be built is on
 //! the left (`sides`), and makes the operator (`operator`). `condition` reads the condition;
 //! `build_side` collects and indexes the one side, `probe` finds the pairs of a batch of the
-//! other, `rows` makes rows of them. `codec` sends it to workers.
+//! other (`nearest` how far the k nearest are), `rows` makes rows of them. `codec` sends it to workers.
 //! It does not spill: the side that is built has to fit in the memory of the query.
 
 mod build_side;
 mod codec;
 mod condition;
+mod nearest;
 mod operator;
 mod probe;
 mod rows;
@@ -41,10 +42,10 @@ pub fn planned(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
         let Some(join) = node.downcast_ref::<NestedLoopJoinExec>() else {
             return Ok(Transformed::no(node));
         };
-        if condition::Condition::of(join)?.is_none() {
+        let Some(condition) = condition::Condition::of(join)? else {
             return Ok(Transformed::no(node));
-        }
-        Ok(Transformed::yes(sides::oriented(join)?))
+        };
+        Ok(Transformed::yes(sides::oriented(join, &condition)?))
     });
     planned.map(|planned| planned.data)
 }

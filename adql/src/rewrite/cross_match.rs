@@ -26,6 +26,7 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
 use super::constant::number;
+use super::nearest::{self, Nearest};
 use super::region_cover::two_comparisons;
 use super::sky_predicate::{Place, call, is_distance, is_double, truth};
 use crate::function::cross_match::{self, Bound};
@@ -60,11 +61,18 @@ impl OptimizerRule for CrossMatch {
         plan: LogicalPlan,
         _: &dyn OptimizerConfig,
     ) -> Result<Transformed<LogicalPlan>> {
+        if let Some(nearest) = Nearest::of(&plan) {
+            let join = nearest.join()?;
+            let found = Reader::of(&join).read_all(&join)?;
+            let narrower = restriction::restrict(&join, &found, self.schemas.as_ref())?;
+            let narrower = narrower.map(|join| nearest::restricted(nearest, join));
+            return Ok(narrower.map_or_else(|| Transformed::no(plan), Transformed::yes));
+        }
         let LogicalPlan::Join(join) = plan else { return Ok(Transformed::no(plan)) };
         let Some(filter) = join.filter.as_ref().filter(|_| is_evaluated(&join)) else {
             return Ok(Transformed::no(LogicalPlan::Join(join)));
         };
-        let reader = Reader { left: join.left.schema(), right: join.right.schema() };
+        let reader = Reader::of(&join);
         let (mut conjuncts, mut found, mut changed) = (Vec::new(), Vec::new(), false);
         for conjunct in split_conjunction(filter).into_iter().flat_map(taken_apart) {
             match reader.read(&conjunct)? {
@@ -107,7 +115,7 @@ fn is_evaluated(join: &Join) -> bool {
 }
 
 /// `DISTANCE(…) BETWEEN low AND high` is two comparisons; all else is itself.
-fn taken_apart(conjunct: &Expr) -> Vec<Expr> {
+pub(super) fn taken_apart(conjunct: &Expr) -> Vec<Expr> {
     match conjunct {
         Expr::Between(between) if !between.negated && is_distance(&between.expr) => {
             split_conjunction(&two_comparisons(between)).into_iter().cloned().collect()
@@ -118,15 +126,15 @@ fn taken_apart(conjunct: &Expr) -> Vec<Expr> {
 
 /// A condition: a place of the left side is near one of the right side.
 #[derive(Debug)]
-struct Near {
-    left: Place,
-    right: Place,
-    radius: Expr,
-    bound: Bound,
+pub(super) struct Near {
+    pub(super) left: Place,
+    pub(super) right: Place,
+    pub(super) radius: Expr,
+    pub(super) bound: Bound,
 }
 
 impl Near {
-    fn call(&self) -> Expr {
+    pub(super) fn call(&self) -> Expr {
         let place = |place: &Place| [place.ra.clone(), place.dec.clone()];
         cross_match::call(place(&self.left), place(&self.right), self.radius.clone(), self.bound)
     }
@@ -141,13 +149,22 @@ enum Side {
 }
 
 /// Reads the conjuncts of a join.
-struct Reader<'a> {
-    left: &'a DFSchema,
-    right: &'a DFSchema,
+pub(super) struct Reader<'a> {
+    pub(super) left: &'a DFSchema,
+    pub(super) right: &'a DFSchema,
 }
 
-impl Reader<'_> {
-    fn read(&self, conjunct: &Expr) -> Result<Option<Near>> {
+impl<'a> Reader<'a> {
+    fn of(join: &'a Join) -> Self {
+        Self { left: join.left.schema(), right: join.right.schema() }
+    }
+
+    fn read_all(&self, join: &Join) -> Result<Vec<Near>> {
+        let conjuncts = join.filter.iter().flat_map(split_conjunction);
+        conjuncts.filter_map(|conjunct| self.read(conjunct).transpose()).collect()
+    }
+
+    pub(super) fn read(&self, conjunct: &Expr) -> Result<Option<Near>> {
         match conjunct {
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
                 if let Some(near) = self.compare(left, *op, right)? {
@@ -181,12 +198,7 @@ impl Reader<'_> {
                     Operator::LtEq => Bound::AtMost,
                     _ => return Ok(None),
                 };
-                let places = match arguments {
-                    [a, b] => self.point(a).zip(self.point(b)),
-                    [a, b, c, d] => Some((place(a, b), place(c, d))),
-                    _ => None,
-                };
-                Ok(places.and_then(|(a, b)| self.sided([a, b], right, bound)))
+                Ok(self.places(arguments).and_then(|places| self.sided(places, right, bound)))
             }
             Some((name, [a, b])) => {
                 let Some([false, true]) = number(right)?.and_then(|value| truth(op, value)) else {
@@ -208,6 +220,15 @@ impl Reader<'_> {
                 Ok(None)
             }
             Some(_) | None => Ok(None),
+        }
+    }
+
+    /// The places of which these arguments of DISTANCE are.
+    pub(super) fn places(&self, arguments: &[Expr]) -> Option<[Place; 2]> {
+        match arguments {
+            [a, b] => Some([self.point(a)?, self.point(b)?]),
+            [a, b, c, d] => Some([place(a, b), place(c, d)]),
+            _ => None,
         }
     }
 
@@ -263,7 +284,7 @@ impl Reader<'_> {
     }
 
     /// `CIRCLE(ra, dec, r)` or `CIRCLE(POINT(ra, dec), r)`: its center and radius.
-    fn circle<'a>(&self, expr: &'a Expr) -> Option<(Place, &'a Expr)> {
+    fn circle<'e>(&self, expr: &'e Expr) -> Option<(Place, &'e Expr)> {
         match call(expr, &[CIRCLE]) {
             Some((_, [ra, dec, radius])) => Some((place(ra, dec), radius)),
             Some((_, [center, radius])) => Some((self.point(center)?, radius)),

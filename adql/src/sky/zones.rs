@@ -19,7 +19,7 @@ use hints::Hints;
 use super::position::{Position, normalize_longitude};
 
 /// Wider than all errors of rounding of a distance in degrees: nothing is lost by them.
-const ROUNDING_DEG: f64 = 1e-9;
+pub const ROUNDING_DEG: f64 = 1e-9;
 
 /// No cell is smaller: so many digits have coordinates.
 const LEAST_CELL_DEG: f64 = 1e-7;
@@ -41,6 +41,7 @@ pub struct Span {
 /// Places, sorted for searches around other places.
 #[derive(Debug)]
 pub struct Zones {
+    ring_deg: f64,
     reach_deg: f64,
     south: f64,
     north: f64,
@@ -66,38 +67,47 @@ impl Zones {
     /// The index of the places (row, longitude, latitude in degrees) of up to 2^32 rows for
     /// searches within `reach_deg`. What is no place ([`Position::from_degrees`]) is left out.
     pub fn new(reach_deg: f64, rows: impl Iterator<Item = (u32, f64, f64)>) -> Self {
-        let mut places = Places::default();
-        let most = rows.size_hint().1.unwrap_or_default();
-        places.lon.reserve(most);
-        places.lat.reserve(most);
-        places.rows.reserve(most);
+        let wide = reach_deg + ROUNDING_DEG;
+        Self::of(&Places::of(rows), |density| (reach_deg, density.max(wide)))
+    }
+
+    /// As [`Self::new`], for searches of the `most` nearest within `reach_deg`: its reach is as wide
+    /// as a first ring that may hold so many, and wider rings are searched by [`Self::within`].
+    pub fn of_nearest(
+        reach_deg: f64,
+        most: usize,
+        rows: impl Iterator<Item = (u32, f64, f64)>,
+    ) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+        let side = (most as f64).sqrt();
+        Self::of(&Places::of(rows), |density| (reach_deg.min(density * side), density))
+    }
+
+    /// The index of places whose reach and cells follow from how dense they are.
+    fn of(places: &Places, sizes: impl Fn(f64) -> (f64, f64)) -> Self {
         let (mut south, mut north) = (90.0_f64, -90.0_f64);
-        for (row, lon, lat) in rows {
-            if lon.is_finite() && (-90.0..=90.0).contains(&lat) {
-                places.lon.push(normalize_longitude(lon));
-                places.lat.push(lat);
-                places.rows.push(row);
-                south = south.min(lat);
-                north = north.max(lat);
-            }
+        for lat in &places.lat {
+            south = south.min(*lat);
+            north = north.max(*lat);
         }
         let height = (north - south).max(0.0);
-        let reach_deg = reach_deg + ROUNDING_DEG;
         let density = places.cell(south, height);
-        let cell = density.max(reach_deg).max(height / ZONES_MAX).max(LEAST_CELL_DEG);
+        let (ring_deg, cell) = sizes(density.max(height / ZONES_MAX).max(LEAST_CELL_DEG));
+        let reach_deg = ring_deg + ROUNDING_DEG;
         let mut index = Self {
+            ring_deg,
             reach_deg,
             south,
             north,
             grid: Grid::new((south, height), cell, 4 * places.rows.len().max(256)),
-            hints: Hints::new(&places, (south, height), cell, reach_deg),
+            hints: Hints::new(places, (south, height), cell, reach_deg),
             widths: (0..=WIDTHS).map(|step| half_width(step, reach_deg)).collect(),
             starts: Vec::new(),
             lon: Vec::new(),
             lat: Vec::new(),
             rows: Vec::new(),
         };
-        index.sort(&places);
+        index.sort(places);
         index
     }
 
@@ -170,6 +180,11 @@ impl Zones {
             && span.zone.is_none_or(|zone| zone == self.grid.zone(own))
     }
 
+    /// The reach of this index as it was asked for, or its first ring.
+    pub fn ring_deg(&self) -> f64 {
+        self.ring_deg
+    }
+
     /// How far a window reaches that is searched by [`Self::near`].
     pub fn reach_deg(&self) -> f64 {
         self.reach_deg
@@ -238,6 +253,23 @@ fn windows(lon: f64, width: f64, mut each: impl FnMut(f64, f64)) {
 }
 
 impl Places {
+    /// Those of rows that are places.
+    fn of(rows: impl Iterator<Item = (u32, f64, f64)>) -> Self {
+        let mut places = Self::default();
+        let most = rows.size_hint().1.unwrap_or_default();
+        places.lon.reserve(most);
+        places.lat.reserve(most);
+        places.rows.reserve(most);
+        for (row, lon, lat) in rows {
+            if lon.is_finite() && (-90.0..=90.0).contains(&lat) {
+                places.lon.push(normalize_longitude(lon));
+                places.lat.push(lat);
+                places.rows.push(row);
+            }
+        }
+        places
+    }
+
     /// The side of a cell so that each has about one place, by the area that places cover: the
     /// number of cells of a coarse grid that a sample of them is in.
     fn cell(&self, south: f64, height: f64) -> f64 {

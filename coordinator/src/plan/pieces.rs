@@ -48,6 +48,9 @@ const SURROUNDED_MAX: u64 = 16 * 1024;
 /// A core has at least so many pieces, where there are tiles enough.
 const UNITS_PER_PARTITION: u64 = 4;
 
+/// Beyond so many degrees each piece would read much of the sky.
+const REACH_MAX_DEG: f64 = 45.0;
+
 /// What surrounds a piece is found to a part of this many orders of its finest tile: pages are no
 /// smaller.
 const BAND_ORDERS: u8 = 5;
@@ -100,7 +103,7 @@ impl Place<'_> {
         if is_small || single_scan(built).is_none() {
             return None;
         }
-        self.lineage.reach_deg(operator)
+        self.lineage.reach_deg(operator).filter(|reach| *reach <= REACH_MAX_DEG)
     }
 
     /// Whether below a node there are only scans of tiles, joins that can go in pieces and nodes

@@ -16,10 +16,11 @@ use crate::tap::examples::lines;
 use crate::tap::pages::{not_found, page};
 
 /// The topics with their titles.
-const TOPICS: [(&str, &str); 5] = [
+const TOPICS: [(&str, &str); 6] = [
     ("topcat", "Use it from TOPCAT"),
     ("python", "Use it from Python"),
     ("stilts", "Use it from the shell"),
+    ("positions", "Match tables by position"),
     ("publish", "Publish a catalogue"),
     ("workers", "Add workers"),
 ];
@@ -44,6 +45,7 @@ pub(super) async fn topic(
         "topcat" => topcat(&base),
         "python" => python(&base, query),
         "stilts" => stilts(&base, query),
+        "positions" => POSITIONS.to_owned(),
         "publish" => PUBLISH.to_owned(),
         _ => WORKERS.to_owned(),
     };
@@ -101,6 +103,27 @@ fn stilts(base: &str, query: &str) -> String {
         lines(&with_curl)
     )
 }
+
+const POSITIONS: &str = "<p>All pairs within 1 arcsecond; distances are in degrees:</p>\
+    <pre class=\"adql\">SELECT a.id, b.id AS other, DISTANCE(a.ra, a.dec, b.ra, b.dec) AS d
+FROM a JOIN b ON DISTANCE(a.ra, a.dec, b.ra, b.dec) &lt; 1/3600.</pre>\
+    <p>The nearest within that, and a row of its own for each <code>a</code> that has none:</p>\
+    <pre class=\"adql\">SELECT a.id, b.id AS other
+FROM a LEFT JOIN b ON DISTANCE(a.ra, a.dec, b.ra, b.dec) &lt; 1/3600.
+  AND DISTANCE(a.ra, a.dec, b.ra, b.dec) =
+    (SELECT MIN(DISTANCE(a.ra, a.dec, n.ra, n.dec)) FROM b AS n)</pre>\
+    <p>The three nearest: fewer than three are nearer. <code>NOT EXISTS</code> in place of \
+    <code>3 &gt; … COUNT(*)</code> asks for the nearest:</p>\
+    <pre class=\"adql\">SELECT a.id, b.id AS other
+FROM a JOIN b ON DISTANCE(a.ra, a.dec, b.ra, b.dec) &lt; 0.01
+WHERE b.mag &lt; 20 AND 3 &gt; (SELECT COUNT(*) FROM b AS n WHERE n.mag &lt; 20
+  AND DISTANCE(a.ra, a.dec, n.ra, n.dec) &lt; DISTANCE(a.ra, a.dec, b.ra, b.dec))</pre>\
+    <p>Rows that are as near as each other all belong. What the sub-query says of <code>n</code>, the \
+    query says of <code>b</code> too: it is tested before the nearest are found, and what only the \
+    query says, after. A radius is needed, a number or a column of <code>a</code>. In a table \
+    itself each row is the nearest to itself: for the nearest other one, the query says \
+    <code>b.id &lt;&gt; a.id</code> and the sub-query <code>n.id &lt;&gt; a.id</code>. Of the two, <code>b</code> is kept in memory: let it be the table that a region, or other \
+    conditions, make small.</p>";
 
 const PUBLISH: &str = "<ol><li>Put the catalogue, a table or collection in the layout \
     <a href=\"https://hats.readthedocs.io\">HATS</a>, into the data folder: \

@@ -17,7 +17,7 @@ use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_plan::metrics::Count;
 use futures::TryStreamExt as _;
 
-use super::condition::{Condition, Place, Radius};
+use super::condition::{Condition, Place, Radius, Ranking};
 
 /// What making the index takes for each row at most.
 const INDEX_BYTES: usize = 80;
@@ -75,7 +75,7 @@ impl BuildSide {
         tokio::task::yield_now().await;
         let reaches = reaches(&condition, &all)?;
         let [lon, lat] = coordinates(&condition.build, &all)?;
-        let zones = index([&lon, &lat], &reaches);
+        let zones = index([&lon, &lat], &reaches, condition.ranking.as_ref());
         memory.resize(all.get_array_memory_size() + zones.bytes());
         Ok(Self { rows: all, zones, reaches, _memory: memory })
     }
@@ -170,7 +170,7 @@ fn reaches(condition: &Condition, rows: &RecordBatch) -> Result<Reaches> {
 }
 
 /// The index of the rows that may have a match.
-fn index([lon, lat]: [&Float64Array; 2], reaches: &Reaches) -> Zones {
+fn index([lon, lat]: [&Float64Array; 2], reaches: &Reaches, ranking: Option<&Ranking>) -> Zones {
     let (lons, lats) = (lon.values(), lat.values());
     let has_place = |row: usize| lon.is_valid(row) && lat.is_valid(row);
     let places = (0..lon.len()).filter(|row| has_place(*row));
@@ -178,6 +178,12 @@ fn index([lon, lat]: [&Float64Array; 2], reaches: &Reaches) -> Zones {
     let place = |row: usize| (row as u32, lons[row], lats[row]);
     match reaches {
         Reaches::Constant(None) => Zones::new(0.0, std::iter::empty()),
+        Reaches::Constant(Some(reach)) if let Some(ranking) = ranking => {
+            Zones::of_nearest(reach.degrees(), ranking.most, places.map(place))
+        }
+        Reaches::OfProbe(_) if let Some(ranking) = ranking => {
+            Zones::of_nearest(180.0, ranking.most, places.map(place))
+        }
         Reaches::Constant(Some(reach)) => Zones::new(reach.degrees(), places.map(place)),
         Reaches::OfProbe(_) => Zones::new(0.0, places.map(place)),
         Reaches::OfBuild(bound, radii) => {

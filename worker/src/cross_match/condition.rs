@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use adql::function::cross_match::{Bound, NAME};
+use adql::function::nearest;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{JoinSide, Result, ScalarValue, internal_datafusion_err};
+use datafusion::common::{JoinSide, Result, ScalarValue, internal_datafusion_err, internal_err};
 use datafusion::physical_expr::expressions::{Column, Literal};
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr, conjunction, split_conjunction};
@@ -31,6 +32,8 @@ pub(super) struct Condition {
     pub(super) probe: Place,
     pub(super) radius: Radius,
     pub(super) bound: Bound,
+    /// Which of the places that are near enough are asked for; without it all.
+    pub(super) ranking: Option<Ranking>,
     /// What has to hold of a pair beside.
     pub(super) residual: Option<JoinFilter>,
 }
@@ -41,7 +44,15 @@ impl Condition {
         let Some(filter) = join.filter() else { return Ok(None) };
         let conjuncts = split_conjunction(filter.expression());
         let mut found: Option<(usize, Self)> = None;
+        let (mut ranking, mut others): (Option<(usize, Ranking)>, _) = (None, Vec::new());
         for (number, conjunct) in conjuncts.iter().enumerate() {
+            if let Some((read, beside)) = Ranking::read(conjunct, filter) {
+                if ranking.replace((number, read)).is_some() {
+                    return internal_err!("a join by position ranks its rows once");
+                }
+                others.extend(beside);
+                continue;
+            }
             let Some(condition) = read(conjunct, filter)? else { continue };
             // Of several one with a constant radius: it is the cheaper to search by.
             let is_better = |(_, known): &(_, Self)| {
@@ -52,13 +63,21 @@ impl Condition {
             }
         }
         let Some((number, mut condition)) = found else { return Ok(None) };
-        let others = conjuncts.into_iter().enumerate().filter(|(other, _)| *other != number);
-        let others: Vec<_> = others.map(|(_, conjunct)| Arc::clone(conjunct)).collect();
+        let taken = [Some(number), ranking.as_ref().map(|(number, _)| *number)];
+        condition.ranking = ranking.map(|(_, ranking)| ranking);
+        let rest = conjuncts.into_iter().enumerate();
+        let rest = rest.filter(|(other, _)| !taken.contains(&Some(*other)));
+        others.extend(rest.map(|(_, conjunct)| Arc::clone(conjunct)));
         if !others.is_empty() {
             let (columns, schema) = (filter.column_indices().to_vec(), Arc::clone(filter.schema()));
             condition.residual = Some(JoinFilter::new(conjunction(others), columns, schema));
         }
         Ok(Some(condition))
+    }
+
+    /// Whether each row of the built side has a radius of its own.
+    pub(super) fn has_radius_of_built(&self) -> bool {
+        matches!(&self.radius, Radius::Build(radius) if !collect_columns(radius).is_empty())
     }
 
     /// The radius where it is a number of the query.
@@ -68,6 +87,47 @@ impl Condition {
             ScalarValue::Float64(radius) => *radius,
             _ => None,
         }
+    }
+}
+
+/// Of the rows of a side that are near enough, those nearest to a row of the other one.
+#[derive(Debug, Clone)]
+pub(super) struct Ranking {
+    /// So many, and all that are as near as the last of them.
+    pub(super) most: usize,
+    /// The side whose rows are ranked: only that can be built.
+    pub(super) side: JoinSide,
+    /// What holds of the pairs that are ranked.
+    pub(super) before: Option<JoinFilter>,
+}
+
+impl Ranking {
+    /// Reads a conjunct, with the conditions that have to hold beside.
+    fn read(
+        conjunct: &Arc<dyn PhysicalExpr>,
+        filter: &JoinFilter,
+    ) -> Option<(Self, Vec<Arc<dyn PhysicalExpr>>)> {
+        let call = conjunct.downcast_ref::<ScalarFunctionExpr>()?;
+        let [_, _, ra, dec, most, before, after] = call.args() else { return None };
+        if call.name() != nearest::NAME {
+            return None;
+        }
+        let value = |expr: &Arc<dyn PhysicalExpr>| {
+            expr.downcast_ref::<Literal>().map(|literal| literal.value().clone())
+        };
+        let Some(ScalarValue::Int64(Some(most))) = value(most) else { return None };
+        // More than there are rows is as good as all.
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let is_all =
+            |expr: &Arc<dyn PhysicalExpr>| value(expr) == Some(ScalarValue::Boolean(Some(true)));
+        let of_pairs = |expr: &Arc<dyn PhysicalExpr>| {
+            let (columns, schema) = (filter.column_indices().to_vec(), Arc::clone(filter.schema()));
+            JoinFilter::new(Arc::clone(expr), columns, schema)
+        };
+        let side = side(&[ra, dec], filter)?;
+        let ranking = Self { most, side, before: (!is_all(before)).then(|| of_pairs(before)) };
+        let beside = [before, after].into_iter().filter(|expr| !is_all(expr));
+        Some((ranking, beside.cloned().collect()))
     }
 }
 
@@ -94,7 +154,7 @@ fn read(conjunct: &Arc<dyn PhysicalExpr>, filter: &JoinFilter) -> Result<Option<
         Ok([of_side(ra, filter)?, of_side(dec, filter)?])
     };
     let (build, probe) = (place(left)?, place(right)?);
-    Ok(Some(Condition { build, probe, radius, bound, residual: None }))
+    Ok(Some(Condition { build, probe, radius, bound, ranking: None, residual: None }))
 }
 
 /// The side whose columns some expressions name, [`JoinSide::None`] where they name none; nothing

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DataFusionError, JoinType, Result, Statistics, internal_err};
+use datafusion::common::{DataFusionError, JoinSide, JoinType, Result, Statistics, internal_err};
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
@@ -29,7 +29,7 @@ use futures::future::{BoxFuture, Shared};
 use futures::{FutureExt as _, StreamExt as _, stream};
 
 use super::build_side::BuildSide;
-use super::condition::{Condition, Radius};
+use super::condition::{Condition, Radius, Ranking};
 use super::probe::{Pairs, Probe};
 use super::rows::Rows;
 
@@ -73,6 +73,11 @@ impl CrossMatchExec {
         let Some(condition) = Condition::of(&join)? else {
             return internal_err!("a cross-match has a condition on places of both sides");
         };
+        if let Some(Ranking { side, .. }) = &condition.ranking
+            && (*side != JoinSide::Left || condition.has_radius_of_built())
+        {
+            return internal_err!("a cross-match ranks the rows that it builds, within one radius");
+        }
         let metrics = ExecutionPlanMetricsSet::new();
         Ok(Self { join, condition, collected: Mutex::default(), metrics })
     }
@@ -85,10 +90,15 @@ impl CrossMatchExec {
     /// How near places have to be, in words.
     pub fn nearness(&self) -> String {
         let bound = self.condition.bound.text();
-        match (&self.condition.radius, self.condition.constant_radius()) {
+        let nearness = match (&self.condition.radius, self.condition.constant_radius()) {
             (_, Some(degrees)) => format!("{bound} {degrees}°"),
             (Radius::Build(radius), None) => format!("{bound} {radius} of the built side"),
             (Radius::Probe(radius), None) => format!("{bound} {radius} of the streamed side"),
+        };
+        match &self.condition.ranking {
+            Some(Ranking { most: 1, .. }) => format!("{nearness}, nearest"),
+            Some(Ranking { most, .. }) => format!("{nearness}, {most} nearest"),
+            None => nearness,
         }
     }
 
@@ -295,7 +305,7 @@ impl Matching {
                 continue;
             }
             let timer = self.baseline.elapsed_compute().timer();
-            self.found = probe.find(&build, &mut self.pairs, self.most);
+            self.found = probe.find(&build, &mut self.pairs, self.most)?;
             let rows = self.rows.of_pairs(&build.rows, probe, &mut self.pairs)?;
             drop(timer);
             if let Some(rows) = rows {

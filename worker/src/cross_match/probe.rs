@@ -10,13 +10,11 @@ use datafusion::arrow::buffer::NullBuffer;
 use datafusion::common::Result;
 
 use super::build_side::{BuildSide, Reaches, coordinates, doubles};
-use super::condition::{Condition, Radius};
+use super::condition::{Condition, Radius, Ranking};
+use super::nearest::{Candidates, Looks, Search};
 
 /// A piece ends after so many looks at candidates: some milliseconds of work.
 const LOOKS: usize = 1 << 20;
-
-/// An exact test takes as long as so many looks.
-const LOOKS_OF_TEST: usize = 32;
 
 /// Rows that belong together, by their numbers.
 #[derive(Debug, Default)]
@@ -52,6 +50,12 @@ pub(super) struct Probe {
     reach_deg: f64,
     reach: Option<Reach>,
     position: Option<Position>,
+    /// Which places are asked for, if not all that are near enough.
+    ranking: Option<Ranking>,
+    /// What finds how far they are, until it has.
+    search: Option<Search>,
+    /// No pair is farther apart.
+    limit_deg: f64,
 }
 
 impl Probe {
@@ -85,17 +89,28 @@ impl Probe {
             reach_deg: 0.0,
             reach: None,
             position: None,
+            ranking: condition.ranking.clone(),
+            search: None,
+            limit_deg: f64::INFINITY,
         })
     }
 
     /// Finds more pairs, up to a number of them; whether the batch is done.
-    pub(super) fn find(&mut self, build: &BuildSide, pairs: &mut Pairs, most: usize) -> bool {
+    pub(super) fn find(
+        &mut self,
+        build: &BuildSide,
+        pairs: &mut Pairs,
+        most: usize,
+    ) -> Result<bool> {
         pairs.clear();
-        let mut looks = LOOKS;
+        let mut looks = Looks(LOOKS);
         loop {
+            if self.search.is_some() && !self.rank(build, &mut looks)? {
+                return Ok(false);
+            }
             while self.span < self.spans.len() {
                 if !self.look(build, pairs, most, &mut looks) {
-                    return false;
+                    return Ok(false);
                 }
                 self.span += 1;
                 if let Some(next) = self.spans.get(self.span) {
@@ -103,9 +118,27 @@ impl Probe {
                 }
             }
             if !self.begin_row(build) {
-                return true;
+                return Ok(true);
             }
         }
+    }
+
+    /// Searches on for the limit of the present row; whether it is known.
+    fn rank(&mut self, build: &BuildSide, looks: &mut Looks) -> Result<bool> {
+        let place = self.place();
+        let Some(mut search) = self.search.take() else { return Ok(true) };
+        let before = self.ranking.as_ref().and_then(|ranking| ranking.before.as_ref());
+        #[expect(clippy::cast_possible_truncation, reason = "a batch has few rows")]
+        let probe = (&self.batch, self.row as u32);
+        let candidates = Candidates { zones: &build.zones, rows: &build.rows, probe, before };
+        if !search.go_on(&candidates, &place, looks)? {
+            self.search = Some(search);
+            return Ok(false);
+        }
+        self.limit_deg = search.limit();
+        (self.spans, self.reach_deg) = search.end();
+        (self.span, self.at) = (0, self.spans.first().map_or(0, |span| span.rows.start));
+        Ok(true)
     }
 
     /// Tests the candidates of the present span; whether all of them were.
@@ -115,28 +148,30 @@ impl Probe {
         build: &BuildSide,
         pairs: &mut Pairs,
         most: usize,
-        looks: &mut usize,
+        looks: &mut Looks,
     ) -> bool {
         let (zones, lat) = (&build.zones, self.lat.value(self.row));
         let span = self.spans[self.span].clone();
         while self.at < span.rows.end {
-            if pairs.build.len() == most || *looks == 0 {
+            if pairs.build.len() == most || !looks.look() {
                 return false;
             }
             let at = self.at;
             self.at += 1;
-            *looks -= 1;
             if !zones.is_candidate(at, &span, lat, self.reach_deg) {
                 continue;
             }
-            *looks = looks.saturating_sub(LOOKS_OF_TEST);
+            looks.test();
             let (place, row) = (self.place(), zones.row(at));
             let own = || match &build.reaches {
                 Reaches::OfBuild(bound, radii) => bound.reach(radii.value(row as usize)),
                 Reaches::Constant(_) | Reaches::OfProbe(_) => None,
             };
             let reach = self.reach.or_else(own);
-            if reach.is_some_and(|reach| reach.holds(&place, &zones.position(at))) {
+            let other = zones.position(at);
+            let is_ranked =
+                || self.ranking.is_none() || place.distance(&other).degrees() <= self.limit_deg;
+            if reach.is_some_and(|reach| reach.holds(&place, &other)) && is_ranked() {
                 pairs.build.push(row);
                 #[expect(clippy::cast_possible_truncation, reason = "a batch has few rows")]
                 pairs.probe.push(self.row as u32);
@@ -166,6 +201,20 @@ impl Probe {
             let (lon, lat) = (lons[row], lats[row]);
             let is_null = self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
             if is_null || !lon.is_finite() || !(-90.0..=90.0).contains(&lat) {
+                continue;
+            }
+            if let Some(Ranking { most, .. }) = self.ranking {
+                self.reach = match (&build.reaches, &self.radius) {
+                    (Reaches::OfProbe(bound), Some(radii)) => bound.reach(radii.value(row)),
+                    (Reaches::Constant(reach), _) => *reach,
+                    (Reaches::OfBuild(..) | Reaches::OfProbe(_), _) => None,
+                };
+                let Some(reach) = self.reach else { continue };
+                self.search = Search::around((lon, lat), most, reach, &build.zones);
+                if self.search.is_some() {
+                    (self.row, self.position) = (row, None);
+                    return true;
+                }
                 continue;
             }
             match (&build.reaches, &self.radius) {

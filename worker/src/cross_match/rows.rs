@@ -122,7 +122,7 @@ impl Rows {
 }
 
 /// Which pairs satisfy a filter.
-fn holds(
+pub(super) fn holds(
     filter: &JoinFilter,
     build: &RecordBatch,
     probe: &RecordBatch,

@@ -1,15 +1,19 @@
 //! Which side of a join by position is built and which streams past it, and how large a side is.
 //!
 //! The side that is built is kept whole in memory, and in a cluster in each task: so it may not be
-//! one of which rows without a match are delivered, and of two it is the smaller. Of sides that are
-//! large it is one that is read as it lies, which can be built a piece of the sky at a time.
+//! one of which rows without a match are delivered, it is the one whose rows are ranked by their
+//! distances, and of two it is the smaller. Of sides that are large it is one that is read as it
+//! lies, which can be built a piece of the sky at a time.
 
 use std::sync::Arc;
 
+use adql::function::cross_match;
 use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{JoinType, Result, internal_err};
+use datafusion::common::{JoinSide, JoinType, Result, internal_err};
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::physical_expr::expressions::Literal;
+use datafusion::physical_expr::{ScalarFunctionExpr, split_conjunction};
 use datafusion::physical_expr_common::physical_expr::is_volatile;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::coop::CooperativeExec;
@@ -24,6 +28,7 @@ use datafusion::physical_plan::{
     replace_children_if_necessary,
 };
 
+use super::condition::Condition;
 use super::operator::CrossMatchExec;
 
 /// A side that takes so little is kept whole rather than a piece of the sky at a time.
@@ -39,10 +44,16 @@ const MATCHES: usize = 4;
 const BYTES_OF_TEXT: usize = 32;
 
 /// The operator for a join: its left child is what is built.
-pub(super) fn oriented(join: &NestedLoopJoinExec) -> Result<Arc<dyn ExecutionPlan>> {
+pub(super) fn oriented(
+    join: &NestedLoopJoinExec,
+    condition: &Condition,
+) -> Result<Arc<dyn ExecutionPlan>> {
     let turn = match join.join_type() {
         JoinType::Right | JoinType::RightSemi | JoinType::RightAnti => false,
         JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti => true,
+        JoinType::Inner if let Some(ranking) = &condition.ranking => {
+            ranking.side == JoinSide::Right
+        }
         JoinType::Inner => {
             let sides = [join.left(), join.right()];
             let [left, right] = sides.map(estimated_bytes);
@@ -56,33 +67,46 @@ pub(super) fn oriented(join: &NestedLoopJoinExec) -> Result<Arc<dyn ExecutionPla
             return internal_err!("a {other} join by position is refused before it is planned");
         }
     };
-    if let Some(reduced) = reduced(join, turn)? {
+    if let Some(reduced) = reduced(join, condition, turn)? {
         return oriented_as(&reduced, turn);
     }
     oriented_as(join, turn)
 }
 
-/// An outer join of few rows with a large side that is to be built: of that, only the rows that have
-/// a match are.
+/// A join of few rows with a large side that has to be built, because the few are kept or the others
+/// are ranked: of the large side only the rows near to one of the few are built.
 ///
 /// ```text
 /// Left: few, large       Left: few
 ///                          RightSemi: few, large
 /// ```
 /// The few rows are read twice, so that they have to be the same both times.
-fn reduced(join: &NestedLoopJoinExec, turn: bool) -> Result<Option<NestedLoopJoinExec>> {
+fn reduced(
+    join: &NestedLoopJoinExec,
+    condition: &Condition,
+    turn: bool,
+) -> Result<Option<NestedLoopJoinExec>> {
     let (few, large) = if turn { (join.left(), join.right()) } else { (join.right(), join.left()) };
     let is_worth_while = match (estimated_bytes(few), estimated_bytes(large)) {
         (Some(few), Some(large)) => few <= FEW_BYTES && large / 4 >= few,
         (Some(few), None) => few <= FEW_BYTES,
         (None, _) => false,
     };
-    let keeps_few = !matches!(join.join_type(), JoinType::Inner);
-    if !keeps_few || !is_worth_while || !is_same_again(few) {
+    let has_to_build = *join.join_type() != JoinType::Inner || condition.ranking.is_some();
+    if !has_to_build || !is_worth_while || !is_same_again(few) {
         return Ok(None);
     }
+    let filter = match (&condition.ranking, join.filter()) {
+        (None, filter) => filter.cloned(),
+        // What else is asked of pairs may be asked of those that are the nearest.
+        (Some(_), Some(filter)) => match only_near(filter) {
+            Some(near) => Some(near),
+            None => return Ok(None),
+        },
+        (Some(_), None) => None,
+    };
     let again = collected(&in_partitions(&reset_plan_states(Arc::clone(few))?));
-    let filter = if turn { join.filter().cloned() } else { join.filter().map(JoinFilter::swap) };
+    let filter = if turn { filter } else { filter.as_ref().map(JoinFilter::swap) };
     let semi = NestedLoopJoinExecBuilder::new(again, in_partitions(large), JoinType::RightSemi)
         .with_filter(filter)
         .build()?;
@@ -93,6 +117,18 @@ fn reduced(join: &NestedLoopJoinExec, turn: bool) -> Result<Option<NestedLoopJoi
         .with_filter(join.filter().cloned())
         .with_projection_ref(join.projection().clone());
     reduced.build().map(Some)
+}
+
+/// A filter that only asks how near the places of a pair are, to a radius that is the same for all.
+fn only_near(filter: &JoinFilter) -> Option<JoinFilter> {
+    let conjuncts = split_conjunction(filter.expression());
+    let near = conjuncts.into_iter().find(|conjunct| {
+        let call = conjunct.downcast_ref::<ScalarFunctionExpr>();
+        let call = call.filter(|call| call.name() == cross_match::NAME);
+        call.and_then(|call| call.args().get(4)).is_some_and(|radius| radius.is::<Literal>())
+    })?;
+    let (columns, schema) = (filter.column_indices().to_vec(), Arc::clone(filter.schema()));
+    Some(JoinFilter::new(Arc::clone(near), columns, schema))
 }
 
 /// Whether a plan has the same rows whenever it is read: scans, and what looks at single rows.
