@@ -99,6 +99,7 @@ fn plan_here(text: &str, schemas: &Arc<dyn Schemas>, limits: &Limits) -> Result<
     let plan = lower::lower(query, &resolved, schemas.as_ref())?;
     let plan = rewrite::gather_long_lists(plan).map_err(lower::planning_error)?;
     let plan = rewrite::nearest::recognize(plan).map_err(lower::planning_error)?;
+    let plan = rewrite::tell_apart(plan).map_err(lower::planning_error)?;
     // The analyzer unifies types; an output column has the type that comes out of it.
     let plan = Analyzer::new()
         .execute_and_check(plan, lower::options(), |_, _| {})

@@ -3,7 +3,7 @@
 //! One rule per file. A rewrite adds conservative predicates or replaces a predicate by an equal
 //! one; the exact predicate always runs at the scan, so that pruning keeps too much, never too
 //! little.
-//! [`nan_guard`] acts when a table is named, `long_list` before the analyzer; [`region_cover`] is
+//! [`nan_guard`] acts when a table is named, `long_list` and `correlated` before the analyzer; [`region_cover`] is
 //! an optimizer rule; what a scan does with the result is in [`coverage`] (which sky),
 //! [`id_lookup`] (which values of a column) and [`statistics`] (which row groups and pages);
 //! [`brought_values`] restricts what a table of the query is joined with; `moving` bounds how far
@@ -23,6 +23,7 @@ use crate::schema::Schemas;
 
 pub mod brought_values;
 mod constant;
+mod correlated;
 pub mod coverage;
 pub mod cross_match;
 pub mod id_lookup;
@@ -40,6 +41,7 @@ pub mod statistics;
 mod tests;
 
 pub use brought_values::BroughtValues;
+pub(crate) use correlated::tell_apart;
 pub use coverage::coverage_of;
 pub use cross_match::CrossMatch;
 pub use id_lookup::{IdSet, ids_of};

@@ -339,6 +339,40 @@ fn joins() {
     check_set("SELECT * FROM a.dup AS x NATURAL JOIN b.dup AS y", "2; 2; 3; 3");
 }
 
+/// Columns of one name from two tables of a sub-query, compared with the query around it.
+#[test]
+fn columns_of_sub_queries_are_told_apart() {
+    let pairs = "FROM a.dup AS x JOIN b.dup AS y ON x.n < y.n";
+    check_set(
+        &format!(
+            "SELECT s.id FROM stars AS s WHERE EXISTS \
+             (SELECT 1 {pairs} WHERE y.n = s.id AND x.n > s.id - 2)"
+        ),
+        "2; 3; 4",
+    );
+    check_set(
+        &format!(
+            "SELECT s.id FROM stars AS s WHERE s.id IN (SELECT y.n {pairs} WHERE x.n < s.id - 1)"
+        ),
+        "3; 4",
+    );
+    check_set(
+        &format!(
+            "SELECT s.id FROM stars AS s WHERE NOT EXISTS \
+             (SELECT * {pairs} WHERE s.id = y.n AND EXISTS \
+             (SELECT 1 FROM a.dup AS z WHERE z.n = x.n AND z.n > 1))"
+        ),
+        "1; 2; 5",
+    );
+    check_set(
+        &format!(
+            "SELECT s.id, (SELECT COUNT(*) {pairs} WHERE x.n = s.id AND y.n = s.id + 1) AS k \
+             FROM stars AS s"
+        ),
+        "1|1; 2|4; 3|1; 4|0; 5|0",
+    );
+}
+
 #[test]
 fn sets_and_with() {
     check_set("SELECT n FROM a.dup UNION SELECT n FROM b.dup", "1; 2; 3; 4");

@@ -26,15 +26,15 @@ fn what_is_near_is_held_and_what_is_far_is_not() {
     for pixels in cases {
         let ranges = pixels.iter().map(|(order, index)| pixel(*order, *index).range());
         let coverage = Coverage::from_ranges(ranges);
-        let inside = centers(&coverage, 6);
-        let cell_radius = 60.0 / f64::from(1 << 6);
+        let inside = centers(&coverage, 5);
+        let cell_radius = 60.0 / f64::from(1 << 5);
         for degrees in [0.0, 0.4, 3.0, 25.0, 181.0] {
-            let finest = 5;
+            let finest = 4;
             let wider = coverage.widened(Angle::from_degrees(degrees), Order::new(finest).unwrap());
             assert_eq!(wider.intersection(&coverage), coverage, "it holds what it widens");
             let coarse = 60.0 / f64::from(1 << finest);
-            let slop = 2.0 * (coarse + cell_radius) + 0.3 * degrees;
-            for cell in (0..Order::new(6).unwrap().pixels()).map(|index| pixel(6, index)) {
+            let slop = 2.0 * (coarse + cell_radius) + 0.6 * degrees;
+            for cell in (0..Order::new(5).unwrap().pixels()).map(|index| pixel(5, index)) {
                 let place = cell.center();
                 let distances = inside.iter().map(|inside| inside.distance(&place).degrees());
                 let distance = distances.fold(f64::INFINITY, f64::min);
@@ -53,6 +53,6 @@ fn around_a_tile_there_is_little_more_than_the_tile() {
     let more = wider.sky_fraction() / tile.sky_fraction();
     // A ring of 4 · 32 + 4 cells around 32 · 32.
     assert!((1.12..1.14).contains(&more), "{more}");
-    assert!(wider.ranges().len() < 100, "{}", wider.ranges().len());
+    assert!(wider.ranges().len() < 110, "{}", wider.ranges().len());
     assert_eq!(Coverage::empty().widened(Angle::from_degrees(9.0), Order::MAX), Coverage::empty());
 }
