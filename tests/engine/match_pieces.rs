@@ -68,15 +68,14 @@ fn distance(a: &Row, b: &Row) -> f64 {
 
 /// Pairs of rows within a radius; a strip of declination at a time.
 fn near(a: &[Row], b: &[Row], radius: f64) -> Vec<(usize, usize)> {
-    let mut strips: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
-    for (at, row) in b.iter().enumerate() {
-        strips.entry(row.dec.floor() as i64).or_default().push(at);
-    }
+    let mut by_dec: Vec<usize> = (0..b.len()).collect();
+    by_dec.sort_by(|x, y| b[*x].dec.total_cmp(&b[*y].dec));
     let mut pairs = Vec::new();
     for (at, row) in a.iter().enumerate() {
-        let (low, high) = ((row.dec - radius).floor() as i64, (row.dec + radius).floor() as i64);
-        let others = strips.range(low..=high).flat_map(|(_, rows)| rows);
-        let others = others.filter(|other| distance(row, &b[**other]) < radius);
+        let from = by_dec.partition_point(|other| b[*other].dec < row.dec - radius - 1e-9);
+        let strip = by_dec[from..].iter();
+        let strip = strip.take_while(|other| b[**other].dec <= row.dec + radius + 1e-9);
+        let others = strip.filter(|other| distance(row, &b[**other]) < radius);
         pairs.extend(others.map(|other| (at, *other)));
     }
     pairs
@@ -104,18 +103,25 @@ fn lines<const N: usize>(rows: impl IntoIterator<Item = [usize; N]>) -> Vec<Stri
     lines
 }
 
-/// Queries with what brute force answers, and whether their plan is in pieces.
-fn cases(a: &[Row], b: &[Row], c: &[Row], d: &[Row]) -> Vec<(String, Vec<String>)> {
+const NEAR: &str = "DISTANCE(a.ra, a.dec, b.ra, b.dec) < 0.7";
+
+/// A query with what brute force answers.
+type Case = (String, Vec<String>);
+
+fn cases(a: &[Row], b: &[Row], c: &[Row], d: &[Row]) -> Vec<Case> {
+    [pairs_of_two(a, b), selves(a), chains(a, b, c), regions(a, b), few(b, d), ranked(a, b, d)]
+        .concat()
+}
+
+fn pairs_of_two(a: &[Row], b: &[Row]) -> Vec<Case> {
     let close = near(a, b, 0.7);
     let of_a =
         |kept: &dyn Fn(usize) -> bool| (0..a.len()).filter(|at| kept(*at)).collect::<Vec<_>>();
     let mut matches = vec![0; a.len()];
     close.iter().for_each(|(at, _)| matches[*at] += 1);
-    let join = "DISTANCE(a.ra, a.dec, b.ra, b.dec) < 0.7";
+    let join = NEAR;
     let pairs = || close.iter().map(|(a, b)| [*a, *b]);
-    let selves = near(a, a, 1.3);
-    let children = near(b, c, 0.4);
-    let mut cases = vec![
+    vec![
         (format!("SELECT a.id, b.id AS bid FROM a JOIN b ON {join}"), lines(pairs())),
         (
             format!("SELECT a.id, b.id AS bid FROM a, b WHERE {join} AND a.id < b.id"),
@@ -137,6 +143,12 @@ fn cases(a: &[Row], b: &[Row], c: &[Row], d: &[Row]) -> Vec<(String, Vec<String>
             format!("SELECT a.id FROM a WHERE EXISTS (SELECT 1 FROM b WHERE {join})"),
             lines(of_a(&|at| matches[at] > 0).into_iter().map(|at| [at])),
         ),
+    ]
+}
+
+fn selves(a: &[Row]) -> Vec<Case> {
+    let selves = near(a, a, 1.3);
+    vec![
         (
             "SELECT a.id, o.id AS oid FROM a JOIN a AS o ON a.id < o.id \
              AND 1 = CONTAINS(POINT(a.ra, a.dec), CIRCLE(o.ra, o.dec, 1.3))"
@@ -151,13 +163,18 @@ fn cases(a: &[Row], b: &[Row], c: &[Row], d: &[Row]) -> Vec<(String, Vec<String>
                 (a[*at].ra, a[*at].dec) == (a[*o].ra, a[*o].dec) && *at < 100
             }).map(|(a, o)| [*a, *o])),
         ),
-        (
-            "SELECT b.id, c.id AS cid FROM b JOIN c ON DISTANCE(b.ra, b.dec, c.ra, c.dec) < 0.4"
-                .to_owned(),
-            lines(children.iter().map(|(b, c)| [*b, *c])),
-        ),
-    ];
-    // From the one to the other, and on.
+    ]
+}
+
+/// From the one to the other, and on.
+fn chains(a: &[Row], b: &[Row], c: &[Row]) -> Vec<Case> {
+    let (close, children, join) = (near(a, b, 0.7), near(b, c, 0.4), NEAR);
+    let pairs = || close.iter().map(|(a, b)| [*a, *b]);
+    let mut cases = vec![(
+        "SELECT b.id, c.id AS cid FROM b JOIN c ON DISTANCE(b.ra, b.dec, c.ra, c.dec) < 0.4"
+            .to_owned(),
+        lines(children.iter().map(|(b, c)| [*b, *c])),
+    )];
     let mut chain = Vec::new();
     let mut by_b: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     children.iter().for_each(|(b, c)| by_b.entry(*b).or_default().push(*c));
@@ -184,6 +201,13 @@ fn cases(a: &[Row], b: &[Row], c: &[Row], d: &[Row]) -> Vec<(String, Vec<String>
         ),
         by_parent,
     ));
+    cases
+}
+
+fn regions(a: &[Row], b: &[Row]) -> Vec<Case> {
+    let (close, join) = (near(a, b, 0.7), NEAR);
+    let pairs = || close.iter().map(|(a, b)| [*a, *b]);
+    let mut cases = Vec::new();
     let cone = row(89.0, 41.0);
     let inside = pairs().filter(|[at, _]| distance(&cone, &a[*at]) < 12.0);
     cases.push((
@@ -203,7 +227,11 @@ fn cases(a: &[Row], b: &[Row], c: &[Row], d: &[Row]) -> Vec<(String, Vec<String>
             lines([[near(few, b, radius).len()]]),
         ));
     }
-    cases.extend(few(b, d));
+    cases
+}
+
+fn ranked(a: &[Row], b: &[Row], d: &[Row]) -> Vec<Case> {
+    let (close, join, mut cases) = (near(a, b, 0.7), NEAR, Vec::new());
     let of = |table: &str| {
         format!("(SELECT MIN(DISTANCE({table}.ra, {table}.dec, n.ra, n.dec)) FROM b AS n)")
     };
@@ -236,7 +264,7 @@ fn nearest(a: &[Row], b: &[Row], pairs: &[(usize, usize)]) -> Vec<(usize, usize)
 }
 
 /// Those of a few rows in two spots with a large table.
-fn few(b: &[Row], d: &[Row]) -> Vec<(String, Vec<String>)> {
+fn few(b: &[Row], d: &[Row]) -> Vec<Case> {
     let join = "1 = CONTAINS(POINT(b.ra, b.dec), CIRCLE(d.ra, d.dec, 0.9))";
     let close = near(d, b, 0.9);
     let pairs = || close.iter().map(|(d, b)| [*d, *b]);
@@ -290,7 +318,7 @@ fn spots(random: &mut Random) -> Vec<Row> {
     places.collect()
 }
 
-async fn check(who: &str, way: &Running, cases: &[(String, Vec<String>)], in_pieces: bool) {
+async fn check(who: &str, way: &Running, cases: &[Case], in_pieces: bool) {
     for (query, expected) in cases {
         assert!(!expected.is_empty(), "{query}");
         let rows = way.rows(query).await.unwrap_or_else(|e| panic!("{who}: {query}: {e}"));

@@ -154,7 +154,7 @@ impl<'a> Lineage<'a> {
 
     fn positions_of(self, table: &str) -> Option<&'a Positions> {
         let of_archive = self.snapshot.table_of_path(table).map(|table| table.table());
-        let table = of_archive.or_else(|| self.upload(table).map(|upload| upload.table()))?;
+        let table = of_archive.or_else(|| self.upload(table).map(UploadedTable::table))?;
         table.positions.as_ref()
     }
 

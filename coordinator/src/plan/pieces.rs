@@ -201,10 +201,10 @@ impl Place<'_> {
         for scan in &tree.scans {
             let leaf = if scan.around_deg.is_none() {
                 cut += 1;
-                self.leaf(&scan.config, own(&scan.config, &units, cut - 1), None)
+                self.leaf(&scan.config, &own(&scan.config, &units, cut - 1), None)
             } else if let Some((around, bands)) = built.next() {
                 let index = self.lineage.spatial_index(&scan.config)?;
-                self.leaf(&scan.config, around.readings(&units, bands), index)
+                self.leaf(&scan.config, &around.readings(&units, bands), index.as_deref())
             } else {
                 return internal_err!("a scan that is built has no pieces");
             };
@@ -280,8 +280,8 @@ impl Place<'_> {
     fn leaf(
         &self,
         scan: &FileScanConfig,
-        readings: Vec<Reading>,
-        index: Option<String>,
+        readings: &[Reading],
+        index: Option<&str>,
     ) -> Arc<dyn ExecutionPlan> {
         let scanned = |readings: &[&Reading], partitions: usize| -> Arc<dyn ExecutionPlan> {
             let files = readings.iter().map(|reading| FileGroup::new(reading.files.clone()));
@@ -292,18 +292,18 @@ impl Place<'_> {
             scan.output_partitioning = Some(Partitioning::UnknownPartitioning(partitions));
             scan.file_groups = groups;
             let scan = DataSourceExec::from_data_source(scan);
-            let Some(index) = &index else { return scan };
+            let Some(index) = index else { return scan };
             let coverages = readings.iter().map(|reading| reading.coverage.clone());
             let mut coverages: Vec<Coverage> = coverages.map(Option::unwrap_or_default).collect();
             coverages.resize_with(partitions, Coverage::empty);
-            Arc::new(RangedScanExec::new(scan, index.clone(), coverages))
+            Arc::new(RangedScanExec::new(scan, index.to_owned(), coverages))
         };
         let Some((slots, _)) = self.over else {
             let all: Vec<&Reading> = readings.iter().collect();
             return scanned(&all, all.len());
         };
         let mut by_slot: Vec<Vec<&Reading>> = vec![Vec::new(); slots.urls().len()];
-        for reading in &readings {
+        for reading in readings {
             by_slot[reading.slot].push(reading);
         }
         // A scan has two partitions at least.

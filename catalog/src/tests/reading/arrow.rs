@@ -65,7 +65,8 @@ fn no_lie_of_a_message_takes_memory() {
         }
     }
     let bytes = stream(None);
-    let header = 8 + i32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize;
+    let header = i32::from_le_bytes(bytes[4..8].try_into().unwrap());
+    let header = 8 + usize::try_from(header).unwrap();
     let said = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut lying = bytes.clone();
         change(&mut lying);
