@@ -156,6 +156,12 @@ def other_formats_come_back(url):
         for name, column in flat.columns.items()})
     files = {}
     out = io.BytesIO(); pq.write_table(arrow, out); files["parquet"] = out.getvalue()
+    for what, new, options in (("stream", pa.ipc.new_stream, None), ("file", pa.ipc.new_file, None),
+                               ("packed", pa.ipc.new_file, pa.ipc.IpcWriteOptions(compression="lz4"))):
+        out = io.BytesIO()
+        with new(out, arrow.schema, options=options) as writer:
+            writer.write_table(arrow, max_chunksize=7)
+        files[what] = out.getvalue()
     for what, data in files.items():
         same_table(ask(url, ALL, {"mine": data}), flat, kinds=False), what
     ascii_ = flat.copy()
@@ -339,8 +345,8 @@ def wrong(url):
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", ["upload t:", "none of Parquet"]),
         (b"<html><body>not found</body></html>", ["upload t:", "web page"]),
         (b"PAR1" + b"x" * 100, ["upload t:", "Parquet"]),
-        (b"ARROW1\0\0" + b"x" * 100, ["upload t:", "send the table as Parquet"]),
-        (b"\xff\xff\xff\xff\0\0\0\x7f" + b"x" * 100, ["upload t:", "send the table as Parquet"]),
+        (b"ARROW1\0\0" + b"x" * 100, ["upload t:", "the header of a message says"]),
+        (b"\xff\xff\xff\xff\0\0\0\x7f" + b"x" * 100, ["upload t:", "the header of a message says"]),
         (b"SIMPLE  =                    T" + b" " * 50, ["upload t:"]),
         (b"", ["upload t:", "empty"]),
     ]
@@ -359,6 +365,11 @@ def wrong(url):
     out = io.BytesIO()
     pq.write_table(pa.table({"a": np.zeros(900), "b": ["x" * 500] * 900}), out, compression="zstd", use_dictionary=False)
     refused(ask(url, query, {"t": out.getvalue()}), ["unpacked"], 413)
+    out = io.BytesIO()
+    empty = pa.table({"a": np.zeros(4_000_000)})
+    with pa.ipc.new_stream(out, empty.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(empty)
+    refused(ask(url, query, {"t": out.getvalue()}), ["upload t"], 413)
     form = {"LANG": "ADQL", "QUERY": query}
 
     def post(upload, parts):
