@@ -3,7 +3,8 @@
 
 mod guard;
 
-use std::io::Read;
+use std::io::{self, Cursor, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
@@ -17,9 +18,9 @@ use super::{Place, ReadError, ReadOptions, ReadProgress, TableReader, check_colu
 use crate::metadata::TableMetadata;
 use crate::votable::CONTENT_KEY;
 
-/// What a file begins with, filled up to eight bytes.
+/// What a file begins with, filled up with zeros to blocks of eight bytes: some writers to 64.
 const FILE_MAGIC: &[u8] = b"ARROW1";
-const FILE_MAGIC_BYTES: u64 = 8;
+const BLOCK_BYTES: usize = 8;
 /// What a message of a stream begins with.
 const CONTINUATION: &[u8] = &[0xff; 4];
 
@@ -44,18 +45,18 @@ pub(super) struct ArrowReader {
 
 impl ArrowReader {
     pub(super) fn open(source: Source, options: &ReadOptions) -> Result<Self, ReadError> {
-        let mut stream = source.stream()?;
+        let mut stream: Box<dyn Read + Send> = Box::new(source.stream()?);
         if source.head().starts_with(FILE_MAGIC) {
-            let magic =
-                std::io::copy(&mut (&mut stream).take(FILE_MAGIC_BYTES), &mut std::io::sink());
-            magic.map_err(|error| ReadError::io(source.path(), Place::default(), error))?;
+            let first = first_block(&mut stream);
+            let first =
+                first.map_err(|error| ReadError::io(source.path(), Place::default(), error))?;
+            stream = Box::new(Cursor::new(first).chain(stream));
         }
         // Files whose unpacked size is bounded are those of strangers.
-        let stream: Box<dyn Read + Send> = match options.unpacked {
-            Some(_) => Box::new(Guarded::new(stream)),
-            None => Box::new(stream),
-        };
-        let reader = StreamReader::try_new(stream, None);
+        if options.unpacked.is_some() {
+            stream = Box::new(Guarded::new(stream));
+        }
+        let reader = unwinding(|| StreamReader::try_new(stream, None));
         let reader = reader.map_err(|error| failure(&source, Place::default(), error))?;
         let told = reader.schema();
         let schema = SchemaRef::new(Schema::new(told.fields().clone()));
@@ -79,12 +80,30 @@ impl ArrowReader {
                 self.open = Some((batch, from + rows));
                 return Ok(Some(slice));
             }
-            match self.reader.next().transpose()? {
+            match unwinding(|| self.reader.next().transpose())? {
                 Some(batch) => self.open = Some((batch, 0)),
                 None => return Ok(None),
             }
         }
     }
+}
+
+/// The first block after the magic of a file that is not padding.
+fn first_block(stream: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut block = [0; BLOCK_BYTES];
+    stream.read_exact(&mut block)?;
+    loop {
+        stream.read_exact(&mut block)?;
+        if block != [0; BLOCK_BYTES] {
+            return Ok(block.to_vec());
+        }
+    }
+}
+
+/// What the reader of Arrow says; it panics on some messages that contradict themselves.
+fn unwinding<T>(read: impl FnOnce() -> Result<T, ArrowError>) -> Result<T, ArrowError> {
+    let contradicts = || ArrowError::IpcError("a message contradicts itself".to_owned());
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(contradicts()))
 }
 
 fn failure(source: &Source, place: Place, error: ArrowError) -> ReadError {
