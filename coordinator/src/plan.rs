@@ -10,8 +10,8 @@
 //! 4. The stages of `datafusion-distributed`, fed by [`crate::distributed`].
 //! 5. [`invariants`]: what must hold of a plan with stages; a plan that breaks one is refused.
 //!
-//! A single process has only the first and the third. Each process makes the joins of what it runs itself give
-//! way to others ([`worker::giving_way`]). [`explain`] tells what a plan will touch.
+//! A single process has only the first and the third. Each process makes the joins of what it runs
+//! itself give way to others ([`worker::giving_way`]). [`explain`] tells what a plan will touch.
 
 pub mod choice;
 pub mod colocate;

@@ -109,8 +109,16 @@ const NEAR: &str = "DISTANCE(a.ra, a.dec, b.ra, b.dec) < 0.7";
 type Case = (String, Vec<String>);
 
 fn cases(a: &[Row], b: &[Row], c: &[Row], d: &[Row]) -> Vec<Case> {
-    [pairs_of_two(a, b), selves(a), chains(a, b, c), regions(a, b), few(b, d), ranked(a, b, d)]
-        .concat()
+    [
+        pairs_of_two(a, b),
+        selves(a),
+        chains(a, b, c),
+        regions(a, b),
+        few(b, d),
+        ranked(a, b, d),
+        kept(b, c, d),
+    ]
+    .concat()
 }
 
 fn pairs_of_two(a: &[Row], b: &[Row]) -> Vec<Case> {
@@ -255,6 +263,18 @@ fn ranked(a: &[Row], b: &[Row], d: &[Row]) -> Vec<Case> {
     cases
 }
 
+/// Parents that are kept, also where nothing is near to their children.
+fn kept(b: &[Row], c: &[Row], d: &[Row]) -> Vec<Case> {
+    let pairs = near(d, c, 0.5);
+    let mut has_one = vec![false; b.len()];
+    pairs.iter().for_each(|(_, child)| has_one[c[*child].parent] = true);
+    let lone = has_one.iter().filter(|has_one| !**has_one).count();
+    let query = "SELECT COUNT(b.id) AS kept, COUNT(x.near) AS paired FROM b \
+                 LEFT JOIN (SELECT c.parent, d.id AS near FROM d \
+                 JOIN c ON DISTANCE(c.ra, c.dec, d.ra, d.dec) < 0.5) AS x ON x.parent = b.id";
+    vec![(query.to_owned(), lines([[pairs.len() + lone, pairs.len()]]))]
+}
+
 /// Of pairs those of the least distance, and of as good as the least.
 fn nearest(a: &[Row], b: &[Row], pairs: &[(usize, usize)]) -> Vec<(usize, usize)> {
     let apart = |(at, other): &(usize, usize)| distance(&a[*at], &b[*other]);
@@ -348,7 +368,7 @@ async fn pairs_are_found_over_the_borders_of_pieces() {
         &["--tile-rows", "300", "--parent", "b", "--key", "parent", "--parent-key", "id"],
     );
     let d = spots(&mut random);
-    import(folder.path(), "d", &d, &[]);
+    import(folder.path(), "d", &d, &["--tile-rows", "5"]);
     let cases = cases(&a, &b, &c, &d);
     let data = folder.path().join("data");
     let data = data.to_str().unwrap();

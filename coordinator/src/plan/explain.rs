@@ -183,24 +183,25 @@ fn cross_matches(
     let walked = plan.apply(|node| {
         if let Some(operator) = node.downcast_ref::<CrossMatchExec>() {
             let join = operator.join();
-            let [built, streamed] =
-                [join.left(), join.right()].map(|side| tables(side, snapshot));
+            let [built, streamed] = [join.left(), join.right()].map(|side| tables(side, snapshot));
             let how = if operator.is_in_pieces() {
                 let pieces = join.left().output_partitioning().partition_count();
-                let where_ = if slots.is_some() { " on each worker" } else { "" };
+                let on = if slots.is_some() { " on each worker" } else { "" };
                 let fetched = slots.map_or(0, |slots| fetched(join.left(), slots));
                 let border = match fetched {
                     0 => String::new(),
                     tiles => format!("; along borders {tiles} tiles of other workers are read"),
                 };
                 format!(
-                    "in up to {pieces} pieces of the sky{where_}: builds what of {built} may be near \
+                    "in up to {pieces} pieces of the sky{on}: builds what of {built} may be near \
                      to each, streams {streamed} past it{border}"
                 )
             } else {
                 let size = estimated_bytes(join.left());
-                let size = size
-                    .map_or_else(|| "of unknown size".to_owned(), |bytes| format!("about {bytes} B"));
+                let size = size.map_or_else(
+                    || "of unknown size".to_owned(),
+                    |bytes| format!("about {bytes} B"),
+                );
                 format!("builds {built} ({size}), streams {streamed} past it")
             };
             let (kind, nearness) = (join.join_type(), operator.nearness());

@@ -25,7 +25,7 @@ use worker::ranged_scan::RangedScanExec;
 
 use super::colocate::{looks_at_single_rows, shares_out};
 use super::lineage::Lineage;
-use super::slots::{bytes_of, tile, tile_scan, upload_scan};
+use super::slots::{bytes_of, files, tile, tile_scan, upload_scan};
 
 /// What lies around a side is found of no more cells of its sky than these.
 const CELLS_MAX: u64 = 10_000;
@@ -187,8 +187,4 @@ fn shared_out(files: Vec<PartitionedFile>, groups: usize) -> Vec<FileGroup> {
         shared[usize::try_from(at).map_or(last, |at| at.min(last))].push(file);
     }
     shared.into_iter().map(FileGroup::new).collect()
-}
-
-fn files(scan: &FileScanConfig) -> impl Iterator<Item = &PartitionedFile> {
-    scan.file_groups.iter().flat_map(FileGroup::iter)
 }

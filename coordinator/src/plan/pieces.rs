@@ -33,7 +33,7 @@ use super::colocate::{
     Place, anew, collects_for_each_row, looks_at_single_rows, shares_out, single_scan,
 };
 use super::slot_leaf::SlotLeafExec;
-use super::slots::{bytes_of, tile, tile_scan};
+use super::slots::{bytes_of, files, tile, tile_scan};
 use super::units::{self, Cut, Part, Unit};
 
 /// A piece of so many bytes of files is large enough.
@@ -60,8 +60,6 @@ struct Scan {
     config: FileScanConfig,
     /// How far beyond a piece, in degrees, it is read; none: the tiles of the piece.
     around_deg: Option<f64>,
-    /// Whether a piece of which it has nothing has no answer.
-    must_meet: bool,
 }
 
 /// Scans that are joined in the same pieces.
@@ -112,7 +110,7 @@ impl Place<'_> {
         if let Some(config) = tile_scan(plan) {
             let config = config.clone();
             let is_all = config.limit.is_none();
-            tree.scans.push(Scan { config, around_deg: None, must_meet: true });
+            tree.scans.push(Scan { config, around_deg: None });
             return is_all;
         }
         if let Some(ranged) = plan.downcast_ref::<RangedScanExec>() {
@@ -129,14 +127,13 @@ impl Place<'_> {
             return collects_for_each_row(join) && self.collect(join.right(), tree);
         }
         if let Some(operator) = plan.downcast_ref::<CrossMatchExec>() {
-            let (join, kind) = (operator.join(), operator.join().join_type());
-            tree.keeps_unpaired |= *kind != JoinType::Inner;
+            let join = operator.join();
+            tree.keeps_unpaired |= *join.join_type() != JoinType::Inner;
             if let Some(around) = self.reads_around(operator)
                 && let Some(config) = single_scan(join.left())
             {
-                let must_meet = matches!(kind, JoinType::Inner | JoinType::RightSemi);
                 let config = config.clone();
-                tree.scans.push(Scan { config, around_deg: Some(around), must_meet });
+                tree.scans.push(Scan { config, around_deg: Some(around) });
             }
             return self.collect(join.right(), tree);
         }
@@ -183,10 +180,9 @@ impl Place<'_> {
             of_units.collect::<Vec<Band>>()
         });
         let mut bands: Vec<Vec<Band>> = bands.collect();
-        let has_answer = |number: usize| {
-            let mut built = around.iter().zip(&bands);
-            built.all(|(around, bands)| !around.scan.must_meet || !bands[number].0.is_empty())
-        };
+        // Where any join keeps rows without a partner, a piece with nothing to build has answers.
+        let has_answer =
+            |number: usize| tree.keeps_unpaired || bands.iter().all(|b| !b[number].0.is_empty());
         let kept: Vec<bool> = (0..units.len()).map(has_answer).collect();
         keep(&mut units, &kept);
         bands.iter_mut().for_each(|bands| keep(bands, &kept));
@@ -411,10 +407,6 @@ fn own(scan: &FileScanConfig, units: &[Unit], number: usize) -> Vec<Reading> {
         coverage: None,
     };
     units.iter().map(read).collect()
-}
-
-fn files(scan: &FileScanConfig) -> impl Iterator<Item = &PartitionedFile> {
-    scan.file_groups.iter().flat_map(FileGroup::iter)
 }
 
 fn keep<T>(items: &mut Vec<T>, kept: &[bool]) {

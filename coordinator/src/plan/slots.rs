@@ -144,6 +144,11 @@ fn touched<'a>(
     Ok((tiles, bytes))
 }
 
+/// The files of a scan, or parts of files.
+pub(super) fn files(scan: &FileScanConfig) -> impl Iterator<Item = &PartitionedFile> {
+    scan.file_groups.iter().flat_map(FileGroup::iter)
+}
+
 /// The bytes of a file, or of the part of it that a scan reads.
 pub(super) fn bytes_of(file: &PartitionedFile) -> u64 {
     let part = file.range.as_ref().map(|range| range.end - range.start);
