@@ -53,11 +53,15 @@ def lsdb(left, right, radius, runs):
 
     warnings.simplefilter("ignore")
     a, b = (lsdb.open_catalog(str(folder), columns=["objectId", "ra", "dec"]) for folder in (left, right))
-    once = lambda: len(a.crossmatch(b, radius_arcsec=radius, n_neighbors=1, suffixes=("_a", "_b")).compute())
+    once = lambda: len(a.crossmatch(b, radius_arcsec=radius, n_neighbors=1, suffixes=("_a", "_b")).compute(progress_bar=False))
     timed("LSDB, nearest", runs, once)
 
 
 def acid(left, right, radius, runs):
+    import os
+
+    # Tables of hats-import and of ours have no map of rows, by which it would share out the work.
+    os.environ["ACID_WORK_AUTOSIZE"] = "0"
     import acid
 
     with acid.Connection(str(left.parent), progress=False) as connection:
@@ -94,10 +98,62 @@ def stilts(left, right, radius, runs):
         timed("STILTS tskymatch2, all pairs", runs, once)
 
 
+def postgres(left, right, radius, runs):
+    """Q3C in a server of its own, the tables clustered by its index, which is the best case for it."""
+    import pwd
+    import shutil
+    import subprocess
+    import tempfile
+
+    import duckdb
+    import psycopg2
+
+    programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    owner = pwd.getpwnam("postgres")
+    scratch = tempfile.mkdtemp()
+    shutil.chown(scratch, owner.pw_uid, owner.pw_gid)
+
+    def command(program, *arguments):
+        call = [programs / program, "-D", f"{scratch}/data", *arguments]
+        subprocess.run(call, check=True, user=owner.pw_uid, group=owner.pw_gid, cwd="/", stdout=subprocess.DEVNULL)
+
+    try:
+        command("initdb", "-A", "trust")
+        settings = {"listen_addresses": "''", "unix_socket_directories": f"'{scratch}'", "shared_buffers": "4GB", "work_mem": "256MB", "maintenance_work_mem": "1GB"}
+        settings |= {"random_page_cost": 1.1, "max_parallel_workers_per_gather": 1, "jit": "off", "fsync": "off"}
+        with open(f"{scratch}/data/postgresql.conf", "a") as file:
+            file.writelines(f"{name} = {value}\n" for name, value in settings.items())
+        command("pg_ctl", "-w", "-l", f"{scratch}/log", "start")
+        try:
+            connection = psycopg2.connect(host=scratch, user="postgres", dbname="postgres")
+            connection.autocommit = True
+            cursor = connection.cursor()
+            cursor.execute("CREATE EXTENSION q3c")
+            for name, folder in (("l", left), ("r", right)):
+                rows = f"{scratch}/{name}.csv"
+                duckdb.sql(f'COPY (SELECT "objectId", ra, dec FROM {files(folder)}) TO \'{rows}\' (HEADER false)')
+                cursor.execute(f"CREATE TABLE {name} (id bigint, ra double precision, dec double precision)")
+                cursor.execute(f"COPY {name} FROM '{rows}' (FORMAT csv)")
+                cursor.execute(f"CREATE INDEX {name}_q3c ON {name} (q3c_ang2ipix(ra, dec))")
+                cursor.execute(f"CLUSTER {name} USING {name}_q3c")
+                cursor.execute(f"VACUUM ANALYZE {name}")
+
+            def once():
+                cursor.execute(f"SELECT count(*) FROM l, r WHERE q3c_join(l.ra, l.dec, r.ra, r.dec, {radius} / 3600.0)")
+                return cursor.fetchone()[0]
+
+            timed("PostgreSQL with Q3C, all pairs", runs, once)
+            connection.close()
+        finally:
+            command("pg_ctl", "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(scratch)
+
+
 def main():
     folder, left, right, radius, runs = sys.argv[1:]
     left, right, radius, runs = Path(folder) / left, Path(folder) / right, float(radius), int(runs)
-    for peer in (duckdb, lsdb, acid, stilts):
+    for peer in (duckdb, lsdb, acid, postgres, stilts):
         try:
             peer(left, right, radius, runs)
         except Exception as error:  # noqa: BLE001: a peer that fails is a line of the report

@@ -13,6 +13,7 @@ mod deadline;
 mod every_format;
 mod features;
 mod in_process;
+mod in_turn;
 mod jobs;
 mod join_units;
 mod kept_indexes;

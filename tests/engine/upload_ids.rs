@@ -58,6 +58,11 @@ async fn only_the_tiles_of_the_ids_are_read() {
     let anti = "SELECT COUNT(*) AS n FROM t WHERE NOT EXISTS \
                 (SELECT 1 FROM tap_upload.u AS u WHERE u.num = t.id)";
     let other = "SELECT COUNT(*) AS n FROM t LEFT JOIN tap_upload.u AS u ON t.id = u.num";
+    let or = "SELECT t.name FROM t WHERE t.id IN (SELECT num FROM tap_upload.u) OR t.name = 'n0'";
+    let not_in = "SELECT u.tag FROM tap_upload.u AS u WHERE u.num NOT IN (SELECT id FROM t)";
+    // Of sets a NULL is one more value.
+    let both = "SELECT num FROM tap_upload.u INTERSECT SELECT id FROM t";
+    let except = "SELECT num FROM tap_upload.u EXCEPT SELECT id FROM t";
     let texts = "SELECT t.id, u.tag FROM t JOIN tap_upload.u AS u ON t.name = u.n";
     let below = "SELECT t.name, v.tag FROM (SELECT num + 0 AS k, num, tag FROM tap_upload.u) AS v \
                  JOIN t ON v.num = t.id AND v.k = t.id";
@@ -76,6 +81,10 @@ async fn only_the_tiles_of_the_ids_are_read() {
         assert_eq!(asked(semi).await, expected(&["n10", "n3000", "n41"]));
         assert_eq!(asked(anti).await, expected(&["3997"]));
         assert_eq!(asked(other).await, expected(&["4001"]));
+        assert_eq!(asked(or).await, expected(&["n0", "n10", "n3000", "n41"]));
+        assert_eq!(asked(not_in).await, expected(&[]), "some id is NULL");
+        assert_eq!(asked(both).await, expected(&["", "123", "30", "9000"]));
+        assert_eq!(asked(except).await, expected(&["-5", "21"]));
         assert_eq!(asked(texts).await, expected(&["123 | c", "30 | a", "30 | e", "9000 | g"]));
         for query in [pairs, kept, semi, below] {
             let plan = engine.explain(query, false).await.unwrap();

@@ -4,12 +4,15 @@
 //! above it would begin all of them at once, and so build all of their tables.
 //!
 //! ```text
-//! InTurnExec            partition 0: pieces 0, 2, 4      partition 1: pieces 1, 3, 5
+//! InTurnExec            partition 0: pieces 0, 2, 3      partition 1: pieces 1, 4, 5
 //!   HashJoinExec          0   1   2   3   4   5
 //! ```
+//! A partition that has read a piece takes the next that nobody has taken: pieces are of unlike
+//! sizes.
 
-use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::{fmt, iter};
 
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, internal_err};
@@ -27,6 +30,27 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 pub struct InTurnExec {
     input: Arc<dyn ExecutionPlan>,
     properties: Arc<PlanProperties>,
+    round: Mutex<Round>,
+}
+
+/// One reading of all pieces by all partitions.
+#[derive(Debug, Default)]
+struct Round {
+    /// The partitions that have begun.
+    begun: Vec<usize>,
+    /// The next piece that nobody has taken.
+    next: Arc<AtomicUsize>,
+}
+
+impl Round {
+    /// What hands out pieces to a partition; one that begins again begins a new round.
+    fn begin(&mut self, partition: usize) -> Arc<AtomicUsize> {
+        if self.begun.contains(&partition) {
+            *self = Self::default();
+        }
+        self.begun.push(partition);
+        Arc::clone(&self.next)
+    }
 }
 
 impl InTurnExec {
@@ -40,7 +64,7 @@ impl InTurnExec {
             input.boundedness(),
         )
         .with_scheduling_type(SchedulingType::Cooperative);
-        Self { input, properties: Arc::new(properties) }
+        Self { input, properties: Arc::new(properties), round: Mutex::default() }
     }
 
     /// How many partitions it has.
@@ -96,10 +120,11 @@ impl ExecutionPlan for InTurnExec {
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
         let pieces = self.input.output_partitioning().partition_count();
-        let own = (partition..pieces).step_by(self.partitions());
+        let next = self.round.lock().unwrap_or_else(PoisonError::into_inner).begin(partition);
+        let taken = iter::repeat_with(move || next.fetch_add(1, Ordering::Relaxed));
         let input = Arc::clone(&self.input);
         // A piece begins when the one before has ended and its memory is free again.
-        let rows = stream::iter(own)
+        let rows = stream::iter(taken.take_while(move |piece| *piece < pieces))
             .map(move |piece| input.execute(piece, Arc::clone(&context)))
             .try_flatten();
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))

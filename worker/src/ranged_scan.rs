@@ -2,7 +2,7 @@
 //!
 //! What a piece of the sky needs of its neighbours is a narrow band along its border. A scan has
 //! one predicate for all of its partitions; here each has its ranges of the spatial index beside,
-//! by which the reader leaves out row groups, pages and rows.
+//! by which the reader leaves out row groups and pages, of each file by those in its tile.
 //!
 //! ```text
 //! RangedScanExec    0: [a, b) [c, d)   1: [e, f)
@@ -14,19 +14,26 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use adql::sky::Coverage;
+use catalog::tile_of_path;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, ScalarValue, internal_datafusion_err, internal_err};
-use datafusion::datasource::physical_plan::{FileScanConfig, ParquetSource};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::expressions::{BinaryExpr, Column, lit};
 use datafusion::physical_expr::{PhysicalExpr, conjunction};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use prost::Message;
 
-/// A partition has at most so many ranges: each is a term of a predicate.
-const RANGES_MAX: usize = 64;
+/// A partition has at most so many ranges: they travel with the plan.
+const RANGES_MAX: usize = 256;
+
+/// A file is read by at most so many: each is a term of a predicate.
+const RANGES_OF_FILE_MAX: usize = 64;
 
 /// A scan with ranges of the spatial index for each partition.
 #[derive(Debug)]
@@ -57,27 +64,56 @@ impl RangedScanExec {
         scan.ok_or_else(|| internal_datafusion_err!("{} is no scan of files", self.scan.name()))
     }
 
-    /// The scan of one partition, alone.
-    fn of_partition(&self, partition: usize) -> Result<Arc<dyn ExecutionPlan>> {
-        let config = self.config()?;
-        let (Some(group), Some(coverage)) =
-            (config.file_groups.get(partition), self.coverages.get(partition))
-        else {
+    /// The scans of one partition, a file each.
+    fn of_partition(&self, partition: usize) -> Result<Vec<Arc<dyn ExecutionPlan>>> {
+        let group = self.config()?.file_groups.get(partition);
+        let (Some(group), Some(coverage)) = (group, self.coverages.get(partition)) else {
             return internal_err!("RangedScanExec has no partition {partition}");
         };
-        let Some(source) = config.file_source().downcast_ref::<ParquetSource>() else {
+        let mut scans = Vec::new();
+        for file in group.iter() {
+            let Some((_, tile)) = tile_of_path(&file.object_meta.location) else {
+                return internal_err!("{} is no tile", file.object_meta.location);
+            };
+            let tile = Coverage::from_ranges([tile.range()]);
+            let within = coverage.intersection(&tile);
+            if !within.is_empty() {
+                let within = Some(within).filter(|within| *within != tile);
+                scans.push(self.of_file(file, within)?);
+            }
+        }
+        Ok(scans)
+    }
+
+    /// The scan of a file, of which only a part is wanted.
+    fn of_file(
+        &self,
+        file: &PartitionedFile,
+        part: Option<Coverage>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut alone = self.config()?.clone();
+        alone.file_groups = vec![FileGroup::new(vec![file.clone()])];
+        alone.output_partitioning = None;
+        if let Some(part) = part {
+            alone.file_source = Arc::new(self.source(&part.coarsen(RANGES_OF_FILE_MAX))?);
+        }
+        Ok(DataSourceExec::from_data_source(alone))
+    }
+
+    /// The reader of a part of a file.
+    fn source(&self, part: &Coverage) -> Result<ParquetSource> {
+        let all = self.config()?.file_source();
+        let Some(source) = all.downcast_ref::<ParquetSource>() else {
             return internal_err!("RangedScanExec reads Parquet files only");
         };
-        let schema = config.file_source().table_schema().table_schema();
+        let schema = all.table_schema().table_schema();
         let index: Arc<dyn PhysicalExpr> = Arc::new(Column::new_with_schema(&self.column, schema)?);
-        let within = any_of(&index, coverage.ranges());
-        let known = config.file_source().filter();
+        let within = any_of(&index, part.ranges());
+        let known = all.filter();
+        // To test each row for its ranges costs more than the rows beside them, which may be read.
+        let tests_rows = known.is_some();
         let source = source.with_predicate(conjunction(known.into_iter().chain([within])));
-        let mut alone = config.clone();
-        alone.file_source = Arc::new(source);
-        alone.file_groups = vec![group.clone()];
-        alone.output_partitioning = None;
-        Ok(DataSourceExec::from_data_source(alone))
+        Ok(source.with_pushdown_filters(tests_rows))
     }
 
     /// Column and ranges, as they travel.
@@ -184,6 +220,9 @@ impl ExecutionPlan for RangedScanExec {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        self.of_partition(partition)?.execute(0, context)
+        let scans = stream::iter(self.of_partition(partition)?)
+            .map(move |scan| scan.execute(0, Arc::clone(&context)))
+            .try_flatten();
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), scans)))
     }
 }

@@ -8,7 +8,10 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, UInt32Array};
+use datafusion::arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, UInt32Array,
+};
+use datafusion::arrow::buffer::BooleanBuffer;
 use datafusion::arrow::compute::{cast, take};
 use datafusion::arrow::datatypes::{DataType, Int64Type, UInt64Type};
 use datafusion::common::utils::SingleRowListArrayBuilder;
@@ -82,10 +85,14 @@ fn hash_text(text: &str) -> u64 {
     mix(hash)
 }
 
+fn first_slot(hash: u64, slots: usize) -> usize {
+    usize::try_from((u128::from(hash) * slots as u128) >> 64).unwrap_or(0)
+}
+
 /// The slot that holds a value, or the free one where it would be; none if the table is full of
 /// others. `slot` tells of a slot whether it holds the value, and nothing of a free one.
 fn find(hash: u64, slots: usize, slot: impl Fn(usize) -> Option<bool>) -> Option<(usize, bool)> {
-    let first = usize::try_from((u128::from(hash) * slots as u128) >> 64).unwrap_or(0);
+    let first = first_slot(hash, slots);
     let mut places = (first..slots).chain(0..first);
     places.find_map(|place| match slot(place) {
         None => Some((place, false)),
@@ -94,9 +101,10 @@ fn find(hash: u64, slots: usize, slot: impl Fn(usize) -> Option<bool>) -> Option
     })
 }
 
-/// A table that is two thirds full with the distinct values.
+/// A table of the distinct values, half of whose slots are free: most rows have none of the values,
+/// and are done with at the first free slot.
 fn table_of(values: &ArrayRef) -> Result<ArrayRef> {
-    let slots = values.len() + values.len() / 2 + 1;
+    let slots = 2 * values.len() + 1;
     let mut table: Vec<Option<u32>> = vec![None; slots];
     let mut fill = |hash: u64, at: usize, is: &dyn Fn(usize) -> bool| {
         let found = find(hash, slots, |place| {
@@ -132,37 +140,51 @@ fn table_of(values: &ArrayRef) -> Result<ArrayRef> {
 
 /// Whether each value is in a table of the same type.
 fn are_among(values: &ArrayRef, table: &ArrayRef) -> Result<BooleanArray> {
-    let slots = table.len();
     Ok(match table.data_type() {
-        DataType::Int64 => {
-            let table = table.as_primitive::<Int64Type>();
-            let values = values.as_primitive::<Int64Type>().iter();
-            let is_held = |value: i64| {
-                let slot = |at: usize| table.is_valid(at).then(|| table.value(at) == value);
-                find(mix(value.cast_unsigned()), slots, slot).is_some_and(|(_, held)| held)
-            };
-            values.map(|value| value.map(is_held)).collect()
-        }
-        DataType::UInt64 => {
-            let table = table.as_primitive::<UInt64Type>();
-            let values = values.as_primitive::<UInt64Type>().iter();
-            let is_held = |value: u64| {
-                let slot = |at: usize| table.is_valid(at).then(|| table.value(at) == value);
-                find(mix(value), slots, slot).is_some_and(|(_, held)| held)
-            };
-            values.map(|value| value.map(is_held)).collect()
-        }
+        DataType::Int64 => numbers_among::<Int64Type>(values, table, i64::cast_unsigned),
+        DataType::UInt64 => numbers_among::<UInt64Type>(values, table, |value| value),
         DataType::Utf8 => {
             let table = table.as_string::<i32>();
             let is_held = |value: &str| {
                 let slot = |at: usize| table.is_valid(at).then(|| table.value(at) == value);
-                find(hash_text(value), slots, slot).is_some_and(|(_, held)| held)
+                find(hash_text(value), table.len(), slot).is_some_and(|(_, held)| held)
             };
             let values = cast(values, &DataType::Utf8View)?;
             values.as_string_view().iter().map(|value| value.map(is_held)).collect()
         }
         other => return exec_err!("is_among does not look for {other}"),
     })
+}
+
+/// As [`find`] does, in a loop that is run for each row of a scan.
+fn numbers_among<T: ArrowPrimitiveType>(
+    values: &ArrayRef,
+    table: &ArrayRef,
+    bits: impl Fn(T::Native) -> u64,
+) -> BooleanArray {
+    let (values, table) = (values.as_primitive::<T>(), table.as_primitive::<T>());
+    let (numbers, held) = (values.values(), table.values());
+    let is_free = |at: usize| table.is_null(at);
+    let is_held = |value: T::Native| {
+        let slots = held.len();
+        let first = first_slot(mix(bits(value)), slots);
+        let mut at = first;
+        loop {
+            if held[at] == value {
+                // What lies in a free slot is no value of the table.
+                return !is_free(at);
+            }
+            if is_free(at) {
+                return false;
+            }
+            at = if at + 1 == slots { 0 } else { at + 1 };
+            if at == first {
+                return false;
+            }
+        }
+    };
+    let found = BooleanBuffer::collect_bool(numbers.len(), |at| is_held(numbers[at]));
+    BooleanArray::new(found, values.nulls().cloned())
 }
 
 impl ScalarUDFImpl for IsAmong {

@@ -16,7 +16,7 @@ use datafusion::arrow::array::{Array as _, ArrayRef};
 use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, Result, ScalarValue};
+use datafusion::common::{Column, NullEquality, Result, ScalarValue};
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Expr, ExprSchemable, Filter, LogicalPlan, TableScan, lit};
@@ -86,6 +86,10 @@ impl OptimizerRule for BroughtValues {
         _: &dyn OptimizerConfig,
     ) -> Result<Transformed<LogicalPlan>> {
         let LogicalPlan::Join(mut join) = plan else { return Ok(Transformed::no(plan)) };
+        if join.null_aware || join.null_equality != NullEquality::NullEqualsNothing {
+            // A NULL on the other side matters, and a list of values has none.
+            return Ok(Transformed::no(LogicalPlan::Join(join)));
+        }
         let mut changed = false;
         for (left_key, right_key) in &join.on {
             if may_restrict_right(join.join_type)

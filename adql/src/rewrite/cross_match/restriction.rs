@@ -61,12 +61,14 @@ pub(super) fn restrict(
 
 /// Whether a join has no row of its right side but those that match.
 pub(in crate::rewrite) fn may_restrict_right(join_type: JoinType) -> bool {
-    !matches!(join_type, JoinType::Right | JoinType::RightAnti | JoinType::Full)
+    let keeps = [JoinType::Right, JoinType::RightAnti, JoinType::RightMark, JoinType::Full];
+    !keeps.contains(&join_type)
 }
 
 /// Whether a join has no row of its left side but those that match.
 pub(in crate::rewrite) fn may_restrict_left(join_type: JoinType) -> bool {
-    !matches!(join_type, JoinType::Left | JoinType::LeftAnti | JoinType::Full)
+    let keeps = [JoinType::Left, JoinType::LeftAnti, JoinType::LeftMark, JoinType::Full];
+    !keeps.contains(&join_type)
 }
 
 /// Finds the regions in which places of a plan's rows lie.
