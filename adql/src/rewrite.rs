@@ -10,7 +10,7 @@
 //! stars move, so that places at another epoch prune too;
 //! [`cross_match`] recognizes joins by position, and [`spatial_join`] refuses those that would
 //! compare every row with every other; [`nearest`] makes joins of conditions that rank rows by
-//! their distances.
+//! their distances; [`scaled_distance`] lets multiples of distances be compared as well.
 
 use std::sync::Arc;
 
@@ -33,6 +33,7 @@ pub mod nan_guard;
 pub mod nearest;
 mod position_columns;
 pub mod region_cover;
+mod scaled_distance;
 mod sky_predicate;
 pub mod spatial_join;
 pub mod statistics;
@@ -53,6 +54,7 @@ pub use moving::{
 pub use nan_guard::guarded_source;
 use nearest::NearestFilter;
 pub use region_cover::RegionCover;
+use scaled_distance::ScaledDistance;
 pub use spatial_join::refuse_spatial_join;
 pub use statistics::prune_only;
 
@@ -61,8 +63,8 @@ pub fn optimizer_rules(schemas: Arc<dyn Schemas>) -> Vec<Arc<dyn OptimizerRule +
     let mut rules = Optimizer::new().rules;
     let at = rules.iter().position(|rule| rule.name() == "push_down_filter");
     let at = at.unwrap_or(rules.len());
-    rules.insert(at, Arc::new(NearestFilter));
-    let after = (at + 2).min(rules.len());
+    rules.splice(at..at, [Arc::new(ScaledDistance) as _, Arc::new(NearestFilter) as _]);
+    let after = (at + 3).min(rules.len());
     let brought = Arc::new(BroughtValues::new(Arc::clone(&schemas)));
     let cover = Arc::new(RegionCover::new(Arc::clone(&schemas))) as _;
     let ours = [cover, Arc::new(CrossMatch::new(schemas)) as _, brought as _];

@@ -86,6 +86,13 @@ impl TiledTable {
         let schema = Schema::new(fields);
         let mut table = described(name, &schema, tiling.as_ref(), (&metadata, &metadata_path))?;
         table.description = table.description.or(properties.description);
+        for column in &mut table.columns {
+            let said = metadata.columns.get(&column.name).and_then(|said| said.indexed);
+            let is_index_of =
+                |kind: &Kind| matches!(kind, Kind::Index { column: of } if *of == column.name);
+            let has_index = attachments.iter().any(|attachment| is_index_of(&attachment.kind));
+            column.indexed |= has_index && said.is_none();
+        }
         Ok(Self {
             table: Arc::new(table),
             path: path.to_string(),

@@ -82,6 +82,9 @@ async fn columns_carry_what_the_properties_say() {
     let sources = snapshot.tiled_table(&public("small_sky_order1_source_collection")).unwrap();
     let positions = sources.table().positions.as_ref().unwrap();
     assert_eq!((positions.ra.as_str(), positions.dec.as_str()), ("source_ra", "source_dec"));
+    let indexed = sources.table().columns.iter().filter(|c| c.indexed && !c.hidden);
+    let indexed: Vec<&str> = indexed.map(|c| c.name.as_str()).collect();
+    assert_eq!(indexed, ["source_ra", "source_dec", "band", "object_id"], "two have an id index");
 }
 
 #[tokio::test]

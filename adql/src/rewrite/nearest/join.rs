@@ -18,6 +18,7 @@ use crate::function::cross_match::Bound;
 use crate::function::nearest;
 use crate::rewrite::constant::{constant, number};
 use crate::rewrite::cross_match::{Near, Reader};
+use crate::rewrite::scaled_distance::unscaled;
 use crate::rewrite::sky_predicate::Place;
 
 /// Inner joins with a condition that ranks the rows of one of the relations.
@@ -186,7 +187,7 @@ fn take(
     both.merge(right);
     let reader = Reader { left, right };
     let read = |conjunct: &Expr| -> Result<Option<Near>> {
-        let near = reader.read(&coerced(conjunct.clone(), &both)?)?;
+        let near = reader.read(&unscaled(coerced(conjunct.clone(), &both)?)?.data)?;
         Ok(near.filter(|near| {
             let is_of_left = |column: &&Column| left.has_column(column);
             near.left == places[0]
