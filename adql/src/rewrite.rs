@@ -10,7 +10,7 @@
 //! stars move, so that places at another epoch prune too;
 //! [`cross_match`] recognizes joins by position, and [`spatial_join`] refuses those that would
 //! compare every row with every other; [`nearest`] makes joins of conditions that rank rows by
-//! their distances; [`scaled_distance`] lets multiples of distances be compared as well.
+//! their distances; `scaled_distance` lets multiples of distances be compared as well.
 
 use std::sync::Arc;
 
