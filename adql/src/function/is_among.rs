@@ -85,20 +85,22 @@ fn hash_text(text: &str) -> u64 {
     mix(hash)
 }
 
-fn first_slot(hash: u64, slots: usize) -> usize {
-    usize::try_from((u128::from(hash) * slots as u128) >> 64).unwrap_or(0)
-}
-
 /// The slot that holds a value, or the free one where it would be; none if the table is full of
 /// others. `slot` tells of a slot whether it holds the value, and nothing of a free one.
 fn find(hash: u64, slots: usize, slot: impl Fn(usize) -> Option<bool>) -> Option<(usize, bool)> {
-    let first = first_slot(hash, slots);
-    let mut places = (first..slots).chain(0..first);
-    places.find_map(|place| match slot(place) {
-        None => Some((place, false)),
-        Some(true) => Some((place, true)),
-        Some(false) => None,
-    })
+    let first = usize::try_from((u128::from(hash) * slots as u128) >> 64).unwrap_or(0);
+    let mut place = first;
+    loop {
+        match slot(place) {
+            None => return Some((place, false)),
+            Some(true) => return Some((place, true)),
+            Some(false) => {}
+        }
+        place = if place + 1 == slots { 0 } else { place + 1 };
+        if place == first {
+            return None;
+        }
+    }
 }
 
 /// A table of the distinct values, half of whose slots are free: most rows have none of the values,
@@ -156,7 +158,6 @@ fn are_among(values: &ArrayRef, table: &ArrayRef) -> Result<BooleanArray> {
     })
 }
 
-/// As [`find`] does, in a loop that is run for each row of a scan.
 fn numbers_among<T: ArrowPrimitiveType>(
     values: &ArrayRef,
     table: &ArrayRef,
@@ -164,24 +165,9 @@ fn numbers_among<T: ArrowPrimitiveType>(
 ) -> BooleanArray {
     let (values, table) = (values.as_primitive::<T>(), table.as_primitive::<T>());
     let (numbers, held) = (values.values(), table.values());
-    let is_free = |at: usize| table.is_null(at);
     let is_held = |value: T::Native| {
-        let slots = held.len();
-        let first = first_slot(mix(bits(value)), slots);
-        let mut at = first;
-        loop {
-            if held[at] == value {
-                // What lies in a free slot is no value of the table.
-                return !is_free(at);
-            }
-            if is_free(at) {
-                return false;
-            }
-            at = if at + 1 == slots { 0 } else { at + 1 };
-            if at == first {
-                return false;
-            }
-        }
+        let slot = |at: usize| table.is_valid(at).then(|| held[at] == value);
+        find(mix(bits(value)), held.len(), slot).is_some_and(|(_, held)| held)
     };
     let found = BooleanBuffer::collect_bool(numbers.len(), |at| is_held(numbers[at]));
     BooleanArray::new(found, values.nulls().cloned())
