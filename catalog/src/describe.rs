@@ -102,7 +102,7 @@ async fn known_of(
     site: &Site,
     (name, beside, felis): (&TableName, Option<TableMetadata>, Option<&FelisChoice>),
 ) -> Result<(Table, TableMetadata, Vec<String>), Error> {
-    let found = survey(store, location, site).await?;
+    let found = survey(store, location, &site.surveyed()).await?;
     let mut metadata = found.metadata();
     let mut remarks = Vec::new();
     if let Some(choice) = felis {
@@ -220,6 +220,6 @@ async fn columns_of(data: &Path, schema: &str, table: &str) -> Result<Schema, Er
     let location = Location::Folder(data.join(schema).join(table));
     let Discovered { stores: store, sites } = discover(&location).await?;
     let site = sites.first().expect("a location without tables is an error");
-    let found = survey(store.as_ref(), &location, site).await?;
+    let found = survey(store.as_ref(), &location, &site.surveyed()).await?;
     Ok(found.schema.as_ref().clone())
 }

@@ -15,10 +15,11 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use tracing::{debug, warn};
 
 use crate::Error;
-use crate::hats::{Collection, Kind, PROPERTIES, Properties, TableProperties, collection};
+use crate::hats::{Collection, Kind, Leaf, PROPERTIES, Properties, TableProperties, collection};
 use crate::location::{Location, Root};
 use crate::pointer;
 use crate::stores::Stores;
+use crate::survey::Surveyed;
 use crate::tasks;
 
 /// Schema of the tables that lie directly in the data folder.
@@ -37,6 +38,8 @@ pub struct Attachment {
     pub path: String,
     /// [`Kind::Margin`] or [`Kind::Index`].
     pub kind: Kind,
+    /// How the tiles of a margin are stored.
+    pub(crate) leaf: Leaf,
 }
 
 /// A table as it was found.
@@ -51,6 +54,15 @@ pub(crate) struct Site {
     pub(crate) attachments: Vec<Attachment>,
     /// Where it lies, if the folder that names it leads elsewhere.
     pub(crate) elsewhere: Option<Location>,
+}
+
+impl Site {
+    /// Its tiles.
+    pub(crate) fn surveyed(&self) -> Surveyed<'_> {
+        let TableProperties { leaf, rows, .. } = &self.properties;
+        let name = self.name.to_string();
+        Surveyed { name, path: &self.path, leaf, rows: *rows, counts: true }
+    }
 }
 
 /// The tables of a location and the store to which their paths are relative.
@@ -264,8 +276,9 @@ async fn members(stores: &Stores, path: &Path, members: &Collection) -> Result<H
         match folder {
             Folder::Table(TableProperties {
                 kind: kind @ (Kind::Margin { .. } | Kind::Index { .. }),
+                leaf,
                 ..
-            }) => attachments.push(Attachment { path: member.to_string(), kind }),
+            }) => attachments.push(Attachment { path: member.to_string(), kind, leaf }),
             _ => warn!(folder = %member, "ignored a margin or index that is not there"),
         }
     }
@@ -323,9 +336,9 @@ impl Schema {
         let Held { path, properties, attachments, elsewhere } = held;
         match &properties.kind {
             Kind::Margin { .. } | Kind::Index { .. } => {
-                let attachment =
-                    Attachment { path: path.to_string(), kind: properties.kind.clone() };
-                self.waiting.push((properties.primary, attachment));
+                let TableProperties { kind, leaf, primary, .. } = properties;
+                let attachment = Attachment { path: path.to_string(), kind, leaf };
+                self.waiting.push((primary, attachment));
             }
             Kind::Association { leaf_files: false } => {
                 warn!(folder = %path, "ignored an association that stores no rows");

@@ -86,10 +86,13 @@ pub async fn explain_scan(
     let Some(source) = source.filter(|_| config.object_store_url.as_str() == TILE_STORE) else {
         return Ok(None);
     };
-    let files = distinct_files(config);
+    let mut files = distinct_files(config);
+    let table_of = |file: &&PartitionedFile| snapshot.table_of_path(tile_of_path(file.path())?.0);
+    let table = files.iter().find_map(table_of);
+    // Others are those of a margin.
+    files.retain(|file| table_of(file).is_some());
     let names: BTreeSet<(&str, adql::sky::Pixel)> =
         files.iter().filter_map(|f| tile_of_path(f.path())).collect();
-    let table = names.first().and_then(|(path, _)| snapshot.table_of_path(path));
     let reports: Vec<FileReport> = futures::stream::iter(files)
         .map(|file| async move { report_file(file, source, config, store).await })
         .buffer_unordered(CONCURRENCY)

@@ -291,7 +291,7 @@ fn files_of(manifest: &Manifest, tiles: &Range<usize>) -> Range<usize> {
     }
 }
 
-fn partitioned_file(manifest: &Manifest, file: usize) -> PartitionedFile {
+pub(crate) fn partitioned_file(manifest: &Manifest, file: usize) -> PartitionedFile {
     let file = manifest.file(file);
     let mut part = PartitionedFile::new("", file.bytes);
     part.object_meta.location = file.path;

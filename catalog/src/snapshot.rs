@@ -21,6 +21,7 @@ use tracing::{info, warn};
 use crate::describe::overlay_file;
 use crate::discover::{Discovered, Site, discover};
 use crate::location::Location;
+use crate::margin::{self, Margin};
 use crate::metadata::{FILE_NAME, TableMetadata};
 use crate::placement::{Placement, placement_order};
 use crate::provider::HatsTable;
@@ -28,7 +29,7 @@ use crate::stores::Stores;
 use crate::survey::survey;
 use crate::table::TiledTable;
 use crate::tap_schema::{Key, MetadataTable, SchemaInfo, TapSchema, keys_between};
-use crate::tile::TileFile;
+use crate::tile::{Manifest, TileFile};
 use crate::{Error, tasks};
 
 pub use changes::Changes;
@@ -200,11 +201,12 @@ impl Snapshot {
         let shift = 2 * (Order::MAX.get() - order.get());
         let mut cells = vec![0; usize::try_from(order.pixels()).unwrap_or(usize::MAX)];
         for table in self.tables.iter().filter(|t| !t.is_everywhere(small_table_bytes)) {
-            let manifest = table.manifest();
-            for tile in 0..manifest.len() {
-                let cell = manifest.pixel(tile).range().start >> shift;
-                if let Some(bytes) = usize::try_from(cell).ok().and_then(|c| cells.get_mut(c)) {
-                    *bytes += manifest.tile_bytes(tile);
+            for manifest in manifests(table) {
+                for tile in 0..manifest.len() {
+                    let cell = manifest.pixel(tile).range().start >> shift;
+                    if let Some(bytes) = usize::try_from(cell).ok().and_then(|c| cells.get_mut(c)) {
+                        *bytes += manifest.tile_bytes(tile);
+                    }
                 }
             }
         }
@@ -222,7 +224,7 @@ impl Snapshot {
     }
 
     /// The files of the tiles that a worker is to hold: all of every small table, and of the
-    /// others what the placement gives it; missing files are left out.
+    /// others with their margins what the placement gives it; missing files are left out.
     pub fn files_of(
         &self,
         placement: &Placement,
@@ -232,16 +234,25 @@ impl Snapshot {
         let mut files = Vec::new();
         for table in &self.tables {
             let everywhere = table.is_everywhere(small_table_bytes);
-            let manifest = table.manifest();
-            for tile in 0..manifest.len() {
-                if everywhere || placement.holds(manifest.pixel(tile), worker) {
-                    let held = manifest.files(tile).map(|file| manifest.file(file));
-                    files.extend(held.filter(|file| file.bytes > 0));
+            // Who has a whole table needs no margin.
+            let manifests = manifests(table).take(if everywhere { 1 } else { usize::MAX });
+            for manifest in manifests {
+                for tile in 0..manifest.len() {
+                    if everywhere || placement.holds(manifest.pixel(tile), worker) {
+                        let held = manifest.files(tile).map(|file| manifest.file(file));
+                        files.extend(held.filter(|file| file.bytes > 0));
+                    }
                 }
             }
         }
         files
     }
+}
+
+/// The tiles of a table, and those of its margins.
+fn manifests(table: &TiledTable) -> impl Iterator<Item = &Manifest> {
+    let margins = table.margins().iter().map(Margin::manifest);
+    std::iter::once(table.manifest()).chain(margins)
 }
 
 /// Reads what the files of a table say, and what is said of it.
@@ -252,12 +263,15 @@ async fn open_table(
     overlay: Option<&Path>,
 ) -> Result<Arc<TiledTable>, Error> {
     let location = site.elsewhere.as_ref().unwrap_or(location);
-    let (metadata, found) = futures::try_join!(
+    let surveyed = site.surveyed();
+    let (metadata, found, margins) = futures::try_join!(
         said_of(stores, &site, overlay),
-        survey(stores.as_ref(), location, &site)
+        survey(stores.as_ref(), location, &surveyed),
+        async { Ok(margin::surveyed(stores.as_ref(), location, &site).await) }
     )?;
+    drop(surveyed);
     let lists = location.lists();
-    let table = TiledTable::new(site, found, metadata)?;
+    let table = TiledTable::new(site, found, metadata)?.with_margins(margins);
     let store = Arc::<Stores>::clone(stores) as Arc<dyn ObjectStore>;
     Ok(Arc::new(table.read_from(&store, lists)))
 }
@@ -347,13 +361,14 @@ fn number(tables: &[Arc<TiledTable>]) -> u64 {
             add(column.name.as_bytes());
             add(column.data_type.to_string().as_bytes());
         }
-        let manifest = table.manifest();
-        add(manifest.dataset().as_bytes());
-        for tile in 0..manifest.len() {
-            add(&manifest.pixel(tile).range().start.to_le_bytes());
-            add(&[manifest.pixel(tile).order().get()]);
-            add(&manifest.tile_bytes(tile).to_le_bytes());
-            add(&manifest.tile_rows(tile).unwrap_or(u64::MAX).to_le_bytes());
+        for manifest in manifests(table) {
+            add(manifest.dataset().as_bytes());
+            for tile in 0..manifest.len() {
+                add(&manifest.pixel(tile).range().start.to_le_bytes());
+                add(&[manifest.pixel(tile).order().get()]);
+                add(&manifest.tile_bytes(tile).to_le_bytes());
+                add(&manifest.tile_rows(tile).unwrap_or(u64::MAX).to_le_bytes());
+            }
         }
     }
     hash

@@ -22,7 +22,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use tracing::warn;
 
 use crate::Error;
-use crate::discover::{Site, read_text};
+use crate::discover::read_text;
 use crate::footer;
 use crate::hats::{self, COMMON_METADATA, DATASET, Leaf, METADATA, partition_info};
 use crate::location::Location;
@@ -37,6 +37,19 @@ const METADATA_LIMIT_BYTES: u64 = 512 << 20;
 pub(crate) const FOOTER_LIMIT: usize = 4_096;
 /// Requests under way at the same time.
 const CONCURRENCY: usize = 64;
+
+/// A folder of tiles that is looked at: that of a table, or of its margin.
+#[derive(Debug)]
+pub(crate) struct Surveyed<'a> {
+    /// What messages call it.
+    pub(crate) name: String,
+    pub(crate) path: &'a Path,
+    pub(crate) leaf: &'a Leaf,
+    /// The rows that its properties state.
+    pub(crate) rows: Option<u64>,
+    /// Whether footers are read to count the rows of tiles.
+    pub(crate) counts: bool,
+}
 
 /// What a table's files say.
 #[derive(Debug)]
@@ -80,7 +93,7 @@ impl Survey {
 pub(crate) async fn survey(
     store: &dyn ObjectStore,
     location: &Location,
-    site: &Site,
+    site: &Surveyed<'_>,
 ) -> Result<Survey, Error> {
     let dataset = site.path.clone().join(DATASET);
     let [metadata, common] = [METADATA, COMMON_METADATA].map(|name| dataset.clone().join(name));
@@ -90,7 +103,7 @@ pub(crate) async fn survey(
     let (metadata, common, listed, files) = futures::try_join!(
         footers(store, &metadata),
         footers(store, &common),
-        partition_list(store, &site.path),
+        partition_list(store, site.path),
         files
     )?;
     let mut rows = metadata.as_ref().map(rows_by_file).unwrap_or_default();
@@ -102,10 +115,12 @@ pub(crate) async fn survey(
         file.rows = rows.remove(&file.name).filter(|_| file.bytes > 0);
         file.etag = file.etag.take().filter(|_| location.has_etags());
     }
-    read_missing_rows(store, &dataset, &mut found).await;
+    if site.counts {
+        read_missing_rows(store, &dataset, &mut found).await;
+    }
     let described = describe(store, &dataset, [common.as_ref(), metadata.as_ref()], &found).await?;
-    let manifest = Manifest::new(dataset.to_string(), site.properties.leaf.clone(), found);
-    if let (Some(counted), Some(stated)) = (manifest.rows(), site.properties.rows)
+    let manifest = Manifest::new(dataset.to_string(), site.leaf.clone(), found);
+    if let (Some(counted), Some(stated)) = (manifest.rows(), site.rows)
         && counted != stated
     {
         warn!(table = %site.name, counted, stated, "hats_nrows is not the number of rows");
@@ -218,7 +233,7 @@ async fn list(store: &dyn ObjectStore, dataset: &Path) -> Result<Vec<Found>, Err
 }
 
 /// Files against the partition list: it decides which tiles there are.
-fn reconcile(found: Vec<Found>, listed: Option<Vec<Pixel>>, site: &Site) -> Vec<Found> {
+fn reconcile(found: Vec<Found>, listed: Option<Vec<Pixel>>, site: &Surveyed<'_>) -> Vec<Found> {
     let Some(listed) = listed else { return found };
     let mut waiting: HashSet<Pixel> = listed.iter().copied().collect();
     let listed: HashSet<Pixel> = waiting.clone();
@@ -233,7 +248,7 @@ fn reconcile(found: Vec<Found>, listed: Option<Vec<Pixel>>, site: &Site) -> Vec<
     }
     for pixel in waiting {
         warn!(table = %site.name, %pixel, "a tile of the partition list is missing");
-        kept.push(missing(pixel, hats::tile_name(pixel, &site.properties.leaf)));
+        kept.push(missing(pixel, hats::tile_name(pixel, site.leaf)));
     }
     kept
 }
@@ -246,11 +261,11 @@ fn missing(pixel: Pixel, name: String) -> Found {
 fn names(
     listed: Option<Vec<Pixel>>,
     rows: &HashMap<String, u64>,
-    site: &Site,
+    site: &Surveyed<'_>,
 ) -> Result<Vec<(Pixel, String)>, Error> {
     let known: Vec<(Pixel, String)> =
         rows.keys().filter_map(|n| hats::tile_pixel(n).map(|p| (p, n.clone()))).collect();
-    let leaf = &site.properties.leaf;
+    let leaf = site.leaf;
     match listed {
         Some(listed) if matches!(leaf, Leaf::File(_)) => {
             Ok(listed.into_iter().map(|p| (p, hats::tile_name(p, leaf))).collect())

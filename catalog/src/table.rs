@@ -22,6 +22,7 @@ use crate::discover::{Attachment, Site};
 use crate::hats::{Kind, TableProperties};
 use crate::location::Location;
 use crate::lookup::IdIndex;
+use crate::margin::{self, Margin};
 use crate::metadata::{FILE_NAME, KeyMetadata, Origin, TableMetadata};
 use crate::ranges::ColumnRanges;
 use crate::survey::Survey;
@@ -55,6 +56,7 @@ pub struct TiledTable {
     attachments: Vec<Attachment>,
     indexes: Vec<IdIndex>,
     ranges: Option<ColumnRanges>,
+    margins: Vec<Margin>,
     elsewhere: Option<Location>,
     is_far: bool,
 }
@@ -106,6 +108,7 @@ impl TiledTable {
             attachments,
             indexes: Vec::new(),
             ranges: None,
+            margins: Vec::new(),
             elsewhere,
             is_far: survey.is_far,
         })
@@ -115,7 +118,7 @@ impl TiledTable {
     /// whether that can list folders.
     pub(crate) fn read_from(self, store: &Arc<dyn ObjectStore>, lists: bool) -> Self {
         let mut indexes = Vec::new();
-        for Attachment { path, kind } in &self.attachments {
+        for Attachment { path, kind, .. } in &self.attachments {
             let Kind::Index { column } = kind else { continue };
             let Some(at) = self.table.column_index(column).filter(|at| !self.is_computed(*at))
             else {
@@ -129,6 +132,22 @@ impl TiledTable {
         }
         let ranges = Some(ColumnRanges::new(Arc::clone(store)));
         Self { indexes, ranges, ..self }
+    }
+
+    /// The same table with those of its margins that fit it.
+    pub(crate) fn with_margins(self, found: Vec<(Margin, Survey)>) -> Self {
+        let positions = self.table.positions.as_ref();
+        // Elsewhere searched positions are not those that tell what a margin has.
+        let is_tiled_by_them = positions.zip(self.tiled_by.as_ref()).is_some_and(|(p, tiled)| {
+            [&p.ra, &p.dec] == tiled.each_ref() && !self.computes_spatial_index()
+        });
+        if !is_tiled_by_them {
+            return self;
+        }
+        let stored: Vec<usize> = (0..self.stored).collect();
+        let Ok(stored) = self.schema.project(&stored) else { return self };
+        let margins = margin::fitting(self.name(), found, (&self.manifest, &stored));
+        Self { margins, ..self }
     }
 
     /// The table as a query sees it.
@@ -159,6 +178,16 @@ impl TiledTable {
     /// Its margins and indexes.
     pub fn attachments(&self) -> &[Attachment] {
         &self.attachments
+    }
+
+    /// Those of its margins that queries may read.
+    pub fn margins(&self) -> &[Margin] {
+        &self.margins
+    }
+
+    /// A margin that has every row so many degrees beside a pixel.
+    pub fn margin_reaching(&self, degrees: f64) -> Option<&Margin> {
+        margin::reaching(&self.margins, degrees)
     }
 
     /// Its id indexes.

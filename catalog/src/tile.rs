@@ -93,6 +93,11 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// Without a tile.
+    pub(crate) fn empty() -> Self {
+        Self::new(String::new(), Leaf::Folder, Vec::new())
+    }
+
     /// Sorts files into tiles.
     pub(crate) fn new(dataset: String, leaf: Leaf, mut found: Vec<Found>) -> Self {
         found.sort_unstable_by(|a, b| key(a.pixel).cmp(&key(b.pixel)).then(a.name.cmp(&b.name)));

@@ -5,14 +5,15 @@
 //!    touches, the same for every table, so that tiles over the same sky meet on one worker;
 //!    [`choice`] says which holder of a tile reads it.
 //! 3. [`colocate`]: joins of tables that are tiled alike and joins by position, in [`pieces`] of the
-//!    sky ([`units`]), and those beside a table that every worker holds. [`lineage`] tells which they
-//!    are.
+//!    sky ([`units`]) with what is `around` them, and those beside a table that every worker holds.
+//!    [`lineage`] tells which they are.
 //! 4. The stages of `datafusion-distributed`, fed by [`crate::distributed`].
 //! 5. [`invariants`]: what must hold of a plan with stages; a plan that breaks one is refused.
 //!
 //! A single process has only the first and the third. Each process makes the joins of what it runs
 //! itself give way to others ([`worker::giving_way`]). [`explain`] tells what a plan will touch.
 
+mod around;
 pub mod choice;
 pub mod colocate;
 pub mod explain;

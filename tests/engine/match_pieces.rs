@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tests::Random;
 use tests::process::run_armilla;
 
-use crate::in_process::{Running, Shape, alone, cluster_as};
+use crate::in_process::{Running, Shape, alone, cluster_as, hats};
 
 /// A row: where it is, and of which other it is a child.
 #[derive(Debug, Clone, Copy)]
@@ -338,6 +338,39 @@ fn spots(random: &mut Random) -> Vec<Row> {
     places.collect()
 }
 
+/// Pairs and self-joins of tables whose margins reach as far.
+fn within_margins(a: &[Row], b: &[Row]) -> Vec<Case> {
+    [pairs_of_two(a, b), selves(a), regions(a, b)[..1].to_vec()].concat()
+}
+
+/// The same, where what is built has holes in the sky and finer tiles than what streams.
+fn over_holes(a: &[Row], e: &[Row]) -> Vec<Case> {
+    let close = near(e, a, 0.7);
+    let some = close.iter().filter(|(e, a)| e + a > 500).map(|(e, a)| [*e, *a]);
+    let query = "SELECT e.id, a.id AS aid FROM e, a \
+                 WHERE DISTANCE(e.ra, e.dec, a.ra, a.dec) < 0.7 AND e.id + a.id > 500";
+    let mut cases = vec![(query.to_owned(), lines(some))];
+    for (radius, condition) in [
+        (0.7, "1 = CONTAINS(POINT(e.ra, e.dec), CIRCLE(a.ra, a.dec, 0.7))"),
+        (0.02, "DISTANCE(a.ra, a.dec, e.ra, e.dec) < 0.02"),
+    ] {
+        let close = near(a, e, radius);
+        let mut matches = vec![0; a.len()];
+        close.iter().for_each(|(at, _)| matches[*at] += 1);
+        cases.push((
+            format!("SELECT a.id, e.id AS eid FROM a JOIN e ON {condition}"),
+            lines(close.iter().map(|(a, e)| [*a, *e])),
+        ));
+        cases.push((
+            format!(
+                "SELECT a.id, COUNT(e.id) AS n FROM a LEFT JOIN e ON {condition} GROUP BY a.id"
+            ),
+            lines(matches.iter().enumerate().map(|(at, n)| [at, *n])),
+        ));
+    }
+    cases
+}
+
 async fn check(who: &str, way: &Running, cases: &[Case], in_pieces: bool) {
     for (query, expected) in cases {
         assert!(!expected.is_empty(), "{query}");
@@ -397,4 +430,100 @@ async fn pairs_are_found_over_the_borders_of_pieces() {
         let said = ["may be near to each", "tiles of other workers are read"];
         assert!(said.iter().all(|words| plan.contains(words)), "{plan}");
     }
+}
+
+/// Rows in a few spots, and nothing between them.
+fn islands(random: &mut Random, of: &[Row]) -> Vec<Row> {
+    let mut islands = Vec::new();
+    for (at, place) in of.iter().enumerate().filter(|(at, _)| at % 23 == 0) {
+        for _ in 0..(at % 7) * 3 {
+            let mut spread = || 2.0 * random.unit() - 1.0;
+            let (x, y) = (spread(), spread());
+            let dec = place.dec + y;
+            islands.push(row(place.ra + x / dec.to_radians().cos().abs().max(0.01), dec));
+        }
+        islands.extend(std::iter::repeat_n(*place, at % 3));
+    }
+    islands
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn margins_take_the_place_of_neighbours() {
+    let folder = TempDir::new().unwrap();
+    let mut random = Random::new(20_261_123);
+    let (a, b) = (sky(&mut random, 1600), sky(&mut random, 2000));
+    let e = islands(&mut random, &a);
+    import(folder.path(), "a", &a, &["--tile-rows", "300", "--margin", "4680"]);
+    import(folder.path(), "b", &b, &["--tile-rows", "200", "--margin", "2520"]);
+    import(folder.path(), "e", &e, &["--tile-rows", "9", "--margin", "2520"]);
+    let data = folder.path().join("data");
+    let data = data.to_str().unwrap();
+    let (cases, holes) = (within_margins(&a, &b), over_holes(&a, &e));
+    let all = [cases.as_slice(), &holes].concat();
+    let unpruned = EngineConfig { prune: false, ..EngineConfig::embedded(data) };
+    let mut one = alone(data).await;
+    one.engine = Engine::open(&unpruned).await.unwrap();
+    check("one process, in pieces", &one, &all, true).await;
+    let margin = "; along borders rows of the margin public/";
+    for (count, replicas) in [(3, 1), (5, 2)] {
+        let shape = Shape { count, replicas, fallback: false };
+        let many = cluster_as(data, shape, unpruned.clone()).await;
+        check(&format!("{count} workers"), &many, &cases, true).await;
+        for (query, _) in &cases {
+            let plan = many.engine.explain(query, false).await.unwrap();
+            assert!(plan.contains(margin) && !plan.contains("of other workers"), "{query}: {plan}");
+        }
+        // Beyond the margin there are only the neighbours, which these workers may not read.
+        let far = "SELECT COUNT(*) AS n FROM a JOIN b ON DISTANCE(a.ra, a.dec, b.ra, b.dec) < 1.31";
+        let plan = many.engine.explain(far, false).await;
+        assert!(!plan.is_ok_and(|plan| plan.contains("in pieces")));
+        // A coarse tile that streams may lie over fine ones of several workers.
+        let shape = Shape { fallback: true, ..shape };
+        let many = cluster_as(data, shape, unpruned.clone()).await;
+        check(&format!("{count} workers, holes"), &many, &holes, true).await;
+        let plan = many.engine.explain(&holes[1].0, false).await.unwrap();
+        assert!(plan.contains(margin), "{plan}");
+    }
+}
+
+/// Margins of others have rows beyond their threshold, and may not know the sky between tiles.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn margins_of_others_take_the_place_of_neighbours() {
+    let Some(hats) = hats() else { return };
+    let data = hats.join("small_sky_order1_collection");
+    let data = data.to_str().unwrap();
+    let unpruned = EngineConfig { prune: false, ..EngineConfig::embedded(data) };
+    let mut one = alone(data).await;
+    one.engine = Engine::open(&unpruned).await.unwrap();
+    let table = "public.small_sky_order1_collection";
+    let all = one.rows(&format!("SELECT id, ra, dec FROM {table}")).await.unwrap();
+    let all: Vec<Vec<f64>> = all
+        .iter()
+        .map(|line| line.split(" | ").map(|cell| cell.parse().unwrap()).collect())
+        .collect();
+    let rows: Vec<Row> = all.iter().map(|cells| row(cells[1], cells[2])).collect();
+    let radii = [(0.99, "margin_1deg"), (1.5, "margin_2deg"), (1.99, "margin_2deg")];
+    let cases = radii.map(|(radius, margin)| {
+        let found = near(&rows, &rows, radius).len();
+        let query = format!(
+            "SELECT COUNT(*) AS n FROM {table} AS a JOIN {table} AS b \
+             ON DISTANCE(a.ra, a.dec, b.ra, b.dec) < {radius}"
+        );
+        (query, lines([[found]]), margin)
+    });
+    let shape = Shape { count: 3, replicas: 1, fallback: false };
+    let many = cluster_as(data, shape, unpruned.clone()).await;
+    for (query, expected, margin) in cases {
+        for (who, way) in [("3 workers", &many), ("one process", &one)] {
+            let found = way.rows(&query).await.unwrap();
+            assert_eq!(found, expected, "{who}: {query}");
+        }
+        let plan = many.engine.explain(&query, false).await.unwrap();
+        assert!(plan.contains("CrossMatchExec: in pieces"), "{plan}");
+        assert!(
+            plan.contains("along borders rows of the margin") && plan.contains(margin),
+            "{plan}"
+        );
+    }
+    assert_eq!(many.nonlocal_reads(), 0);
 }

@@ -19,7 +19,8 @@ use crate::ranged_scan::RangedScanExec;
 
 const IN_TURN: u8 = b't';
 const LOCAL_JOIN: u8 = b'l';
-const RANGED_SCAN: u8 = b'r';
+// What 'r' was has no margins: a worker that knows only that refuses a plan with this one.
+const RANGED_SCAN: u8 = b'm';
 
 /// Encodes and decodes the nodes of this crate; the same on every node.
 #[derive(Debug)]

@@ -11,8 +11,8 @@
 //! [`transport`] says who a node is, [`channels`] connects nodes, `access` and `admission` say who
 //! may ask for what and which plans run, [`loss`] names a worker that was lost, [`early_start`]
 //! asks for the rows of a task before its worker forgets it, [`catch_panic`] ends a query whose
-//! task panics, [`cross_match`] joins by position, [`in_turn`] and [`local_join`] are nodes of plans
-//! and [`codec`] sends these three, `peer_tiles` reads tiles of peers.
+//! task panics, [`cross_match`] joins by position, [`in_turn`], [`local_join`] and [`ranged_scan`] (with
+//! `margin_rows`) are nodes of plans and [`codec`] sends these four, `peer_tiles` reads tiles of peers.
 //! A worker never chooses where work goes.
 
 mod access;
@@ -36,6 +36,7 @@ pub mod holdings;
 pub mod in_turn;
 pub mod local_join;
 pub mod loss;
+mod margin_rows;
 pub mod memory;
 pub mod node;
 pub mod own_tiles;

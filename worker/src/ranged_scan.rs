@@ -2,11 +2,12 @@
 //!
 //! What a piece of the sky needs of its neighbours is a narrow band along its border. A scan has
 //! one predicate for all of its partitions; here each has its ranges of the spatial index beside,
-//! by which the reader leaves out row groups and pages, of each file by those in its tile.
+//! by which the reader leaves out row groups and pages, of each file by those in its tile. From files
+//! of a margin it takes the rows outside of the tiles that the partition reads, each once.
 //!
 //! ```text
-//! RangedScanExec    0: [a, b) [c, d)   1: [e, f)
-//!   DataSourceExec  0: tile 1, tile 2  1: tile 2, tile 3
+//! RangedScanExec    0: [a, b) [c, d)             1: [e, f)
+//!   DataSourceExec  0: tile 1, tile 2, margin 1  1: tile 2, tile 3
 //! ```
 
 use std::fmt;
@@ -29,6 +30,8 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use prost::Message;
 
+use crate::margin_rows::FirstFiles;
+
 /// A partition has at most so many ranges: they travel with the plan.
 const RANGES_MAX: usize = 256;
 
@@ -43,6 +46,22 @@ pub struct RangedScanExec {
     column: String,
     /// For each partition; no more than [`RANGES_MAX`] in each.
     coverages: Vec<Coverage>,
+    margin: Option<MarginFiles>,
+}
+
+/// Which files of a scan are those of a margin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MarginFiles {
+    /// The folder of the margin, as [`tile_of_path`] has it.
+    pub folder: String,
+    /// Right ascension and declination, by which it has rows, as columns of the scan.
+    pub position: [usize; 2],
+}
+
+/// The scan of one file.
+struct FileScan {
+    scan: Arc<dyn ExecutionPlan>,
+    is_of_margin: bool,
 }
 
 impl RangedScanExec {
@@ -50,7 +69,17 @@ impl RangedScanExec {
     /// partition, and some more around.
     pub fn new(scan: Arc<dyn ExecutionPlan>, column: String, coverages: Vec<Coverage>) -> Self {
         let coverages = coverages.into_iter().map(|c| c.coarsen(RANGES_MAX)).collect();
-        Self { scan, column, coverages }
+        Self { scan, column, coverages, margin: None }
+    }
+
+    /// The same, some of whose files may be those of a margin.
+    pub fn with_margin(self, margin: Option<MarginFiles>) -> Self {
+        Self { margin, ..self }
+    }
+
+    /// Which of its files are those of a margin, if any may be.
+    pub fn margin(&self) -> Option<&MarginFiles> {
+        self.margin.as_ref()
     }
 
     /// The scan of all rows.
@@ -64,44 +93,58 @@ impl RangedScanExec {
         scan.ok_or_else(|| internal_datafusion_err!("{} is no scan of files", self.scan.name()))
     }
 
-    /// The scans of one partition, a file each.
-    fn of_partition(&self, partition: usize) -> Result<Vec<Arc<dyn ExecutionPlan>>> {
+    /// The scans of one partition, a file each; those of the margin are the last.
+    fn of_partition(&self, partition: usize) -> Result<Vec<FileScan>> {
         let group = self.config()?.file_groups.get(partition);
         let (Some(group), Some(coverage)) = (group, self.coverages.get(partition)) else {
             return internal_err!("RangedScanExec has no partition {partition}");
         };
-        let mut scans = Vec::new();
+        let (mut scans, mut margin, mut tiles) = (Vec::new(), Vec::new(), Vec::new());
         for file in group.iter() {
-            let Some((_, tile)) = tile_of_path(&file.object_meta.location) else {
+            let Some((folder, tile)) = tile_of_path(&file.object_meta.location) else {
                 return internal_err!("{} is no tile", file.object_meta.location);
             };
+            if self.margin.as_ref().is_some_and(|margin| margin.folder == folder) {
+                margin.push(file);
+                continue;
+            }
+            tiles.push(tile.range());
             let tile = Coverage::from_ranges([tile.range()]);
             let within = coverage.intersection(&tile);
             if !within.is_empty() {
-                let within = Some(within).filter(|within| *within != tile);
-                scans.push(self.of_file(file, within)?);
+                let within = within.coarsen(RANGES_OF_FILE_MAX);
+                let source = (within != tile).then(|| self.source(&within, false)).transpose()?;
+                scans.push(FileScan { scan: self.of_file(file, source)?, is_of_margin: false });
+            }
+        }
+        let beyond = coverage.intersection(&Coverage::from_ranges(tiles).complement());
+        if !margin.is_empty() && !beyond.is_empty() {
+            let source = self.source(&beyond, true)?;
+            for file in margin {
+                let scan = self.of_file(file, Some(source.clone()))?;
+                scans.push(FileScan { scan, is_of_margin: true });
             }
         }
         Ok(scans)
     }
 
-    /// The scan of a file, of which only a part is wanted.
+    /// The scan of a file, by this reader where only a part of it is wanted.
     fn of_file(
         &self,
         file: &PartitionedFile,
-        part: Option<Coverage>,
+        source: Option<ParquetSource>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let mut alone = self.config()?.clone();
         alone.file_groups = vec![FileGroup::new(vec![file.clone()])];
         alone.output_partitioning = None;
-        if let Some(part) = part {
-            alone.file_source = Arc::new(self.source(&part.coarsen(RANGES_OF_FILE_MAX))?);
+        if let Some(source) = source {
+            alone.file_source = Arc::new(source);
         }
         Ok(DataSourceExec::from_data_source(alone))
     }
 
-    /// The reader of a part of a file.
-    fn source(&self, part: &Coverage) -> Result<ParquetSource> {
+    /// The reader of a part of a file, and of some rows more unless it is to be `exact`.
+    fn source(&self, part: &Coverage, exact: bool) -> Result<ParquetSource> {
         let all = self.config()?.file_source();
         let Some(source) = all.downcast_ref::<ParquetSource>() else {
             return internal_err!("RangedScanExec reads Parquet files only");
@@ -111,7 +154,7 @@ impl RangedScanExec {
         let within = any_of(&index, part.ranges());
         let known = all.filter();
         // To test each row for its ranges costs more than the rows beside them, which may be read.
-        let tests_rows = known.is_some();
+        let tests_rows = exact || known.is_some();
         let source = source.with_predicate(conjunction(known.into_iter().chain([within])));
         Ok(source.with_pushdown_filters(tests_rows))
     }
@@ -121,17 +164,33 @@ impl RangedScanExec {
         let partitions = self.coverages.iter().map(|coverage| Partition {
             bounds: coverage.ranges().iter().flat_map(|range| [range.start, range.end]).collect(),
         });
-        Ranges { column: self.column.clone(), partitions: partitions.collect() }.encode_to_vec()
+        let margin = self.margin.as_ref().map(|MarginFiles { folder, position }| Margin {
+            folder: folder.clone(),
+            position: position.iter().map(|at| u64::try_from(*at).unwrap_or(u64::MAX)).collect(),
+        });
+        let (column, partitions) = (self.column.clone(), partitions.collect());
+        Ranges { column, partitions, margin }.encode_to_vec()
     }
 
     /// The scan with what travelled; none where it is malformed.
     pub(crate) fn decoded(bytes: &[u8], scan: Arc<dyn ExecutionPlan>) -> Option<Self> {
-        let Ranges { column, partitions } = Ranges::decode(bytes).ok()?;
+        let Ranges { column, partitions, margin } = Ranges::decode(bytes).ok()?;
         let coverages = partitions.into_iter().map(|partition| {
             let pairs = partition.bounds.chunks_exact(2);
             Coverage::from_ranges(pairs.map(|pair| pair[0]..pair[1]))
         });
-        Some(Self::new(scan, column, coverages.collect()))
+        let columns = scan.schema().fields().len();
+        let margin = match margin {
+            Some(Margin { folder, position }) => {
+                let position = position.into_iter().map(|at| usize::try_from(at).ok());
+                let position = position.collect::<Option<Vec<usize>>>()?.try_into().ok();
+                let position: [usize; 2] =
+                    position.filter(|at: &[usize; 2]| at.iter().all(|at| *at < columns))?;
+                Some(MarginFiles { folder, position })
+            }
+            None => None,
+        };
+        Some(Self::new(scan, column, coverages.collect()).with_margin(margin))
     }
 }
 
@@ -141,6 +200,17 @@ struct Ranges {
     column: String,
     #[prost(message, repeated, tag = "2")]
     partitions: Vec<Partition>,
+    #[prost(message, optional, tag = "3")]
+    margin: Option<Margin>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Margin {
+    #[prost(string, tag = "1")]
+    folder: String,
+    /// Two.
+    #[prost(uint64, repeated, tag = "2")]
+    position: Vec<u64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -175,7 +245,11 @@ fn within(index: &Arc<dyn PhysicalExpr>, range: &Range<u64>) -> Arc<dyn Physical
 impl DisplayAs for RangedScanExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ranges: usize = self.coverages.iter().map(|coverage| coverage.ranges().len()).sum();
-        write!(f, "RangedScanExec: {} in {ranges} ranges of its partitions", self.column)
+        write!(f, "RangedScanExec: {} in {ranges} ranges of its partitions", self.column)?;
+        match &self.margin {
+            Some(MarginFiles { folder, .. }) => write!(f, ", margin {folder}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -209,7 +283,8 @@ impl ExecutionPlan for RangedScanExec {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         match (children.pop(), children.is_empty()) {
             (Some(scan), true) => {
-                Ok(Arc::new(Self::new(scan, self.column.clone(), self.coverages.clone())))
+                let anew = Self::new(scan, self.column.clone(), self.coverages.clone());
+                Ok(Arc::new(anew.with_margin(self.margin.clone())))
             }
             _ => internal_err!("RangedScanExec has one child"),
         }
@@ -220,9 +295,21 @@ impl ExecutionPlan for RangedScanExec {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let scans = stream::iter(self.of_partition(partition)?)
-            .map(move |scan| scan.execute(0, Arc::clone(&context)))
-            .try_flatten();
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), scans)))
+        let scans = self.of_partition(partition)?;
+        let columns = self.margin.as_ref().map(|margin| margin.position);
+        let pool = context.memory_pool();
+        let mut first = columns.map(|columns| FirstFiles::new(columns, pool));
+        let rows = stream::iter(scans.into_iter().enumerate())
+            .map(move |(number, FileScan { scan, is_of_margin })| {
+                let file = is_of_margin.then_some(number);
+                let rows = scan.execute(0, Arc::clone(&context));
+                rows.map(|rows| rows.map_ok(move |batch| (file, batch)))
+            })
+            .try_flatten()
+            .map(move |batch| match (batch?, &mut first) {
+                ((Some(file), batch), Some(first)) => first.rows(file, &batch),
+                ((_, batch), _) => Ok(batch),
+            });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
     }
 }

@@ -134,7 +134,8 @@ impl TableCheck<'_> {
     /// Whether the table could be served: its properties, its columns and `table.toml` agree.
     fn check_description(&self) {
         let store = self.access.store.as_ref();
-        let served = self.access.runtime.block_on(survey(store, self.location, self.site));
+        let served =
+            self.access.runtime.block_on(survey(store, self.location, &self.site.surveyed()));
         let file = self.site.named.clone().join(FILE_NAME).to_string();
         let said = self.metadata.map(|metadata| (metadata.clone(), file));
         let served = served.and_then(|survey| TiledTable::new(self.site.clone(), survey, said));

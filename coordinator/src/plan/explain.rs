@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use adql::rewrite::describe_motion;
+use adql::sky::Pixel;
 use catalog::lookup::explain_lookup;
 use catalog::{HatsTable, ScanOptions, Snapshot};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -20,6 +21,7 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_
 use futures::TryStreamExt;
 use object_store::ObjectStore;
 use worker::cross_match::{CrossMatchExec, estimated_bytes};
+use worker::ranged_scan::{MarginFiles, RangedScanExec};
 
 use crate::engine::Planned;
 use crate::plan::slots::{Slots, tile, tile_scan};
@@ -188,10 +190,15 @@ fn cross_matches(
                 let pieces = join.left().output_partitioning().partition_count();
                 let on = if slots.is_some() { " on each worker" } else { "" };
                 let fetched = slots.map_or(0, |slots| fetched(join.left(), slots));
-                let border = match fetched {
-                    0 => String::new(),
-                    tiles => format!("; along borders {tiles} tiles of other workers are read"),
+                let mut border = match margins(join.left(), snapshot).as_slice() {
+                    [] => String::new(),
+                    margins => format!("; along borders rows of {}", margins.join(" and ")),
                 };
+                if fetched > 0 {
+                    // Writing to a String cannot fail.
+                    let _ =
+                        write!(border, "; along borders {fetched} tiles of other workers are read");
+                }
                 format!(
                     "in up to {pieces} pieces of the sky{on}: builds what of {built} may be near \
                      to each, streams {streamed} past it{border}"
@@ -215,32 +222,64 @@ fn cross_matches(
 
 /// How many files of tiles a part of a plan reads where they do not lie.
 fn fetched(plan: &Arc<dyn ExecutionPlan>, slots: &Slots) -> usize {
-    let mut files = 0;
+    let mut fetched = 0;
     let walked = plan.apply(|node| {
         for (slot, leaf) in distributed::leaf_variants(node).unwrap_or_default().iter().enumerate()
         {
             for scan in scans(leaf) {
-                let of_scan = tile_scan(&scan).into_iter().flat_map(|scan| &scan.file_groups);
-                let pixels = of_scan.flat_map(FileGroup::iter);
-                let pixels =
-                    pixels.filter_map(|file| Some(tile(&file.object_meta.location).ok()?.1));
-                files += pixels.filter(|pixel| !slots.holds(slot, *pixel)).count();
+                let pixels = files(&scan).into_iter().map(|(_, pixel)| pixel);
+                fetched += pixels.filter(|pixel| !slots.holds(slot, *pixel)).count();
             }
         }
         Ok(TreeNodeRecursion::Continue)
     });
     debug_assert!(walked.is_ok(), "collecting nodes does not fail");
+    fetched
+}
+
+/// Of each file of a scan of tiles the folder and the pixel.
+fn files(scan: &Arc<dyn ExecutionPlan>) -> Vec<(&str, Pixel)> {
+    let files = tile_scan(scan).into_iter().flat_map(|scan| &scan.file_groups);
     files
+        .flat_map(FileGroup::iter)
+        .filter_map(|file| tile(&file.object_meta.location).ok())
+        .collect()
+}
+
+/// The margins that a part of a plan reads.
+fn margins(plan: &Arc<dyn ExecutionPlan>, snapshot: &Snapshot) -> Vec<String> {
+    let mut names = Vec::new();
+    let walked = plan.apply(|node| {
+        let variants = distributed::leaf_variants(node).unwrap_or_default();
+        for scan in variants.iter().chain([node]) {
+            let ranged = scan.downcast_ref::<RangedScanExec>();
+            let Some(ranged) = ranged else { continue };
+            let read = files(ranged.scan());
+            let is_read = |margin: &&MarginFiles| {
+                let mut folders = read.iter().map(|(folder, _)| folder);
+                folders.any(|folder| *folder == margin.folder)
+            };
+            let Some(margin) = ranged.margin().filter(is_read) else { continue };
+            let margins = snapshot.tiled_tables().iter().flat_map(|table| table.margins());
+            let margin = margins.into_iter().find(|found| found.path() == margin.folder);
+            let name = margin.map(|margin| {
+                format!("the margin {} ({} arcsec)", margin.path(), margin.threshold_arcsec())
+            });
+            names.extend(name.filter(|name| !names.contains(name)));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    debug_assert!(walked.is_ok(), "collecting nodes does not fail");
+    names
 }
 
 /// The names of the tables whose tiles a part of a plan reads.
 fn tables(plan: &Arc<dyn ExecutionPlan>, snapshot: &Snapshot) -> String {
     let mut names = Vec::new();
     for scan in scans(plan) {
-        let files = tile_scan(&scan).into_iter().flat_map(|scan| &scan.file_groups);
-        let file = files.flat_map(FileGroup::iter).next();
-        let folder = file.and_then(|file| tile(&file.object_meta.location).ok());
-        let table = folder.and_then(|(folder, _)| snapshot.table_of_path(folder));
+        // Some files may be those of a margin.
+        let mut folders = files(&scan).into_iter().map(|(folder, _)| folder);
+        let table = folders.find_map(|folder| snapshot.table_of_path(folder));
         let name = table.map_or_else(|| "no tile".to_owned(), |table| table.name().to_string());
         if !names.contains(&name) {
             names.push(name);

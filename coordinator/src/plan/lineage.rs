@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use adql::Positions;
 use adql::function::nan_to_null;
-use catalog::Snapshot;
 use catalog::upload::{UploadedTable, is_upload};
+use catalog::{Snapshot, TiledTable};
 use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{JoinSide, JoinType, NullEquality, Result};
@@ -172,6 +172,21 @@ impl<'a> Lineage<'a> {
         Ok(index.filter(|index| columns.index_of(index).is_ok()).map(str::to_owned))
     }
 
+    /// The columns of a scan of a table that have the position of its rows, as it stands in the files;
+    /// none where it does not deliver both.
+    pub fn position_of(self, scan: &FileScanConfig, table: &TiledTable) -> Option<[usize; 2]> {
+        let positions = table.table().positions.as_ref()?;
+        let files = scan.file_source().table_schema().table_schema();
+        let columns = match scan.file_source().projection() {
+            Some(projection) => projection.as_ref().len(),
+            None => files.fields().len(),
+        };
+        let at = |name: &String| {
+            (0..columns).find(|at| column_in_files(scan, *at).as_ref() == Some(name))
+        };
+        Some([at(&positions.ra)?, at(&positions.dec)?])
+    }
+
     /// The upload whose rows are at a location.
     pub fn upload(self, location: &str) -> Option<&'a UploadedTable> {
         let (_, file) = location.rsplit_once('/')?;
@@ -271,19 +286,24 @@ impl<'a> Lineage<'a> {
 
 fn of_scan(plan: &Arc<dyn ExecutionPlan>, at: usize) -> Option<Origin> {
     let scan = tile_scan(plan).or_else(|| upload_scan(plan))?;
-    let files = scan.file_source().table_schema().table_schema();
-    let name = match scan.file_source().projection() {
-        Some(projection) => {
-            let expr = &projection.as_ref().get(at)?.expr;
-            same_number(expr, files).downcast_ref::<Column>()?.name().to_owned()
-        }
-        None => files.fields().get(at)?.name().clone(),
-    };
+    let column = column_in_files(scan, at)?;
     // A scan without a file has no rows to trace.
     let file = scan.file_groups.iter().find_map(|group| group.iter().next())?;
     let location = &file.object_meta.location;
     let table = if is_upload(location) { location.as_ref() } else { tile(location).ok()?.0 };
-    Some(Origin { table: table.to_owned(), column: name })
+    Some(Origin { table: table.to_owned(), column })
+}
+
+/// The column of its files that a column of a scan is, if it is one.
+fn column_in_files(scan: &FileScanConfig, at: usize) -> Option<String> {
+    let files = scan.file_source().table_schema().table_schema();
+    match scan.file_source().projection() {
+        Some(projection) => {
+            let expr = &projection.as_ref().get(at)?.expr;
+            Some(same_number(expr, files).downcast_ref::<Column>()?.name().to_owned())
+        }
+        None => Some(files.fields().get(at)?.name().clone()),
+    }
 }
 
 /// An expression without what leaves a floating-point number as it is, where it is not NaN.

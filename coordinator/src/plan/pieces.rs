@@ -10,13 +10,11 @@
 //! ```
 //! Each tile of some scans is in one piece: of tables that are tiled alike, and of the side that
 //! streams in joins by position. Of the side that such a join builds, a piece has all that may be
-//! near to its rows, so also tiles of its neighbours; of these it reads the rows in a band along
-//! its border, which another worker may hold.
+//! near to its rows, so also what lies beyond its border ([`super::around`]).
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use adql::sky::{Angle, Coverage, Order, Pixel};
+use adql::sky::Coverage;
 use datafusion::common::{JoinType, Result, internal_err};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
@@ -29,6 +27,7 @@ use worker::in_turn::InTurnExec;
 use worker::local_join::LocalJoinExec;
 use worker::ranged_scan::RangedScanExec;
 
+use super::around::{Around, Band, Ranged};
 use super::colocate::{
     Place, anew, collects_for_each_row, looks_at_single_rows, shares_out, single_scan,
 };
@@ -51,15 +50,11 @@ const UNITS_PER_PARTITION: u64 = 4;
 /// Beyond so many degrees each piece would read much of the sky.
 const REACH_MAX_DEG: f64 = 45.0;
 
-/// What surrounds a piece is found to a part of this many orders of its finest tile: pages are no
-/// smaller.
-const BAND_ORDERS: u8 = 5;
-
 /// A scan of a tree.
-struct Scan {
-    config: FileScanConfig,
+pub(super) struct Scan {
+    pub(super) config: FileScanConfig,
     /// How far beyond a piece, in degrees, it is read; none: the tiles of the piece.
-    around_deg: Option<f64>,
+    pub(super) around_deg: Option<f64>,
 }
 
 /// Scans that are joined in the same pieces.
@@ -71,11 +66,11 @@ struct Tree {
 }
 
 /// What one piece reads of one scan.
-struct Reading {
-    slot: usize,
-    files: Vec<PartitionedFile>,
+pub(super) struct Reading {
+    pub(super) slot: usize,
+    pub(super) files: Vec<PartitionedFile>,
     /// Of these files, where only a part of them is read.
-    coverage: Option<Coverage>,
+    pub(super) coverage: Option<Coverage>,
 }
 
 impl Place<'_> {
@@ -148,7 +143,8 @@ impl Place<'_> {
     fn leaves(&self, tree: &Tree) -> Result<Option<Vec<Arc<dyn ExecutionPlan>>>> {
         let (around, cut): (Vec<&Scan>, Vec<&Scan>) =
             tree.scans.iter().partition(|scan| scan.around_deg.is_some());
-        let around = around.into_iter().map(Around::of).collect::<Result<Vec<_>>>()?;
+        let around = around.into_iter().map(|scan| self.around(scan));
+        let around = around.collect::<Result<Vec<_>>>()?;
         let (mut parts, mut pixels) = (Vec::new(), vec![Vec::new(); cut.len()]);
         for (number, scan) in cut.iter().enumerate() {
             for (file, part) in files(&scan.config).enumerate() {
@@ -182,7 +178,7 @@ impl Place<'_> {
         let mut bands: Vec<Vec<Band>> = bands.collect();
         // Where any join keeps rows without a partner, a piece with nothing to build has answers.
         let has_answer =
-            |number: usize| tree.keeps_unpaired || bands.iter().all(|b| !b[number].0.is_empty());
+            |number: usize| tree.keeps_unpaired || bands.iter().all(|b| !b[number].is_empty());
         let kept: Vec<bool> = (0..units.len()).map(has_answer).collect();
         keep(&mut units, &kept);
         bands.iter_mut().for_each(|bands| keep(bands, &kept));
@@ -199,8 +195,8 @@ impl Place<'_> {
                 cut += 1;
                 self.leaf(&scan.config, &own(&scan.config, &units, cut - 1), None)
             } else if let Some((around, bands)) = built.next() {
-                let index = self.lineage.spatial_index(&scan.config)?;
-                self.leaf(&scan.config, &around.readings(&units, bands), index.as_deref())
+                let readings = around.readings(&units, bands);
+                self.leaf(&scan.config, &readings, around.ranged().as_ref())
             } else {
                 return internal_err!("a scan that is built has no pieces");
             };
@@ -213,11 +209,9 @@ impl Place<'_> {
     fn may_read(&self, units: &[Unit], around: &[Around<'_>], bands: &[Vec<Band>]) -> bool {
         let Some((slots, small_table_bytes)) = self.over else { return true };
         around.iter().zip(bands).all(|(around, bands)| {
-            let table = around.table.and_then(|folder| self.lineage.snapshot.table_of_path(folder));
-            let everywhere = table.is_some_and(|table| table.is_everywhere(small_table_bytes));
-            everywhere
-                || units.iter().zip(bands).all(|(unit, (files, _))| {
-                    files.iter().all(|at| slots.may_read(unit.slot, around.files[*at].pixel))
+            around.table().is_some_and(|table| table.is_everywhere(small_table_bytes))
+                || units.iter().zip(bands).all(|(unit, band)| {
+                    around.pixels(band).all(|pixel| slots.may_read(unit.slot, pixel))
                 })
         })
     }
@@ -271,13 +265,12 @@ impl Place<'_> {
         replace_children_if_necessary(Arc::clone(plan), vec![input])
     }
 
-    /// A scan with the files of each piece in a partition, of which only parts are read where the
-    /// column of the spatial index is named.
+    /// A scan with the files of each piece in a partition, of which `ranged` says how parts are read.
     fn leaf(
         &self,
         scan: &FileScanConfig,
         readings: &[Reading],
-        index: Option<&str>,
+        ranged: Option<&Ranged>,
     ) -> Arc<dyn ExecutionPlan> {
         let scanned = |readings: &[&Reading], partitions: usize| -> Arc<dyn ExecutionPlan> {
             let files = readings.iter().map(|reading| FileGroup::new(reading.files.clone()));
@@ -288,11 +281,12 @@ impl Place<'_> {
             scan.output_partitioning = Some(Partitioning::UnknownPartitioning(partitions));
             scan.file_groups = groups;
             let scan = DataSourceExec::from_data_source(scan);
-            let Some(index) = index else { return scan };
+            let Some(Ranged { index, margin }) = ranged else { return scan };
             let coverages = readings.iter().map(|reading| reading.coverage.clone());
             let mut coverages: Vec<Coverage> = coverages.map(Option::unwrap_or_default).collect();
             coverages.resize_with(partitions, Coverage::empty);
-            Arc::new(RangedScanExec::new(scan, index.to_owned(), coverages))
+            let ranged = RangedScanExec::new(scan, index.clone(), coverages);
+            Arc::new(ranged.with_margin(margin.clone()))
         };
         let Some((slots, _)) = self.over else {
             let all: Vec<&Reading> = readings.iter().collect();
@@ -316,85 +310,6 @@ impl Place<'_> {
         original.output_partitioning = Some(Partitioning::UnknownPartitioning(partitions));
         let original: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(original);
         Arc::new(SlotLeafExec { original, variants })
-    }
-}
-
-/// The files that a piece reads of a scan, as places in [`Around::files`], and the parts of the sky
-/// for which it reads them.
-type Band = (Vec<usize>, Coverage);
-
-/// A file of a scan that is read around pieces.
-struct Tile {
-    range: Range<u64>,
-    pixel: Pixel,
-    bytes: u64,
-    file: PartitionedFile,
-}
-
-/// A scan that is read around pieces.
-struct Around<'a> {
-    scan: &'a Scan,
-    /// The folder of its table, if it has a file.
-    table: Option<&'a str>,
-    /// Along the sky.
-    files: Vec<Tile>,
-}
-
-impl<'a> Around<'a> {
-    fn of(scan: &'a Scan) -> Result<Self> {
-        let (mut tiles, mut table) = (Vec::new(), None);
-        for file in files(&scan.config) {
-            let (folder, pixel) = tile(&file.object_meta.location)?;
-            table = Some(folder);
-            let bytes = bytes_of(file);
-            tiles.push(Tile { range: pixel.range(), pixel, bytes, file: file.clone() });
-        }
-        tiles.sort_by_key(|tile| tile.range.start);
-        Ok(Self { scan, table, files: tiles })
-    }
-
-    /// The tiles that have some of a range.
-    fn over(&self, range: &Range<u64>) -> impl Iterator<Item = usize> {
-        let from = self.files.partition_point(|tile| tile.range.end <= range.start);
-        let end = range.end;
-        (from..self.files.len()).take_while(move |at| self.files[*at].range.start < end)
-    }
-
-    /// How many bytes of it lie over a pixel, if they lie evenly.
-    fn bytes_over(&self, pixel: Pixel) -> u64 {
-        let range = pixel.range();
-        let shares = self.over(&range).map(|at| {
-            let Tile { range: tile, bytes, .. } = &self.files[at];
-            let both = range.end.min(tile.end) - range.start.max(tile.start);
-            let share = u128::from(*bytes) * u128::from(both) / u128::from(tile.end - tile.start);
-            u64::try_from(share).unwrap_or(*bytes)
-        });
-        shares.sum()
-    }
-
-    /// What a piece reads, of whose tiles these are the pixels.
-    fn band(&self, unit: &Unit, pixels: &[Vec<Pixel>]) -> Band {
-        let files = unit.files.iter().zip(pixels);
-        let own: Vec<Pixel> =
-            files.flat_map(|(files, pixels)| files.iter().map(|at| pixels[*at])).collect();
-        let finest = own.iter().map(|pixel| pixel.order()).max().unwrap_or(Order::MIN);
-        let angle = Angle::from_degrees(self.scan.around_deg.unwrap_or(0.0));
-        let finest = Order::new(finest.get() + BAND_ORDERS).unwrap_or(Order::MAX);
-        let own = Coverage::from_ranges(own.into_iter().map(Pixel::range));
-        let coverage = own.widened(angle, finest);
-        let mut files: Vec<usize> =
-            coverage.ranges().iter().flat_map(|range| self.over(range)).collect();
-        files.dedup();
-        (files, coverage)
-    }
-
-    fn readings(&self, units: &[Unit], bands: Vec<Band>) -> Vec<Reading> {
-        let read = |(unit, (files, coverage)): (&Unit, Band)| Reading {
-            slot: unit.slot,
-            files: files.into_iter().map(|at| self.files[at].file.clone()).collect(),
-            coverage: Some(coverage),
-        };
-        units.iter().zip(bands).map(read).collect()
     }
 }
 
