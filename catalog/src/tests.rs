@@ -8,6 +8,7 @@ mod fixture;
 mod importing;
 mod layout;
 mod lookup;
+mod margins;
 mod metadata;
 mod placement;
 mod placement_at_scale;
