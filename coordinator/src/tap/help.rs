@@ -181,7 +181,9 @@ const WORKERS: &str = "<p>A worker needs a folder of its own and a place to copy
     <p>The answers are those of one process. To add or remove a worker, change the list and start \
     the coordinator again: as few tiles move as can be. Each tile is on two workers \
     (<code>--replicas</code>), so that one may be lost; of what nobody holds any more, the others \
-    read the origin, which is slower.</p>\
+    read the origin, which is slower. With its tiles a worker holds their margins, so that joins by \
+    position within the width of the margin (<code>armilla import --margin</code>, 10 arcseconds) \
+    read no tile of another; wider ones do, and <code>armilla explain</code> tells.</p>\
     <p><code>kill -HUP PID</code> has the coordinator read the tables anew. Workers copy what is new \
     while the former tables are served; then new queries see the new ones. A worker keeps the tiles \
     of one former version for queries that run, and removes older ones.</p>\
