@@ -18,7 +18,6 @@ mod placing;
 mod position;
 mod reading;
 mod saying;
-mod sexagesimal;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

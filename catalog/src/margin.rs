@@ -6,8 +6,8 @@
 //! their threshold asks for. One that does not fit its table is told of and left alone: the
 //! neighbours are there still.
 
-use adql::sky::Coverage;
-use datafusion::arrow::datatypes::{DataType, Schema};
+use adql::sky::{Coverage, Pixel};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::datasource::listing::PartitionedFile;
 use futures::future::join_all;
 use object_store::ObjectStore;
@@ -143,7 +143,7 @@ fn misfit(
     for field in columns.fields() {
         let name = field.name();
         let types: [Option<&DataType>; 2] =
-            [columns, schema].map(|s| s.field_with_name(name).ok().map(|f| f.data_type()));
+            [columns, schema].map(|s| s.field_with_name(name).ok().map(Field::data_type));
         if types[0] != types[1] {
             return Some(match types[1] {
                 None => format!("it has no column {name}"),
@@ -162,7 +162,7 @@ fn misfit(
     if let Some(tile) = (0..manifest.len()).find(|tile| manifest.tile_bytes(*tile) == 0) {
         return Some(format!("its tile {} is not there", manifest.pixel(tile)));
     }
-    let is_of_no_tile = |pixel: &adql::sky::Pixel| {
+    let is_of_no_tile = |pixel: &Pixel| {
         let over = touched_tiles(table, &Coverage::from_ranges([pixel.range()]));
         !over.is_empty() && table.place_of(*pixel).is_none()
     };

@@ -12,6 +12,7 @@ mod csv_format;
 mod deadline;
 mod every_format;
 mod features;
+mod functions;
 mod in_process;
 mod in_turn;
 mod jobs;

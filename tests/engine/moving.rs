@@ -103,37 +103,6 @@ async fn places_are_those_of_the_definition_and_of_astropy() {
     }
 }
 
-/// The examples of the UDF catalogue, as far as they are of this function.
-#[tokio::test]
-async fn examples_of_the_catalogue_hold() {
-    let Some(shared) = tests::places::shared() else { return };
-    let Some(hats) = tests::places::hats() else { return };
-    let text = std::fs::read_to_string(shared.join("conformance/adql/udf_examples.json")).unwrap();
-    let examples: Value = serde_json::from_str(&text).unwrap();
-    let engine = Engine::open(&EngineConfig::embedded(hats.to_string_lossy())).await.unwrap();
-    let cases = examples["cases"].as_array().unwrap().iter();
-    let cases: Vec<&Value> = cases.filter(|c| c["function"] == "ivo_epoch_prop_pos").collect();
-    assert_eq!(cases.len(), 7);
-    for case in cases {
-        let call = case["expr"].as_str().unwrap();
-        let adql = format!("SELECT TOP 1 {call} AS res FROM TAP_SCHEMA.tables");
-        let answer = batches(&engine, &adql).await;
-        if case["expected"] == "error" {
-            let error = answer.unwrap_err();
-            assert_eq!(error.fault(), adql::Fault::User, "{call}: {error}");
-            assert!(error.to_string().contains("is NULL"), "{call}: {error}");
-            continue;
-        }
-        let answer = answer.unwrap();
-        let point = answer[0].column(0).as_fixed_size_list().value(0);
-        let point = point.as_primitive::<Float64Type>();
-        for at in [0, 1] {
-            let off = (point.value(at) - number(&case["expected"][at])).abs();
-            assert!(off <= number(&case["tolerance"]), "{call}: {off}");
-        }
-    }
-}
-
 /// How many tiles of the stars a query touches, and how many there are.
 fn touched(explained: &str) -> Option<[usize; 2]> {
     let said = explained.lines().filter_map(|line| line.trim().strip_prefix("public.stars: "));

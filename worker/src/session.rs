@@ -129,6 +129,9 @@ pub fn register_functions(state: &mut SessionState) -> Result<()> {
     for function in adql::function::scalar_functions() {
         state.register_udf(function)?;
     }
+    for function in adql::function::aggregate_functions() {
+        state.register_udaf(function)?;
+    }
     Ok(())
 }
 

@@ -52,7 +52,7 @@ impl Checker<'_> {
             return Err(unknown(call, &name));
         };
         if let Target::Aggregate(_) = aggregate_target(function) {
-            return aggregate(call, &upper, clause);
+            return aggregate(call, function, clause);
         }
         let arguments = plain_arguments(call)?;
         let arguments = without_coordinate_system(function, arguments);
@@ -80,7 +80,7 @@ pub(crate) fn at(error: Error, call: &Call) -> Error {
 }
 
 fn unknown(call: &Call, name: &str) -> Error {
-    let near = nearest(name, function::functions().iter().map(|f| f.name.to_owned()));
+    let near = nearest(name, function::functions().map(|f| f.name.to_owned()));
     Error::Unknown { kind: "function", name: name.to_owned(), place: place(call.name.span()), near }
 }
 
@@ -139,9 +139,10 @@ fn expression_of<'a>(argument: &'a FunctionArg, call: &Call) -> Result<Argument<
 /// ADQL 2.1, grammar, `<set_function_specification>`.
 fn aggregate<'a>(
     call: &'a Call,
-    name: &str,
+    function: &function::Function,
     clause: Option<&'static str>,
 ) -> Result<Arguments<'a>, Error> {
+    let name = function.name;
     if let Some(clause) = clause {
         let advice = if clause == "WHERE" { ": write HAVING" } else { "" };
         return refuse(
@@ -159,9 +160,16 @@ fn aggregate<'a>(
         {
             Ok((vec![], None))
         }
-        [argument] => Ok((vec![expression_of(argument, call)?], Some("another aggregate"))),
+        [argument] if *function.arguments.end() == 1 => {
+            Ok((vec![expression_of(argument, call)?], Some("another aggregate")))
+        }
         arguments => {
-            refuse(format!("{name} takes one argument, not {}", arguments.len()), call.name.span())
+            if *function.arguments.end() > 1 && list.duplicate_treatment.is_some() {
+                return refuse(format!("{name} takes no DISTINCT or ALL"), call.name.span());
+            }
+            function.lowering(arguments.len()).map_err(|error| at(error, call))?;
+            let arguments = arguments.iter().map(|argument| expression_of(argument, call));
+            Ok((arguments.collect::<Result<_, _>>()?, Some("another aggregate")))
         }
     }
 }
@@ -207,7 +215,16 @@ pub(super) fn is_geometry(call: &Call) -> bool {
     let name = call.name.to_string().to_ascii_uppercase();
     matches!(
         name.as_str(),
-        "POINT" | "CIRCLE" | "BOX" | "POLYGON" | "REGION" | "CENTROID" | "IVO_EPOCH_PROP_POS"
+        "POINT"
+            | "CIRCLE"
+            | "BOX"
+            | "POLYGON"
+            | "REGION"
+            | "CENTROID"
+            | "IVO_EPOCH_PROP_POS"
+            | "IVO_HEALPIX_CENTER"
+            | "IVO_GEOM_TRANSFORM"
+            | "GAVO_TRANSFORM"
     )
 }
 

@@ -1,5 +1,5 @@
 //! HEALPix indices (NESTED) of places: `healpix_29`, the spatial index of a table that has none
-//! in its files, and `ivo_healpix_index` of any order (UDF catalogue 1.2 §5.1).
+//! in its files; `ivo_healpix_index` of any order, and `ivo_healpix_center` (UDF catalogue 1.2 §2.1).
 
 use std::sync::Arc;
 
@@ -10,15 +10,25 @@ use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-use super::geometry::{Regions, as_point};
+use super::geometry::{Regions, as_point, fixed_lists, point_type};
+use super::of_rows::{Kind, OfRows};
 use super::vector::{as_double, as_integer, doubles, integers, over_arrays};
 use crate::sky::{Order, Pixel, Position, spatial_index};
 
 /// The functions of this file.
 pub(super) fn functions() -> Vec<ScalarUDF> {
+    let center = OfRows {
+        name: "adql_healpix_center",
+        written: "ivo_healpix_center",
+        arguments: &[Kind::Integer, Kind::Integer],
+        result: point_type(),
+        volatility: Volatility::Immutable,
+        evaluate: |arrays| centers(integers(&arrays[0]), integers(&arrays[1])),
+    };
     vec![
         ScalarUDF::from(SpatialIndex { signature: Signature::user_defined(Volatility::Immutable) }),
         ScalarUDF::from(PixelIndex { signature: Signature::user_defined(Volatility::Immutable) }),
+        center.function(),
     ]
 }
 
@@ -68,6 +78,14 @@ struct PixelIndex {
 fn index(order: i64, position: &Position) -> Option<i64> {
     let order = Order::new(u8::try_from(order).ok()?)?;
     i64::try_from(Pixel::of(order, position).index()).ok()
+}
+
+fn centers(orders: &Int64Array, indices: &Int64Array) -> Result<ArrayRef> {
+    fixed_lists::<2>(orders.iter().zip(indices).map(|(order, index)| {
+        let order = Order::new(u8::try_from(order?).ok()?)?;
+        let center = Pixel::new(order, u64::try_from(index?).ok()?)?.center();
+        Some([center.lon_deg(), center.lat_deg()])
+    }))
 }
 
 fn of_numbers(orders: &Int64Array, lon: &Float64Array, lat: &Float64Array) -> ArrayRef {

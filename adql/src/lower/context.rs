@@ -16,7 +16,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
-use crate::function::scalar_functions;
+use crate::function::{aggregate_functions, scalar_functions};
 use crate::rewrite::nan_guard::guard;
 
 /// Scalar functions by name: ours and the built-in ones.
@@ -29,7 +29,8 @@ static SCALARS: LazyLock<HashMap<String, Arc<ScalarUDF>>> = LazyLock::new(|| {
 /// Aggregates by name.
 static AGGREGATES: LazyLock<HashMap<String, Arc<AggregateUDF>>> = LazyLock::new(|| {
     let all = datafusion::functions_aggregate::all_default_aggregate_functions();
-    all.into_iter().map(|udaf| (udaf.name().to_owned(), udaf)).collect()
+    let all = all.into_iter().chain(aggregate_functions());
+    all.map(|udaf| (udaf.name().to_owned(), udaf)).collect()
 });
 
 static OPTIONS: LazyLock<ConfigOptions> = LazyLock::new(ConfigOptions::new);

@@ -47,6 +47,12 @@ impl Metadata {
         Self { xtype: Some(xtype.to_owned()), ..Self::with_unit("deg") }
     }
 
+    /// Of a geometry with other coordinates.
+    fn rotated(geometry: Option<&&Expr>, env: &Env<'_>) -> Self {
+        let of = geometry.map_or_else(Self::default, |geometry| Self::of(geometry, env));
+        Self { unit: of.unit, xtype: of.xtype, ..Self::default() }
+    }
+
     /// The metadata of a value whose names are resolved. Columns, and what hands a value of one
     /// through (MIN, MAX, COALESCE, parentheses), keep all; what changes a value but not its unit
     /// (AVG, SUM, ABS, …) keeps the unit; the rest has what its function gives.
@@ -104,7 +110,12 @@ impl Metadata {
             "DISTANCE" | "COORD1" | "COORD2" | "DEGREES" => Self::with_unit("deg"),
             "RADIANS" | "ACOS" | "ASIN" | "ATAN" | "ATAN2" => Self::with_unit("rad"),
             "AREA" => Self::with_unit("deg**2"),
-            "POINT" | "CENTROID" | "IVO_EPOCH_PROP_POS" => Self::geometry("point"),
+            "POINT" | "CENTROID" | "IVO_EPOCH_PROP_POS" | "IVO_HEALPIX_CENTER" => {
+                Self::geometry("point")
+            }
+            "IVO_GEOM_TRANSFORM" | "GAVO_TRANSFORM" => Self::rotated(arguments.get(2), env),
+            "IVO_TO_JD" | "IVO_TO_MJD" | "GAVO_TO_JD" | "GAVO_TO_MJD" => Self::with_unit("d"),
+            "IVO_HMS_TO_DEGREES" | "IVO_DMS_TO_DEGREES" => Self::with_unit("deg"),
             "CIRCLE" => Self::geometry("circle"),
             "POLYGON" | "BOX" => Self::geometry("polygon"),
             _ => Self::default(),

@@ -9,12 +9,12 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use adql::sky::sexagesimal::{self, Leading};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
 
 use super::saying::extend_frames;
-use super::sexagesimal::{self, Leading};
 use crate::Error;
 use crate::metadata::{ColumnMetadata, TableMetadata};
 

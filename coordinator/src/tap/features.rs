@@ -38,35 +38,25 @@ const GROUPS: [(&str, &str, &[&str]); 7] = [
     ("adql-offset", "ADQL 2.1 §4.10.", &["OFFSET"]),
 ];
 
-/// The typed signatures that `TAPRegExt` 1.0 §2.3 wants of user-defined functions.
-const SIGNATURES: [(&str, &[&str]); 2] = [
-    (
-        "IVO_HEALPIX_INDEX",
-        &[
-            "ivo_healpix_index(hpxOrder INTEGER, long DOUBLE, lat DOUBLE) -> BIGINT",
-            "ivo_healpix_index(hpxOrder INTEGER, p POINT) -> BIGINT",
-        ],
-    ),
-    (
-        "IVO_EPOCH_PROP_POS",
-        &["ivo_epoch_prop_pos(ra DOUBLE, dec DOUBLE, parallax DOUBLE, pmra DOUBLE, pmdec DOUBLE, \
-           radial_velocity DOUBLE, ref_epoch DOUBLE, out_epoch DOUBLE) -> POINT"],
-    ),
-];
-
 /// Everything that is declared, grouped.
 pub fn declared_features() -> Vec<Feature> {
     let mut features = Vec::new();
-    for (name, forms) in SIGNATURES {
-        let Some(function) = adql::function::lookup(name) else { continue };
-        features.extend(forms.iter().map(|form| Feature {
+    for function in functions() {
+        let own = function.forms.iter().map(|form| (*form).to_owned());
+        let others = function.aliases.iter().flat_map(|alias| {
+            // An alias is called as the function is.
+            let renamed =
+                move |form: &&str| form.find('(').map(|at| alias.to_lowercase() + &form[at..]);
+            function.forms.iter().filter_map(renamed)
+        });
+        features.extend(own.chain(others).map(|form| Feature {
             group: "udf",
-            form: (*form).to_owned(),
+            form,
             description: function.description.to_owned(),
         }));
     }
     for (group, section, words) in GROUPS {
-        features.extend(functions().iter().filter(|f| f.section.starts_with(section)).map(|f| {
+        features.extend(functions().filter(|f| f.section.starts_with(section)).map(|f| {
             let description = f.description.to_owned();
             Feature { group, form: f.name.to_owned(), description }
         }));

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use adql::function::examples::EXAMPLES;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
@@ -16,11 +17,12 @@ use crate::tap::examples::lines;
 use crate::tap::pages::{not_found, page};
 
 /// The topics with their titles.
-const TOPICS: [(&str, &str); 6] = [
+const TOPICS: [(&str, &str); 7] = [
     ("topcat", "Use it from TOPCAT"),
     ("python", "Use it from Python"),
     ("stilts", "Use it from the shell"),
     ("positions", "Match tables by position"),
+    ("functions", "Functions"),
     ("publish", "Publish a catalogue"),
     ("workers", "Add workers"),
 ];
@@ -46,6 +48,7 @@ pub(super) async fn topic(
         "python" => python(&base, query),
         "stilts" => stilts(&base, query),
         "positions" => POSITIONS.to_owned(),
+        "functions" => every_function(),
         "publish" => PUBLISH.to_owned(),
         _ => WORKERS.to_owned(),
     };
@@ -102,6 +105,29 @@ fn stilts(base: &str, query: &str) -> String {
         lines(&with_stilts),
         lines(&with_curl)
     )
+}
+
+/// Each function with what it does, where that is defined, and a call with its value.
+fn every_function() -> String {
+    let mut text =
+        "<p>Positions are degrees in ICRS. Where an argument is NULL, so is the value, unless it \
+                    is said otherwise.</p><dl>"
+            .to_owned();
+    for function in adql::function::functions() {
+        let signatures =
+            function.signatures.iter().map(|form| format!("<code>{}</code>", escaped(form)));
+        let signatures = signatures.collect::<Vec<_>>().join(", ");
+        let aliases =
+            function.aliases.iter().map(|name| format!(", <code>{}</code>", name.to_lowercase()));
+        let aliases: String = aliases.collect();
+        let (description, section) = (escaped(function.description), escaped(function.section));
+        text += &format!("<dt>{signatures}{aliases}</dt><dd>{description} ({section})");
+        for (_, call, value) in EXAMPLES.iter().filter(|(name, ..)| *name == function.name) {
+            text += &format!(". <code>{}</code> is {}", escaped(call), escaped(value));
+        }
+        text += "</dd>";
+    }
+    text + "</dl>"
 }
 
 const POSITIONS: &str = "<p>All pairs within 1 arcsecond; distances are in degrees:</p>\

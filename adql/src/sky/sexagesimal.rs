@@ -5,24 +5,26 @@
 
 /// What the first number of a text counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Leading {
+pub enum Leading {
+    /// Hours of 15 degrees.
     Hours,
+    /// Degrees.
     Degrees,
 }
 
 /// A text that is an angle.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Written {
+pub struct Written {
     /// Of the unit of the first number.
-    pub(super) value: f64,
+    pub value: f64,
     /// What the first number counts, where a letter says so.
-    pub(super) leading: Option<Leading>,
+    pub leading: Option<Leading>,
     /// Whether it is one number and nothing says what it counts.
-    pub(super) is_plain: bool,
+    pub is_plain: bool,
 }
 
 /// The angle that a text is, if it is one.
-pub(super) fn parse(text: &str) -> Option<Written> {
+pub fn parse(text: &str) -> Option<Written> {
     let text = text.trim();
     let (negative, text) = match text.chars().next()? {
         '-' | '\u{2212}' | '\u{2013}' => (true, &text[text.chars().next()?.len_utf8()..]),
