@@ -21,6 +21,7 @@ pub mod rewrite;
 pub mod schema;
 pub mod sky;
 pub mod system;
+pub mod unit;
 
 use std::sync::Arc;
 

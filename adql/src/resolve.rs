@@ -8,6 +8,7 @@
 
 mod expression;
 mod from;
+mod in_unit;
 mod metadata;
 mod near;
 mod scope;

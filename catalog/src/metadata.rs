@@ -16,7 +16,6 @@ mod layers;
 mod origin;
 mod system;
 pub mod ucd;
-pub mod unit;
 
 use std::collections::BTreeMap;
 

@@ -6,17 +6,37 @@ use coordinator::{Engine, Error};
 use datafusion::arrow::array::RecordBatch;
 use futures::TryStreamExt as _;
 
+/// A call with arguments of the types that a signature declares, constants where it needs them.
+fn call(form: &str) -> String {
+    let (name, rest) = form.split_once('(').unwrap_or_default();
+    let (parameters, _) = rest.split_once(") ->").unwrap_or_default();
+    let arguments = parameters.split(',').map(|parameter| {
+        match parameter.split_whitespace().collect::<Vec<_>>().as_slice() {
+            ["from_sys", "VARCHAR"] => "'ICRS'",
+            ["to_sys", "VARCHAR"] => "'GALACTIC'",
+            ["delimiter", "VARCHAR"] => "'; '",
+            ["lower", "DOUBLE"] => "0",
+            ["upper", "DOUBLE"] => "360",
+            [_, "INTEGER"] => "5",
+            [_, "BIGINT"] => "17",
+            [_, "DOUBLE"] => "dec",
+            [_, "VARCHAR"] => "name",
+            [_, "TIMESTAMP"] => "CAST('2000-01-01T12:00:00' AS TIMESTAMP)",
+            [_, "POINT"] => "POINT(ra, dec)",
+            [_, "CIRCLE"] => "CIRCLE(ra, dec, 1)",
+            [_, "POLYGON"] => "POLYGON(1, 2, 3, 4, 5, 0)",
+            other => panic!("{form} declares {other:?}, of which nothing here makes a value"),
+        }
+    });
+    format!("{name}({})", arguments.collect::<Vec<_>>().join(", "))
+}
+
 /// A query that uses a feature; the table is the real sky.
 fn probe(feature: &Feature) -> String {
     let name = feature.form.split('(').next().unwrap_or_default();
     let expression = match (feature.group, name) {
-        ("udf", "ivo_healpix_index") if feature.form.contains("POINT") => {
-            "ivo_healpix_index(5, POINT(ra, dec))"
-        }
-        ("udf", "ivo_healpix_index") => "ivo_healpix_index(5, ra, dec)",
-        ("udf", "ivo_epoch_prop_pos") => {
-            "ivo_epoch_prop_pos(ra, dec, NULL, 10, -10, NULL, 2016.0, 2000.0)"
-        }
+        ("udf", _) => return format!("SELECT {} AS x FROM opengc", call(&feature.form)),
+        ("adql-unit", "IN_UNIT") => "IN_UNIT(ra, 'rad')",
         ("adqlgeo", "AREA") => "AREA(CIRCLE(ra, dec, 1))",
         ("adqlgeo", "BOX") => "BOX(ra, dec, 1, 2)",
         ("adqlgeo", "CENTROID") => "CENTROID(CIRCLE(ra, dec, 1))",

@@ -1,7 +1,7 @@
-"""Writes what astropy and astropy_healpix say of frames, pixels, times and angles, as calls of functions of ADQL.
+"""Writes what astropy and astropy_healpix say of frames, pixels, times, angles and units.
 
 Usage: functions.py OUTPUT_FILE
-A JSON list of [call, number]: each call is a number in degrees or days.
+A JSON list of two: [call of ADQL, number in degrees or days] of calls, and [from, to, factor] of units.
 """
 
 import json
@@ -47,6 +47,49 @@ def pixels():
             yield f"DISTANCE({call}, POINT({float(place.ra.deg)!r}, {float(place.dec.deg)!r}))", 0.0
 
 
+# What the VOUnits of astropy know, by what they measure.
+UNITS = [
+    "rad deg arcmin arcsec mas uarcsec",
+    "sr deg**2 arcsec**2",
+    "s min h d yr a ns",
+    "m km pc kpc AU lyr Angstrom um solRad",
+    "m/s km.s**-1 pc/yr",
+    "kg g solMass u",
+    "J erg eV keV Ry",
+    "W solLum erg/s",
+    "Jy nJy mJy W/(m**2.Hz) 10**-29W.m**-2.Hz**-1",
+    "erg.s**-1.cm**-2.Angstrom**-1 W.m**-3",
+    "mas/yr deg.d**-1 rad/s",
+    "T G uT",
+    "Hz MHz s**-1 d**-1",
+    "Pa N/m**2",
+    "V W/A",
+    "Ohm V/A S**-1",
+    "F C/V",
+    "H Wb/A",
+    "lm cd.sr",
+    "lx lm/m**2",
+    "bit byte Mbyte",
+    "barn m**2",
+    "K mK",
+    "ph photon",
+    "ct count",
+    "pix pixel",
+    "D C.m",
+    "R ph.m**-2.s**-1.sr**-1",
+    "m**(1/2) km**(0.5)",
+]
+
+
+def units():
+    for line in UNITS:
+        names = line.split()
+        parsed = [u.Unit(name, format="vounit") for name in names]
+        for name, unit in zip(names, parsed):
+            for other, target in zip(names, parsed):
+                yield name, other, float(unit.to(target))
+
+
 def main(output):
     calls = [*frames(), *pixels()]
     for text in TIMES:
@@ -58,7 +101,7 @@ def main(output):
     for text in ["-12:34:56.789", "+89d59m59.9s", "-0 0 1"]:
         calls.append((f"ivo_dms_to_degrees('{text}')", float(Angle(text, unit=u.deg).deg)))
     with open(output, "w", encoding="utf-8") as file:
-        json.dump(calls, file)
+        json.dump([calls, list(units())], file)
 
 
 main(*sys.argv[1:])

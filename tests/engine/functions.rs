@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use adql::function::examples::EXAMPLES;
 use adql::function::{Target, functions};
+use adql::unit::{Factor, factor};
 use coordinator::engine::EngineConfig;
 use coordinator::{Engine, QueryOptions};
 use datafusion::arrow::util::display::array_value_to_string;
@@ -15,6 +16,9 @@ use serde_json::Value;
 use tests::places::{python, run_python, shared};
 
 use crate::in_process::{alone, cluster, hats};
+
+/// What the script says of calls and of units.
+type Said = (Vec<(String, f64)>, Vec<(String, String, f64)>);
 
 async fn engine() -> Option<Engine> {
     let hats = hats()?;
@@ -158,8 +162,17 @@ async fn values_are_those_of_astropy() {
     {
         panic!("{said}");
     }
-    let calls: Vec<(String, f64)> =
+    let (calls, units): Said =
         serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    for (from, to, expected) in &units {
+        let found = match factor(from, to).unwrap() {
+            Factor::Times(factor) => factor,
+            Factor::By(factor) => 1.0 / factor,
+        };
+        // Constants of nature differ in their last digits.
+        assert!((found / expected - 1.0).abs() < 1e-8, "{from} to {to}: {found}, not {expected}");
+    }
+    assert!(units.len() > 250);
     assert_eq!(calls.len(), 5 * 4 * 7 + 5 * 7 + 10 + 6);
     for (call, expected) in calls {
         let found = value(&engine, &call).await.unwrap_or_else(|error| panic!("{call}: {error}"));
@@ -227,6 +240,11 @@ async fn what_a_function_cannot_take_is_said() {
         ("ivo_hms_to_degrees(3.5)", "takes a text here"),
         ("ivo_healpix_center(3)", "takes 2 arguments, not 1"),
         ("ivo_healpix_centre(3, 4)", "IVO_HEALPIX_CENTER"),
+        ("IN_UNIT(table_index, 'm')", "table_index has no unit"),
+        ("IN_UNIT(42, 'm')", "42 has no unit"),
+        ("IN_UNIT(PI(), table_name)", "takes its unit as a text"),
+        ("IN_UNIT(DISTANCE(1, 2, 3, 4), 'degrees')", "did you mean deg?"),
+        ("IN_UNIT(DISTANCE(1, 2, 3, 4), 'm')", "deg cannot be converted to m"),
     ] {
         let error = value(&engine, call).await.unwrap_err();
         assert_eq!(error.fault(), adql::Fault::User, "{call}: {error}");

@@ -20,7 +20,7 @@ pub(super) struct Argument<'a> {
 
 /// Functions of ADQL 2.1 that are known, but not evaluated here: (name, number of arguments).
 /// The lowering says so; a text that uses them is valid ADQL.
-const NOT_EVALUATED: &[(&str, usize)] = &[("REGION", 1), ("COORDSYS", 1), ("IN_UNIT", 2)];
+const NOT_EVALUATED: &[(&str, usize)] = &[("REGION", 1), ("COORDSYS", 1)];
 
 /// The arguments of a call, with the clause in which no aggregate may stand.
 type Arguments<'a> = (Vec<Argument<'a>>, Option<&'static str>);
@@ -57,6 +57,10 @@ impl Checker<'_> {
         let arguments = plain_arguments(call)?;
         let arguments = without_coordinate_system(function, arguments);
         function.lowering(arguments.len()).map_err(|error| at(error, call))?;
+        if upper == "IN_UNIT" && !arguments.last().is_some_and(|a| is_text(a.expression)) {
+            let message = "IN_UNIT takes its unit as a text, as in IN_UNIT(x, 'arcsec')";
+            return refuse(message, call.name.span());
+        }
         check_form(&upper, &arguments, call)?;
         Ok((arguments, clause))
     }

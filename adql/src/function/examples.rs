@@ -46,6 +46,7 @@ pub const EXAMPLES: &[(&str, &str, &str)] = &[
     ("UPPER", "UPPER('Vega')", "VEGA"),
     ("COALESCE", "COALESCE(NULL, 3)", "3"),
     ("CAST", "CAST('12' AS INTEGER)", "12"),
+    ("IN_UNIT", "IN_UNIT(DISTANCE(10, 20, 10, 21), 'arcmin')", "60.0"),
     ("IVO_HEALPIX_INDEX", "ivo_healpix_index(17, 1, 1)", "81609757711"),
     ("IVO_HEALPIX_CENTER", "ivo_healpix_center(0, 6)", "180.0 0.0"),
     (

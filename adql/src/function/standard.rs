@@ -304,4 +304,11 @@ pub(super) static STANDARD: &[Function] = &[
         1..=1,
         Target::Syntax,
     ),
+    function(
+        ("IN_UNIT", "ADQL 2.1 §4.9.1"),
+        &["IN_UNIT(x, 'unit')"],
+        "x in another unit (VOUnits 1.1); x has to have one: that of a column, or that its functions give",
+        2..=2,
+        Target::Syntax,
+    ),
 ];

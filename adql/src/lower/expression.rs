@@ -31,7 +31,10 @@ pub(super) fn lower(expression: &mut Expr) -> Result<(), Error> {
                     Expr::Like { pattern, .. } | Expr::ILike { pattern, .. } => {
                         without_escapes(pattern);
                     }
-                    Expr::Function(call) => lower_call(call)?,
+                    Expr::Function(call) => match converted(call) {
+                        Some(value) => *other = value,
+                        None => lower_call(call)?,
+                    },
                     _ => {}
                 }
                 tree::push_children(other, &mut left);
@@ -39,6 +42,19 @@ pub(super) fn lower(expression: &mut Expr) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// The value times a factor that a call of `IN_UNIT` is.
+fn converted(call: &mut Call) -> Option<Expr> {
+    if !call.name.to_string().eq_ignore_ascii_case("IN_UNIT") {
+        return None;
+    }
+    let mut arguments = tree::arguments_mut(call).into_iter();
+    let value = std::mem::replace(arguments.next()?, tree::null());
+    let factor = std::mem::replace(arguments.nth(1)?, tree::null());
+    let Expr::BinaryOp { op, right, .. } = factor else { return None };
+    let value = tree::binary(Expr::Nested(Box::new(value)), op, *right);
+    Some(Expr::Nested(Box::new(value)))
 }
 
 /// Makes a balanced tree of a chain of ANDs or ORs, so that a plan is as deep as the logarithm of
@@ -173,7 +189,6 @@ fn lower_unregistered(call: &Call, name: String) -> Result<(), Error> {
     let reason = match name.to_ascii_uppercase().as_str() {
         "REGION" => "write POINT, CIRCLE, BOX or POLYGON",
         "COORDSYS" => "all positions are ICRS",
-        "IN_UNIT" => "write the factor, as in x * 3600",
         _ => "the function is declared, but not evaluated here",
     };
     let place = place(call.name.span());

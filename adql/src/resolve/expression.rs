@@ -3,6 +3,7 @@
 use datafusion::sql::sqlparser::ast::{Expr, Ident, Query, Select, SelectItem, SetExpr, Spanned};
 use datafusion::sql::sqlparser::tokenizer::Span;
 
+use super::in_unit;
 use super::scope::{Columns, Env, Found, Scope, Visible, fits};
 use super::{Resolver, nearest, written};
 use crate::Error;
@@ -12,9 +13,11 @@ impl Resolver<'_> {
     /// Resolves all names of an expression in place. The tree is walked with a list of what is
     /// left to do, so that its depth costs no stack.
     pub(super) fn expression(&mut self, expression: &mut Expr, env: &Env<'_>) -> Result<(), Error> {
-        let mut left = vec![expression];
+        let mut left = vec![&mut *expression];
+        let mut has_units = false;
         while let Some(expression) = left.pop() {
             let first = left.len();
+            has_units |= in_unit::is_call(expression);
             match expression {
                 Expr::Identifier(name) => {
                     let span = name.span;
@@ -37,7 +40,7 @@ impl Resolver<'_> {
             }
             left[first..].reverse();
         }
-        Ok(())
+        if has_units { in_unit::convert(expression, env) } else { Ok(()) }
     }
 
     /// A sub-query that is a value or a list of values.

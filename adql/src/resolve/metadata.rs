@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::sql::sqlparser::ast::{DataType, Expr, Function};
+use datafusion::sql::sqlparser::ast::{DataType, Expr, Function, Value};
 
 use super::scope::{Columns, Env, Visible};
 use crate::parser::tree;
@@ -110,6 +110,10 @@ impl Metadata {
             "DISTANCE" | "COORD1" | "COORD2" | "DEGREES" => Self::with_unit("deg"),
             "RADIANS" | "ACOS" | "ASIN" | "ATAN" | "ATAN2" => Self::with_unit("rad"),
             "AREA" => Self::with_unit("deg**2"),
+            "IN_UNIT" => {
+                let of = first.map_or_else(Self::default, |e| Self::of(e, env));
+                Self { unit: arguments.get(1).and_then(|unit| text_of(unit)), ..of }
+            }
             "POINT" | "CENTROID" | "IVO_EPOCH_PROP_POS" | "IVO_HEALPIX_CENTER" => {
                 Self::geometry("point")
             }
@@ -120,6 +124,17 @@ impl Metadata {
             "POLYGON" | "BOX" => Self::geometry("polygon"),
             _ => Self::default(),
         }
+    }
+}
+
+/// The text that a literal is.
+pub(super) fn text_of(expression: &Expr) -> Option<String> {
+    match expression {
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) => Some(text.clone()),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

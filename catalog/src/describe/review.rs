@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use adql::schema::written;
-use adql::{Table, TableName};
+use adql::{Table, TableName, unit};
 use toml_edit::{ImDocument, Item};
 
 use super::{Description, columns_of};
-use crate::metadata::{TableMetadata, ucd, unit};
+use crate::metadata::{TableMetadata, ucd};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -28,13 +28,14 @@ impl Feature {
 
 /// Groups by the section of ADQL 2.1 that defines them, with the clauses and operators that are
 /// no functions.
-const GROUPS: [(&str, &str, &[&str]); 7] = [
+const GROUPS: [(&str, &str, &[&str]); 8] = [
     ("adqlgeo", "ADQL 2.1 §4.2.", &[]),
     ("adql-string", "ADQL 2.1 §4.4.", &["ILIKE"]),
     ("adql-sets", "ADQL 2.1 §4.6.", &["UNION", "EXCEPT", "INTERSECT"]),
     ("adql-common-table", "ADQL 2.1 §4.5.", &["WITH"]),
     ("adql-type", "ADQL 2.1 §4.7.", &[]),
     ("adql-conditional", "ADQL 2.1 §4.8.", &[]),
+    ("adql-unit", "ADQL 2.1 §4.9.", &[]),
     ("adql-offset", "ADQL 2.1 §4.10.", &["OFFSET"]),
 ];
 
