@@ -15,16 +15,31 @@ use adql::sky::{Angle, Coverage, Order, Pixel};
 use catalog::{Margin, TiledTable};
 use datafusion::common::Result;
 use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::FileScanConfig;
 use worker::ranged_scan::MarginFiles;
 
 use super::colocate::Place;
-use super::pieces::{Reading, Scan};
 use super::slots::{bytes_of, files, tile};
 use super::units::Unit;
 
 /// What surrounds a piece is found to a part of this many orders of its finest tile: pages are no
 /// smaller.
 const BAND_ORDERS: u8 = 5;
+
+/// A scan of a tree.
+pub(super) struct Scan {
+    pub(super) config: FileScanConfig,
+    /// How far beyond a piece, in degrees, it is read; none: the tiles of the piece.
+    pub(super) around_deg: Option<f64>,
+}
+
+/// What one piece reads of one scan.
+pub(super) struct Reading {
+    pub(super) slot: usize,
+    pub(super) files: Vec<PartitionedFile>,
+    /// Of these files, where only a part of them is read.
+    pub(super) coverage: Option<Coverage>,
+}
 
 /// A file of a scan.
 struct Tile {

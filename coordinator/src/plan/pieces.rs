@@ -27,7 +27,7 @@ use worker::in_turn::InTurnExec;
 use worker::local_join::LocalJoinExec;
 use worker::ranged_scan::RangedScanExec;
 
-use super::around::{Around, Band, Ranged};
+use super::around::{Around, Band, Ranged, Reading, Scan};
 use super::colocate::{
     Place, anew, collects_for_each_row, looks_at_single_rows, shares_out, single_scan,
 };
@@ -50,27 +50,12 @@ const UNITS_PER_PARTITION: u64 = 4;
 /// Beyond so many degrees each piece would read much of the sky.
 const REACH_MAX_DEG: f64 = 45.0;
 
-/// A scan of a tree.
-pub(super) struct Scan {
-    pub(super) config: FileScanConfig,
-    /// How far beyond a piece, in degrees, it is read; none: the tiles of the piece.
-    pub(super) around_deg: Option<f64>,
-}
-
 /// Scans that are joined in the same pieces.
 #[derive(Default)]
 struct Tree {
     scans: Vec<Scan>,
     /// Whether some join keeps rows without a partner.
     keeps_unpaired: bool,
-}
-
-/// What one piece reads of one scan.
-pub(super) struct Reading {
-    pub(super) slot: usize,
-    pub(super) files: Vec<PartitionedFile>,
-    /// Of these files, where only a part of them is read.
-    pub(super) coverage: Option<Coverage>,
 }
 
 impl Place<'_> {
