@@ -10,7 +10,7 @@
 //! ```
 //! Each tile of some scans is in one piece: of tables that are tiled alike, and of the side that
 //! streams in joins by position. Of the side that such a join builds, a piece has all that may be
-//! near to its rows, so also what lies beyond its border ([`super::around`]).
+//! near to its rows, so also what lies beyond its border (`super::around`).
 
 use std::sync::Arc;
 
