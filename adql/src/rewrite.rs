@@ -48,8 +48,8 @@ pub use cross_match::CrossMatch;
 pub use id_lookup::{IdSet, ids_of};
 pub(crate) use long_list::gather_long_lists;
 pub use moving::{
-    MovedRegion, RangeOf, columns_of_motion, describe_motion, displacement, moved_regions,
-    physical_displacement,
+    MovedRegion, RangeOf, columns_of_reach, describe_motion, displacement, moved_regions,
+    physical_displacement, physical_range,
 };
 pub use nan_guard::guarded_source;
 use nearest::NearestFilter;

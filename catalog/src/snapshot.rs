@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use adql::rewrite::columns_of_motion;
+use adql::rewrite::columns_of_reach;
 use adql::schema::{TAP_SCHEMA, TAP_UPLOAD};
 use adql::sky::Order;
 use adql::{Schemas, Table, TableName};
@@ -174,16 +174,16 @@ impl Snapshot {
     }
 
     /// Learns what [`Schemas::range`] is asked of the columns by which stars move in a plan over
-    /// these tables; does nothing for other plans.
+    /// these tables, and of those that are radii; does nothing for other plans.
     ///
     /// # Errors
     /// When an expression of the plan cannot be walked.
-    pub async fn learn_motion(
+    pub async fn learn_reach(
         &self,
         plan: &LogicalPlan,
         tables: &[TableName],
     ) -> Result<(), DataFusionError> {
-        let columns = columns_of_motion(plan)?;
+        let columns = columns_of_reach(plan)?;
         if columns.is_empty() {
             return Ok(());
         }

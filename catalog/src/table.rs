@@ -7,7 +7,7 @@ mod overlay;
 
 use std::sync::Arc;
 
-use adql::rewrite::physical_displacement;
+use adql::rewrite::{physical_displacement, physical_range};
 use adql::sky::Angle;
 use adql::{Column, CoordinateSystem, Positions, System, Table, TableName};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -226,6 +226,11 @@ impl TiledTable {
     pub fn displacement(&self, place: [&Arc<dyn PhysicalExpr>; 2]) -> Option<Angle> {
         let positions = self.table.positions.as_ref()?;
         physical_displacement(place, positions, &|column| self.range(column))
+    }
+
+    /// Between which numbers an expression over its columns lies, where that was learned of them.
+    pub fn range_of(&self, expr: &Arc<dyn PhysicalExpr>) -> Option<[f64; 2]> {
+        physical_range(expr, &|column| self.range(column))
     }
 
     /// Where it lies, if not in the data folder.

@@ -371,7 +371,7 @@ impl Engine {
         let uploads = PlannedUploads::new();
         let query = adql::plan(adql, &self.schemas_of(&uploads), self.process.limits())?;
         if self.process.prunes() {
-            let learned = self.snapshot.learn_motion(&query.plan, &query.tables).await;
+            let learned = self.snapshot.learn_reach(&query.plan, &query.tables).await;
             learned.map_err(Error::Execution)?;
         }
         let understood = start.elapsed();

@@ -329,6 +329,45 @@ fn few(b: &[Row], d: &[Row]) -> Vec<Case> {
     ]
 }
 
+/// Rows of the one table with radii of their own, and pairs within those of the other.
+fn radii_of_rows(a: &[Row], b: &[Row]) -> Vec<Case> {
+    let radius = |row: &Row| (row.dec + 90.0) / 200.0;
+    let close = near(a, b, 0.9);
+    let within = |of_b: bool| {
+        let of = close.iter().filter(move |(at, other)| {
+            let radius = radius(if of_b { &b[*other] } else { &a[*at] });
+            distance(&a[*at], &b[*other]) < radius
+        });
+        of.copied().collect::<Vec<_>>()
+    };
+    let distance = "DISTANCE(a.ra, a.dec, b.ra, b.dec)";
+    let (of_a, of_b) = (within(false), within(true));
+    let mut matches = vec![0; a.len()];
+    of_a.iter().for_each(|(at, _)| matches[*at] += 1);
+    vec![
+        (
+            format!(
+                "SELECT a.id, b.id AS bid FROM a JOIN b ON {distance} < (a.dec + 90.0) / 200.0"
+            ),
+            lines(of_a.iter().map(|(a, b)| [*a, *b])),
+        ),
+        (
+            "SELECT a.id, b.id AS bid FROM a, b WHERE 1 = \
+             CONTAINS(POINT(a.ra, a.dec), CIRCLE(b.ra, b.dec, (b.dec + 90.0) / 200.0))"
+                .to_owned(),
+            lines(of_b.iter().map(|(a, b)| [*a, *b])),
+        ),
+        (
+            format!(
+                "SELECT a.id, COUNT(b.id) AS n FROM \
+                 (SELECT a.id, a.ra, a.dec, (a.dec + 90.0) / 200.0 AS r FROM a) AS a \
+                 LEFT JOIN b ON {distance} < a.r GROUP BY a.id"
+            ),
+            lines(matches.iter().enumerate().map(|(at, n)| [at, *n])),
+        ),
+    ]
+}
+
 /// Some at the seam, and some at a pole.
 fn spots(random: &mut Random) -> Vec<Row> {
     let places = (0..60).map(|at| {
@@ -429,6 +468,14 @@ async fn pairs_are_found_over_the_borders_of_pieces() {
         assert!(!sent.iter().any(|node| plan.contains(node)), "{plan}");
         let said = ["may be near to each", "tiles of other workers are read"];
         assert!(said.iter().all(|words| plan.contains(words)), "{plan}");
+        // Without the range of a radius nobody knows how far a piece has to read.
+        let of_rows = radii_of_rows(&a, &b);
+        let plan = many.engine.explain(&of_rows[0].0, false).await;
+        assert!(!plan.is_ok_and(|plan| plan.contains("in pieces")));
+        for table in many.engine.snapshot().tiled_tables() {
+            table.learn_ranges(&["dec"]).await;
+        }
+        check(&format!("{count} workers, radii"), &many, &of_rows, true).await;
     }
 }
 

@@ -50,7 +50,10 @@ fn extensions() {
 fn functions() {
     check("SELECT NAME_OF(a) FROM t", "unknown function NAME_OF at line 1, column 8");
     check("SELECT SQRTT(a) FROM t", "unknown function SQRTT at line 1, column 8; nearest: SQRT");
-    check("SELECT MAX(a, b) FROM t", "MAX takes one argument, not 2 at line 1, column 8");
+    check(
+        "SELECT MAX(a, b) FROM t",
+        "MAX takes one argument, not 2: write MAX(x) at line 1, column 8",
+    );
     check("SELECT array_agg(a) FROM t", "unknown function array_agg at line 1, column 8");
     check(
         "SELECT SQRT(DISTINCT a) FROM t",

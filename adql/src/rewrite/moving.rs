@@ -29,6 +29,7 @@ use super::sky_predicate::{Place, sky_predicate_of};
 use crate::function::epoch_prop::arguments_of;
 use crate::function::measure::point_of;
 use crate::function::nan_to_null;
+use crate::function::{CIRCLE, DISTANCE};
 use crate::schema::Positions;
 use crate::sky::{Angle, Circle, Motion, Pixel, Region};
 
@@ -64,6 +65,13 @@ pub fn physical_displacement(
 ) -> Option<Angle> {
     let [ra, dec] = [logical(place[0])?, logical(place[1])?];
     displacement([&ra, &dec], positions, range_of)
+}
+
+/// Between which numbers an expression of a physical plan lies, whose columns have the names that
+/// the table gives them; none where nothing tells, or where it may be no finite number.
+pub fn physical_range(expr: &Arc<dyn PhysicalExpr>, range_of: RangeOf<'_>) -> Option<[f64; 2]> {
+    let range = range_in(&logical(expr)?, range_of).ok()?;
+    range.iter().all(|end| end.is_finite()).then_some(range)
 }
 
 /// The expression that a physical one was planned from, of those kinds that matter here.
@@ -264,9 +272,10 @@ pub(super) fn widened(around: &Circle, by: Angle) -> Option<Region> {
     Circle::new(around.center(), radius).ok().map(Region::from)
 }
 
-/// The names of columns by which stars move in a plan: those in the arguments of
-/// `ivo_epoch_prop_pos`, and where such a name is an alias, those that it stands for.
-pub fn columns_of_motion(plan: &LogicalPlan) -> Result<BTreeSet<String>> {
+/// The names of columns of whose ranges a plan has use: those by which stars move, in the arguments
+/// of `ivo_epoch_prop_pos`; those that distances are compared with, and of radii of circles; and
+/// where such a name is an alias, those that it stands for.
+pub fn columns_of_reach(plan: &LogicalPlan) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     let mut aliases = Vec::new();
     plan.apply_with_subqueries(|node| {
@@ -276,6 +285,8 @@ pub fn columns_of_motion(plan: &LogicalPlan) -> Result<BTreeSet<String>> {
                     let columns = arguments[2..].iter().flat_map(Expr::column_refs);
                     names.extend(columns.map(|column| column.name.clone()));
                 }
+                let columns = radii_in(inner).into_iter().flat_map(Expr::column_refs);
+                names.extend(columns.map(|column| column.name.clone()));
                 if let Expr::Alias(alias) = inner {
                     aliases.push((alias.name.clone(), alias.expr.as_ref().clone()));
                 }
@@ -294,6 +305,33 @@ pub fn columns_of_motion(plan: &LogicalPlan) -> Result<BTreeSet<String>> {
             return Ok(names);
         }
         names.extend(columns);
+    }
+}
+
+fn is_order(op: Operator) -> bool {
+    matches!(op, Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq)
+}
+
+/// What an expression compares a distance with, or the radius of the circle that it makes.
+fn radii_in(expr: &Expr) -> Vec<&Expr> {
+    let is_distance =
+        |expr: &Expr| matches!(expr, Expr::ScalarFunction(call) if call.func.name() == DISTANCE);
+    match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_order(*op) => {
+            let mut radii = Vec::new();
+            if is_distance(left) {
+                radii.push(right.as_ref());
+            }
+            if is_distance(right) {
+                radii.push(left.as_ref());
+            }
+            radii
+        }
+        Expr::Between(between) if is_distance(&between.expr) => vec![between.high.as_ref()],
+        Expr::ScalarFunction(call) if call.func.name() == CIRCLE => {
+            call.args.last().into_iter().collect()
+        }
+        _ => Vec::new(),
     }
 }
 

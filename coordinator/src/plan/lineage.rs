@@ -99,7 +99,21 @@ impl<'a> Lineage<'a> {
         let join = operator.join();
         let streamed = self.place_deg(join.right(), operator.streamed_place())?;
         let built = self.place_deg(join.left(), operator.built_place())?;
-        Some(operator.reach_deg()? + streamed + built + ROUNDING_DEG)
+        let radius = operator.reach_deg().or_else(|| self.largest_deg(operator))?;
+        Some(radius + streamed + built + ROUNDING_DEG)
+    }
+
+    /// How far the places of a pair may be apart where rows have radii of their own, by the range of
+    /// these; none where nothing tells.
+    fn largest_deg(self, operator: &CrossMatchExec) -> Option<f64> {
+        let (radius, is_streamed) = operator.radius();
+        let join = operator.join();
+        let mut rows = None;
+        let side = if is_streamed { join.right() } else { join.left() };
+        let radius = self.named(side, radius, &mut rows)?;
+        let table = self.snapshot.table_of_path(&rows?.origin.table)?;
+        let [_, most] = table.range_of(&radius)?;
+        Some(operator.reach_of_deg(most))
     }
 
     /// How far a place may lie from the pixels of the piece of the sky to which its row belongs:
@@ -134,22 +148,30 @@ impl<'a> Lineage<'a> {
         expr: &Arc<dyn PhysicalExpr>,
         rows: &mut Option<Trace>,
     ) -> Option<Arc<dyn PhysicalExpr>> {
-        let mut is_of_one = true;
-        let named = Arc::clone(expr).transform(|node| {
-            let Some(column) = node.downcast_ref::<Column>() else {
-                return Ok(Transformed::no(node));
-            };
-            let Some(trace) = self.trace_column(plan, column.index()) else {
-                is_of_one = false;
-                return Ok(Transformed::no(node));
-            };
-            let known = rows.get_or_insert_with(|| trace.clone());
-            is_of_one &=
-                known.origin.table == trace.origin.table && known.beyond_deg == trace.beyond_deg;
-            let column = Column::new(&trace.origin.column, column.index());
-            Ok(Transformed::yes(Arc::new(column) as Arc<dyn PhysicalExpr>))
+        let mut of = rows.clone();
+        let named = substituted(expr, &mut |column| {
+            let trace = self.trace_column(plan, column.index())?;
+            let name = trace.origin.column.clone();
+            is_of_same(&mut of, trace).then(|| Arc::new(Column::new(&name, 0)) as _)
         });
-        named.ok().map(|named| named.data).filter(|_| is_of_one)
+        if named.is_some() {
+            *rows = of;
+            return named;
+        }
+        if let Some(scan) = tile_scan(plan) {
+            // What the scan computes is over the columns of its files.
+            let projection = scan.file_source().projection()?.as_ref();
+            let file = scan.file_groups.iter().find_map(|group| group.iter().next())?;
+            let (table, _) = tile(&file.object_meta.location).ok()?;
+            let origin = Origin { table: table.to_owned(), column: String::new() };
+            let is_same = is_of_same(rows, Trace { origin, beyond_deg: None });
+            let computed = substituted(expr, &mut |column| {
+                Some(Arc::clone(&projection.get(column.index())?.expr))
+            });
+            return computed.filter(|_| is_same);
+        }
+        let (input, computed) = unfolded(plan, expr)?;
+        self.named(input, &computed, rows)
     }
 
     fn positions_of(self, table: &str) -> Option<&'a Positions> {
@@ -228,13 +250,8 @@ impl<'a> Lineage<'a> {
             let (expr, _) = aggregate.group_expr().expr().get(at)?;
             return self.trace(aggregate.input(), expr);
         }
-        let passes = plan.is::<CoalescePartitionsExec>()
-            || plan.is::<RepartitionExec>()
-            || plan.is::<CooperativeExec>()
-            || plan.is::<InTurnExec>()
-            || plan.is::<RangedScanExec>();
         match plan.children().as_slice() {
-            [input] if passes => self.trace_column(input, at),
+            [input] if hands_on(plan) => self.trace_column(input, at),
             _ => None,
         }
     }
@@ -282,6 +299,69 @@ impl<'a> Lineage<'a> {
             JoinSide::Right | JoinSide::None => self.trace_column(join.right(), column.index),
         }
     }
+}
+
+/// An expression over the rows of a node in terms of those that the node reads, where it computes
+/// columns or hands rows on.
+fn unfolded<'p>(
+    plan: &'p Arc<dyn ExecutionPlan>,
+    expr: &Arc<dyn PhysicalExpr>,
+) -> Option<(&'p Arc<dyn ExecutionPlan>, Arc<dyn PhysicalExpr>)> {
+    if let Some(leaf) = plan.downcast_ref::<SlotLeafExec>() {
+        return Some((&leaf.original, Arc::clone(expr)));
+    }
+    if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
+        let of = |column: &Column| Some(Arc::clone(&projection.expr().get(column.index())?.expr));
+        return Some((projection.input(), substituted(expr, &mut { of })?));
+    }
+    if let Some(filter) = plan.downcast_ref::<FilterExec>() {
+        let Some(kept) = filter.projection() else {
+            return Some((filter.input(), Arc::clone(expr)));
+        };
+        let of = |column: &Column| {
+            let at = *kept.as_ref().get(column.index())?;
+            Some(Arc::new(Column::new(column.name(), at)) as Arc<dyn PhysicalExpr>)
+        };
+        return Some((filter.input(), substituted(expr, &mut { of })?));
+    }
+    match plan.children().as_slice() {
+        [input] if hands_on(plan) => Some((*input, Arc::clone(expr))),
+        _ => None,
+    }
+}
+
+/// Whether a node hands on the rows that it reads, as they are.
+fn hands_on(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.is::<CoalescePartitionsExec>()
+        || plan.is::<RepartitionExec>()
+        || plan.is::<CooperativeExec>()
+        || plan.is::<InTurnExec>()
+        || plan.is::<RangedScanExec>()
+}
+
+/// An expression with another in place of each column; none where a column has none.
+fn substituted(
+    expr: &Arc<dyn PhysicalExpr>,
+    of: &mut dyn FnMut(&Column) -> Option<Arc<dyn PhysicalExpr>>,
+) -> Option<Arc<dyn PhysicalExpr>> {
+    let mut is_whole = true;
+    let substituted = Arc::clone(expr).transform_up(|node| {
+        let Some(column) = node.downcast_ref::<Column>() else { return Ok(Transformed::no(node)) };
+        match of(column) {
+            Some(other) => Ok(Transformed::yes(other)),
+            None => {
+                is_whole = false;
+                Ok(Transformed::no(node))
+            }
+        }
+    });
+    substituted.ok().map(|whole| whole.data).filter(|_| is_whole)
+}
+
+/// Whether rows are of the same table as those before, and lie as far beyond their piece.
+fn is_of_same(known: &mut Option<Trace>, trace: Trace) -> bool {
+    let known = known.get_or_insert_with(|| trace.clone());
+    known.origin.table == trace.origin.table && known.beyond_deg == trace.beyond_deg
 }
 
 fn of_scan(plan: &Arc<dyn ExecutionPlan>, at: usize) -> Option<Origin> {

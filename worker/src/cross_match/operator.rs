@@ -109,8 +109,22 @@ impl CrossMatchExec {
 
     /// How far the places of a pair are apart at most, where that is the same for all pairs.
     pub fn reach_deg(&self) -> Option<f64> {
-        let reach = self.condition.bound.reach(self.condition.constant_radius()?);
-        Some(reach.map_or(0.0, |reach| reach.degrees()))
+        self.condition.constant_radius().map(|radius| self.reach_of_deg(radius))
+    }
+
+    /// The same for a radius of so many degrees.
+    pub fn reach_of_deg(&self, radius_deg: f64) -> f64 {
+        let reach = self.condition.bound.reach(radius_deg);
+        reach.map_or(0.0, |reach| reach.degrees())
+    }
+
+    /// The radius over the columns of the right side where `is_streamed`, else over those of the
+    /// left one.
+    pub fn radius(&self) -> (&Arc<dyn PhysicalExpr>, bool) {
+        match &self.condition.radius {
+            Radius::Build(radius) => (radius, false),
+            Radius::Probe(radius) => (radius, true),
+        }
     }
 
     /// Longitude and latitude over the columns of the left side.

@@ -10,7 +10,7 @@ use datafusion::prelude::{SessionContext, col};
 
 use super::{ALL, Sky, WITHOUT_INDEX, optimized, rows, session};
 use crate::function::measure::coordinates_of;
-use crate::rewrite::{columns_of_motion, coverage_of, displacement, physical_displacement};
+use crate::rewrite::{columns_of_reach, coverage_of, displacement, physical_displacement};
 use crate::schema::Positions;
 use crate::sky::{Angle, Coverage};
 
@@ -141,8 +141,8 @@ fn columns_of_motion_are_found_behind_their_aliases() {
     let sql = "SELECT id FROM (SELECT id, ra AS r, dec AS d, mag * 2 AS m FROM t) x WHERE \
                adql_distance(adql_epoch_prop_pos(r, d, 0, m, 0, 0, 2000, 2100), adql_point(1, 2)) < 1";
     let plan = super::block_on(async { ruled.sql(sql).await.unwrap().into_unoptimized_plan() });
-    let names = columns_of_motion(&plan).unwrap();
+    let names = columns_of_reach(&plan).unwrap();
     assert!(names.contains("mag") && !names.contains("id"), "{names:?}");
     let other = super::block_on(async { ruled.sql("SELECT id, mag AS m FROM t").await.unwrap() });
-    assert!(columns_of_motion(&other.into_unoptimized_plan()).unwrap().is_empty());
+    assert!(columns_of_reach(&other.into_unoptimized_plan()).unwrap().is_empty());
 }
