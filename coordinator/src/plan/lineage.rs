@@ -152,7 +152,7 @@ impl<'a> Lineage<'a> {
         let named = substituted(expr, &mut |column| {
             let trace = self.trace_column(plan, column.index())?;
             let name = trace.origin.column.clone();
-            is_of_same(&mut of, trace).then(|| Arc::new(Column::new(&name, 0)) as _)
+            is_of_same(&mut of, &trace).then(|| Arc::new(Column::new(&name, 0)) as _)
         });
         if named.is_some() {
             *rows = of;
@@ -164,7 +164,7 @@ impl<'a> Lineage<'a> {
             let file = scan.file_groups.iter().find_map(|group| group.iter().next())?;
             let (table, _) = tile(&file.object_meta.location).ok()?;
             let origin = Origin { table: table.to_owned(), column: String::new() };
-            let is_same = is_of_same(rows, Trace { origin, beyond_deg: None });
+            let is_same = is_of_same(rows, &Trace { origin, beyond_deg: None });
             let computed = substituted(expr, &mut |column| {
                 Some(Arc::clone(&projection.get(column.index())?.expr))
             });
@@ -301,12 +301,15 @@ impl<'a> Lineage<'a> {
     }
 }
 
+/// A node, and an expression over its rows.
+type Over<'p> = (&'p Arc<dyn ExecutionPlan>, Arc<dyn PhysicalExpr>);
+
 /// An expression over the rows of a node in terms of those that the node reads, where it computes
 /// columns or hands rows on.
 fn unfolded<'p>(
     plan: &'p Arc<dyn ExecutionPlan>,
     expr: &Arc<dyn PhysicalExpr>,
-) -> Option<(&'p Arc<dyn ExecutionPlan>, Arc<dyn PhysicalExpr>)> {
+) -> Option<Over<'p>> {
     if let Some(leaf) = plan.downcast_ref::<SlotLeafExec>() {
         return Some((&leaf.original, Arc::clone(expr)));
     }
@@ -359,7 +362,7 @@ fn substituted(
 }
 
 /// Whether rows are of the same table as those before, and lie as far beyond their piece.
-fn is_of_same(known: &mut Option<Trace>, trace: Trace) -> bool {
+fn is_of_same(known: &mut Option<Trace>, trace: &Trace) -> bool {
     let known = known.get_or_insert_with(|| trace.clone());
     known.origin.table == trace.origin.table && known.beyond_deg == trace.beyond_deg
 }
