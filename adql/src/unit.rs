@@ -51,7 +51,7 @@ pub fn factor(from: &str, to: &str) -> Result<Factor, String> {
     let times = number(source.number, target.number, tens);
     let by = number(target.number, source.number, -tens);
     // What is right to the last digit, where one of them is.
-    let is_whole = |number: f64| (1.0..1e15).contains(&number) && number.fract() == 0.0;
+    let is_whole = |number: f64| (1.0..1e22).contains(&number) && number.fract() == 0.0;
     if !(times.is_finite() && times > 0.0) {
         return Err(format!("{from} cannot be converted to {to}: the factor is no number"));
     }
