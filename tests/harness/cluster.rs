@@ -264,7 +264,10 @@ impl Cluster {
         for (index, folder) in self.folders().iter().enumerate() {
             for tile in tiles(folder) {
                 let tile = tile.strip_prefix(folder).unwrap_or(&tile).to_owned();
-                if tile.components().any(|part| part.as_os_str() == table) {
+                let names: Vec<_> = tile.components().map(|part| part.as_os_str()).collect();
+                // A margin of a collection lies in its folder: not every query reads it.
+                let is_margin = names.iter().any(|name| name.to_string_lossy().contains("margin"));
+                if names.iter().any(|name| *name == table) && !is_margin {
                     holders.entry(tile).or_default().push(index);
                 }
             }
