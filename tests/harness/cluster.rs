@@ -264,10 +264,9 @@ impl Cluster {
         for (index, folder) in self.folders().iter().enumerate() {
             for tile in tiles(folder) {
                 let tile = tile.strip_prefix(folder).unwrap_or(&tile).to_owned();
-                let names: Vec<_> = tile.components().map(|part| part.as_os_str()).collect();
+                let is_below = tile.components().any(|part| part.as_os_str() == table);
                 // A margin of a collection lies in its folder: not every query reads it.
-                let is_margin = names.iter().any(|name| name.to_string_lossy().contains("margin"));
-                if names.iter().any(|name| *name == table) && !is_margin {
+                if is_below && !is_of_margin(&tile) {
                     holders.entry(tile).or_default().push(index);
                 }
             }
@@ -437,6 +436,14 @@ impl Site {
 
 fn is_pixel(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| name.starts_with("Npix="))
+}
+
+/// Whether a tile is that of a margin, as hats-import and Armilla name them.
+pub fn is_of_margin(tile: &Path) -> bool {
+    tile.components().any(|part| {
+        let name = part.as_os_str().to_string_lossy();
+        name.contains("margin") || name.ends_with("arcs")
+    })
 }
 
 /// The tiles (`Npix=….parquet`, or what lies in a folder `Npix=…`) below a folder; what is a
