@@ -11,6 +11,12 @@ use std::collections::BTreeMap;
 
 use symbols::{known, near, prefix};
 
+/// A unit is no longer: users write some, and parentheses are read by calls of calls.
+const BYTES_MAX: usize = 256;
+
+/// Beyond any number.
+const TENS_MAX: i32 = 10_000;
+
 const FUNCTIONS: [&str; 4] = ["log", "ln", "exp", "sqrt"];
 
 /// Says what is wrong with a unit. No text, and `unknown`, are right.
@@ -78,6 +84,10 @@ impl Unit {
     }
 
     fn parse(unit: &str) -> Result<Self, String> {
+        if unit.len() > BYTES_MAX {
+            let (bytes, most) = (unit.len(), BYTES_MAX);
+            return Err(format!("a text of {bytes} bytes is no unit: {most} are the most"));
+        }
         let mut parser = Parser { rest: unit };
         let scale = parser.scale();
         let parsed = match scale {
@@ -163,7 +173,7 @@ impl<'a> Parser<'a> {
                 let power: i32 = self
                     .take_while(|letter| letter.is_ascii_digit())
                     .parse()
-                    .unwrap_or(i32::MAX / 2);
+                    .map_or(TENS_MAX, |power: i32| power.min(TENS_MAX));
                 tens = if sign { -power } else { power };
             }
         }
@@ -339,6 +349,8 @@ mod tests {
             ("count", "photon", "cannot be converted"),
             ("deg", "degrees", "did you mean deg?"),
             ("mag", "Jy", "cannot be converted"),
+            ("deg", &"(".repeat(1_000_000), "256 are the most"),
+            ("1e2147483647", "1e-2147483647", "the factor is no number"),
         ] {
             assert!(factor(from, to).unwrap_err().contains(said), "{from} to {to}");
         }
