@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
-use tests::cluster::tiles;
 use tests::origin::Origin;
 use tests::process::{armilla, run_armilla};
+use tests::tiles::tiles;
 use tests::{Answer, Server, Tap, places};
 
 use crate::bucket::{BUCKET, Store};

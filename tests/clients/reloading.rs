@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tests::cluster::tiles;
 use tests::metrics::{self, eventually};
 use tests::process::{armilla, run_armilla};
+use tests::tiles::tiles;
 use tests::{Server, Tap, places};
 
 const PROPERTIES: &str = "collection.properties";

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
-use tests::cluster::tiles;
 use tests::process::{armilla, run_armilla};
+use tests::tiles::tiles;
 use tests::{Server, Tap, places};
 
 /// A copy of a table that may be spoiled.

@@ -22,12 +22,18 @@ fn parts(of: &[(usize, u8, u64, usize)]) -> Vec<Part> {
     of.iter().enumerate().map(part).collect()
 }
 
-fn cut_of(of: &[(usize, u8, u64, usize)], all_meet: bool, bytes: u64) -> Option<Vec<Unit>> {
-    cut(parts(of), Cut { scans: 2, all_meet, bytes })
+/// The slot of a piece, and the files that it has of both scans.
+type Files = (usize, [Vec<usize>; 2]);
+
+fn cut_of(of: &[(usize, u8, u64, usize)], all_meet: bool, bytes: u64) -> Option<Vec<Files>> {
+    let units = cut(parts(of), Cut { scans: 2, all_meet, bytes })?;
+    let files = |parts: &Vec<Part>| parts.iter().map(|part| part.file).collect();
+    let of_unit = |unit: &Unit| (unit.slot, [files(&unit.parts[0]), files(&unit.parts[1])]);
+    Some(units.iter().map(of_unit).collect())
 }
 
-fn unit(slot: usize, left: &[usize], right: &[usize]) -> Unit {
-    Unit { slot, files: vec![left.to_vec(), right.to_vec()] }
+fn unit(slot: usize, left: &[usize], right: &[usize]) -> Files {
+    (slot, [left.to_vec(), right.to_vec()])
 }
 
 #[test]

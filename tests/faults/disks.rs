@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tests::Cluster;
-use tests::cluster::tiles;
 use tests::damage::{Damage, delete_tiles, spoil, tiles_of};
 use tests::places::tell;
+use tests::tiles::tiles;
 
 use crate::scene::{RECOVERY, Scene, gauge, pass, total, wait_until};
 

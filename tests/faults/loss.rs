@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use reqwest::blocking::{Client, Response};
 use tests::Cluster;
-use tests::cluster::tiles;
 use tests::damage::empty;
 use tests::places::tell;
+use tests::tiles::tiles;
 
 use crate::scene::{RECOVERY, Scene, gauge, part, pass, total, wait_until};
 

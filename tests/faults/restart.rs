@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tests::cluster::{is_of_margin, tiles};
 use tests::jobs::{JobList, JobResource};
+use tests::tiles::{is_of_margin, tiles};
 use tests::verdict::Verdict;
 use tests::{Cluster, places};
 

@@ -5,7 +5,7 @@
 //! then disappears for it, and it has nothing but its own tiles to answer from.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
@@ -19,6 +19,7 @@ use crate::isolation::{Isolation, Mount};
 use crate::metrics::Counters;
 use crate::origin::Origin;
 use crate::process::{NotReady, Server, Starting, armilla, run_armilla};
+use crate::tiles::{is_of_margin, tiles};
 use crate::{Tap, places};
 
 /// A port that was free can be taken before the worker binds it: then all begins anew.
@@ -432,36 +433,6 @@ impl Site {
             assert!(seen.is_empty(), "worker {index} sees {seen:?} of the origin");
         }
     }
-}
-
-fn is_pixel(name: &OsStr) -> bool {
-    name.to_str().is_some_and(|name| name.starts_with("Npix="))
-}
-
-/// Whether a tile is that of a margin, as hats-import and Armilla name them.
-pub fn is_of_margin(tile: &Path) -> bool {
-    tile.components().any(|part| {
-        let name = part.as_os_str().to_string_lossy();
-        name.contains("margin") || name.ends_with("arcs")
-    })
-}
-
-/// The tiles (`Npix=….parquet`, or what lies in a folder `Npix=…`) below a folder; what is a
-/// worker's own (`.armilla`) holds none.
-pub fn tiles(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut open = vec![folder.to_owned()];
-    while let Some(next) = open.pop() {
-        let entries = fs::read_dir(&next).into_iter().flatten().flatten();
-        for path in entries.map(|entry| entry.path()) {
-            if path.is_dir() && !path.ends_with(".armilla") {
-                open.push(path);
-            } else if path.components().any(|part| is_pixel(part.as_os_str())) {
-                found.push(path);
-            }
-        }
-    }
-    found
 }
 
 /// Where folders are closed by their mode, the binary and the origin must lie where workers may look.

@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::cluster::tiles;
+use crate::tiles::tiles;
 
 /// How a tile is spoiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,6 +17,7 @@ pub mod origin;
 pub mod places;
 pub mod process;
 pub mod random;
+pub mod tiles;
 pub mod verdict;
 
 pub use answer::Answer;

@@ -9,11 +9,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-/// The root of the repository.
+/// The root of the repository: that whose tests `cargo` runs, which is not the one whose tests it
+/// compiled where several clones have one target folder.
 pub fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the member `tests` lies in the repository")
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let member = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let mut root = member.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
+        assert!(root.pop(), "a member lies in the repository");
+        root
+    })
 }
 
 /// The folder of shared material: `$TEST_SHARED`, else `../shared` beside the repository.

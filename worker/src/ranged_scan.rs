@@ -1,9 +1,10 @@
 //! A scan of tiles each of whose partitions reads only rows of its own parts of the sky.
 //!
-//! What a piece of the sky needs of its neighbours is a narrow band along its border. A scan has
-//! one predicate for all of its partitions; here each has its ranges of the spatial index beside,
-//! by which the reader leaves out row groups and pages, of each file by those in its tile. From files
-//! of a margin it takes the rows outside of the tiles that the partition reads, each once.
+//! A scan has one predicate for all of its partitions; here each has its ranges of the spatial index
+//! beside, by which the reader leaves out row groups and pages, of each file by those in its tile.
+//! Either partitions share tiles among them, row by row ([`Rows::OfPartition`]), or each reads what
+//! a piece of the sky needs of its neighbours ([`Rows::Around`]): a narrow band along its border,
+//! and from files of a margin the rows outside of the tiles that it reads, each once.
 //!
 //! ```text
 //! RangedScanExec    0: [a, b) [c, d)             1: [e, f)
@@ -23,7 +24,7 @@ use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig, ParquetSo
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::Operator;
-use datafusion::physical_expr::expressions::{BinaryExpr, Column, lit};
+use datafusion::physical_expr::expressions::{BinaryExpr, Column, IsNullExpr, lit};
 use datafusion::physical_expr::{PhysicalExpr, conjunction};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
@@ -32,7 +33,8 @@ use prost::Message;
 
 use crate::margin_rows::FirstFiles;
 
-/// A partition has at most so many ranges: they travel with the plan.
+/// A partition that may read more than its coverage has at most so many ranges: they travel with the
+/// plan.
 const RANGES_MAX: usize = 256;
 
 /// A file is read by at most so many: each is a term of a predicate.
@@ -44,9 +46,22 @@ pub struct RangedScanExec {
     scan: Arc<dyn ExecutionPlan>,
     /// The column of the files that has the spatial index.
     column: String,
-    /// For each partition; no more than [`RANGES_MAX`] in each.
+    /// For each partition.
     coverages: Vec<Coverage>,
-    margin: Option<MarginFiles>,
+    of: Rows,
+}
+
+/// Which rows of its tiles a partition has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rows {
+    /// Those in its coverage, and in the first of the partitions that read a tile those without an
+    /// index: each row of the tile is in one partition.
+    OfPartition,
+    /// Those in its coverage, and some more around.
+    Around {
+        /// Which files are those of a margin, if any may be.
+        margin: Option<MarginFiles>,
+    },
 }
 
 /// Which files of a scan are those of a margin.
@@ -58,6 +73,17 @@ pub struct MarginFiles {
     pub position: [usize; 2],
 }
 
+/// Which rows of a file are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// Those in some ranges.
+    Exactly,
+    /// And those without an index.
+    OrNoIndex,
+    /// And any others that come with them.
+    AndMore,
+}
+
 /// The scan of one file.
 struct FileScan {
     scan: Arc<dyn ExecutionPlan>,
@@ -65,21 +91,26 @@ struct FileScan {
 }
 
 impl RangedScanExec {
-    /// The rows of a scan of Parquet files whose spatial index lies in the coverage of their
-    /// partition, and some more around.
-    pub fn new(scan: Arc<dyn ExecutionPlan>, column: String, coverages: Vec<Coverage>) -> Self {
-        let coverages = coverages.into_iter().map(|c| c.coarsen(RANGES_MAX)).collect();
-        Self { scan, column, coverages, margin: None }
-    }
-
-    /// The same, some of whose files may be those of a margin.
-    pub fn with_margin(self, margin: Option<MarginFiles>) -> Self {
-        Self { margin, ..self }
+    /// The rows of a scan of Parquet files whose spatial index, the column, lies in the coverage of
+    /// their partition.
+    pub fn new(
+        scan: Arc<dyn ExecutionPlan>,
+        column: String,
+        mut coverages: Vec<Coverage>,
+        of: Rows,
+    ) -> Self {
+        if of != Rows::OfPartition {
+            coverages = coverages.into_iter().map(|c| c.coarsen(RANGES_MAX)).collect();
+        }
+        Self { scan, column, coverages, of }
     }
 
     /// Which of its files are those of a margin, if any may be.
     pub fn margin(&self) -> Option<&MarginFiles> {
-        self.margin.as_ref()
+        match &self.of {
+            Rows::Around { margin } => margin.as_ref(),
+            Rows::OfPartition => None,
+        }
     }
 
     /// The scan of all rows.
@@ -104,22 +135,31 @@ impl RangedScanExec {
             let Some((folder, tile)) = tile_of_path(&file.object_meta.location) else {
                 return internal_err!("{} is no tile", file.object_meta.location);
             };
-            if self.margin.as_ref().is_some_and(|margin| margin.folder == folder) {
+            if self.margin().is_some_and(|margin| margin.folder == folder) {
                 margin.push(file);
                 continue;
             }
             tiles.push(tile.range());
+            let first = tile.range().start;
             let tile = Coverage::from_ranges([tile.range()]);
-            let within = coverage.intersection(&tile);
-            if !within.is_empty() {
-                let within = within.coarsen(RANGES_OF_FILE_MAX);
-                let source = (within != tile).then(|| self.source(&within, false)).transpose()?;
-                scans.push(FileScan { scan: self.of_file(file, source)?, is_of_margin: false });
+            let mut within = coverage.intersection(&tile);
+            if within.is_empty() {
+                continue;
             }
+            let wanted = match self.of {
+                Rows::OfPartition if within.contains(first) => Wanted::OrNoIndex,
+                Rows::OfPartition => Wanted::Exactly,
+                Rows::Around { .. } => {
+                    within = within.coarsen(RANGES_OF_FILE_MAX);
+                    Wanted::AndMore
+                }
+            };
+            let source = (within != tile).then(|| self.source(&within, wanted)).transpose()?;
+            scans.push(FileScan { scan: self.of_file(file, source)?, is_of_margin: false });
         }
         let beyond = coverage.intersection(&Coverage::from_ranges(tiles).complement());
         if !margin.is_empty() && !beyond.is_empty() {
-            let source = self.source(&beyond, true)?;
+            let source = self.source(&beyond, Wanted::Exactly)?;
             for file in margin {
                 let scan = self.of_file(file, Some(source.clone()))?;
                 scans.push(FileScan { scan, is_of_margin: true });
@@ -143,18 +183,22 @@ impl RangedScanExec {
         Ok(DataSourceExec::from_data_source(alone))
     }
 
-    /// The reader of a part of a file, and of some rows more unless it is to be `exact`.
-    fn source(&self, part: &Coverage, exact: bool) -> Result<ParquetSource> {
+    /// The reader of a part of a file.
+    fn source(&self, part: &Coverage, wanted: Wanted) -> Result<ParquetSource> {
         let all = self.config()?.file_source();
         let Some(source) = all.downcast_ref::<ParquetSource>() else {
             return internal_err!("RangedScanExec reads Parquet files only");
         };
         let schema = all.table_schema().table_schema();
         let index: Arc<dyn PhysicalExpr> = Arc::new(Column::new_with_schema(&self.column, schema)?);
-        let within = any_of(&index, part.ranges());
+        let mut within = any_of(&index, part.ranges());
+        if wanted == Wanted::OrNoIndex {
+            let no_index = Arc::new(IsNullExpr::new(Arc::clone(&index)));
+            within = Arc::new(BinaryExpr::new(no_index, Operator::Or, within));
+        }
         let known = all.filter();
         // To test each row for its ranges costs more than the rows beside them, which may be read.
-        let tests_rows = exact || known.is_some();
+        let tests_rows = wanted != Wanted::AndMore || known.is_some();
         let source = source.with_predicate(conjunction(known.into_iter().chain([within])));
         Ok(source.with_pushdown_filters(tests_rows))
     }
@@ -164,17 +208,18 @@ impl RangedScanExec {
         let partitions = self.coverages.iter().map(|coverage| Partition {
             bounds: coverage.ranges().iter().flat_map(|range| [range.start, range.end]).collect(),
         });
-        let margin = self.margin.as_ref().map(|MarginFiles { folder, position }| Margin {
+        let margin = self.margin().map(|MarginFiles { folder, position }| Margin {
             folder: folder.clone(),
             position: position.iter().map(|at| u64::try_from(*at).unwrap_or(u64::MAX)).collect(),
         });
         let (column, partitions) = (self.column.clone(), partitions.collect());
-        Ranges { column, partitions, margin }.encode_to_vec()
+        let are_shared = self.of == Rows::OfPartition;
+        Ranges { column, partitions, margin, are_shared }.encode_to_vec()
     }
 
     /// The scan with what travelled; none where it is malformed.
     pub(crate) fn decoded(bytes: &[u8], scan: Arc<dyn ExecutionPlan>) -> Option<Self> {
-        let Ranges { column, partitions, margin } = Ranges::decode(bytes).ok()?;
+        let Ranges { column, partitions, margin, are_shared } = Ranges::decode(bytes).ok()?;
         let coverages = partitions.into_iter().map(|partition| {
             let pairs = partition.bounds.chunks_exact(2);
             Coverage::from_ranges(pairs.map(|pair| pair[0]..pair[1]))
@@ -190,7 +235,8 @@ impl RangedScanExec {
             }
             None => None,
         };
-        Some(Self::new(scan, column, coverages.collect()).with_margin(margin))
+        let of = if are_shared { Rows::OfPartition } else { Rows::Around { margin } };
+        Some(Self::new(scan, column, coverages.collect(), of))
     }
 }
 
@@ -202,6 +248,8 @@ struct Ranges {
     partitions: Vec<Partition>,
     #[prost(message, optional, tag = "3")]
     margin: Option<Margin>,
+    #[prost(bool, tag = "4")]
+    are_shared: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -246,9 +294,10 @@ impl DisplayAs for RangedScanExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ranges: usize = self.coverages.iter().map(|coverage| coverage.ranges().len()).sum();
         write!(f, "RangedScanExec: {} in {ranges} ranges of its partitions", self.column)?;
-        match &self.margin {
-            Some(MarginFiles { folder, .. }) => write!(f, ", margin {folder}"),
-            None => Ok(()),
+        match &self.of {
+            Rows::Around { margin: Some(margin) } => write!(f, ", margin {}", margin.folder),
+            Rows::Around { margin: None } => Ok(()),
+            Rows::OfPartition => f.write_str(", which share its tiles"),
         }
     }
 }
@@ -283,8 +332,8 @@ impl ExecutionPlan for RangedScanExec {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         match (children.pop(), children.is_empty()) {
             (Some(scan), true) => {
-                let anew = Self::new(scan, self.column.clone(), self.coverages.clone());
-                Ok(Arc::new(anew.with_margin(self.margin.clone())))
+                let (column, coverages) = (self.column.clone(), self.coverages.clone());
+                Ok(Arc::new(Self { scan, column, coverages, of: self.of.clone() }))
             }
             _ => internal_err!("RangedScanExec has one child"),
         }
@@ -296,7 +345,7 @@ impl ExecutionPlan for RangedScanExec {
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
         let scans = self.of_partition(partition)?;
-        let columns = self.margin.as_ref().map(|margin| margin.position);
+        let columns = self.margin().map(|margin| margin.position);
         let pool = context.memory_pool();
         let mut first = columns.map(|columns| FirstFiles::new(columns, pool));
         let rows = stream::iter(scans.into_iter().enumerate())

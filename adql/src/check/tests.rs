@@ -198,9 +198,8 @@ fn differences(cases: &[Value], group: &str) -> (usize, Vec<(bool, String, Strin
 /// the ones that are beyond the grammar.
 #[test]
 fn verdicts_of_the_validator() {
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance/adql/lyonetia.json");
-    let Ok(text) = fs::read_to_string(&path) else {
+    let path = Path::new("../../shared/conformance/adql/lyonetia.json");
+    let Ok(text) = fs::read_to_string(path) else {
         println!("SKIPPED: {} is absent, no verdict was compared", path.display());
         return;
     };

@@ -125,6 +125,14 @@ impl Pixel {
         Some([0, 1, 2, 3].map(|k| Self { order, index: 4 * self.index + k }))
     }
 
+    /// The pixels of an order that lie in it; itself where it is no coarser.
+    pub fn within(self, order: Order) -> impl Iterator<Item = Self> {
+        let finer = order.0.saturating_sub(self.order.0);
+        let (order, shift) = (Order(self.order.0 + finer), 2 * finer);
+        let indices = self.index << shift..(self.index + 1) << shift;
+        indices.map(move |index| Self { order, index })
+    }
+
     /// Whether `other` is this pixel or lies in it.
     pub fn contains(self, other: Self) -> bool {
         let (outer, inner) = (self.range(), other.range());

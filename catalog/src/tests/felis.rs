@@ -8,8 +8,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use crate::metadata::felis::{Felis, FelisType};
 
 fn survey() -> Felis {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/felis/survey.yaml");
-    Felis::read(&path).unwrap()
+    Felis::read(Path::new("src/tests/felis/survey.yaml")).unwrap()
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::{Kind, Location, Snapshot, tile_of_path};
 
 /// The shared tables, or `None` (said aloud) where they are not.
 pub(super) fn shared() -> Option<PathBuf> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/hats");
+    let folder = std::path::absolute("../../shared/data/hats").unwrap();
     if !folder.is_dir() {
         eprintln!("NOT TESTED: {} is absent", folder.display());
         return None;

@@ -16,7 +16,7 @@ use catalog::{Margin, TiledTable};
 use datafusion::common::Result;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::FileScanConfig;
-use worker::ranged_scan::MarginFiles;
+use worker::ranged_scan::{MarginFiles, Rows};
 
 use super::colocate::Place;
 use super::slots::{bytes_of, files, tile};
@@ -37,8 +37,8 @@ pub(super) struct Scan {
 pub(super) struct Reading {
     pub(super) slot: usize,
     pub(super) files: Vec<PartitionedFile>,
-    /// Of these files, where only a part of them is read.
-    pub(super) coverage: Option<Coverage>,
+    /// Where only parts of these files are read: what is.
+    pub(super) coverage: Coverage,
 }
 
 /// A file of a scan.
@@ -73,7 +73,7 @@ pub(super) struct Band {
 /// How a [`worker::ranged_scan::RangedScanExec`] is to read.
 pub(super) struct Ranged {
     pub(super) index: String,
-    pub(super) margin: Option<MarginFiles>,
+    pub(super) of: Rows,
 }
 
 impl<'a> Place<'a> {
@@ -106,14 +106,15 @@ impl<'a> Place<'a> {
 }
 
 impl<'a> Around<'a> {
-    pub(super) fn table(&self) -> Option<&'a TiledTable> {
-        self.table
+    /// Whether every worker has all of it.
+    pub(super) fn is_everywhere(&self, small_table_bytes: u64) -> bool {
+        self.table.is_some_and(|table| table.is_everywhere(small_table_bytes))
     }
 
     /// How it is read, where only parts of its files are.
     pub(super) fn ranged(&self) -> Option<Ranged> {
         let margin = self.margin.as_ref().map(|(_, files)| files.clone());
-        self.index.clone().map(|index| Ranged { index, margin })
+        self.index.clone().map(|index| Ranged { index, of: Rows::Around { margin } })
     }
 
     /// The tiles that have some of a range.
@@ -135,11 +136,14 @@ impl<'a> Around<'a> {
         shares.sum()
     }
 
-    /// What a piece reads, of whose tiles these are the pixels.
-    pub(super) fn band(&self, unit: &Unit, pixels: &[Vec<Pixel>]) -> Band {
-        let files = unit.files.iter().zip(pixels);
-        let own: Vec<Pixel> =
-            files.flat_map(|(files, pixels)| files.iter().map(|at| pixels[*at])).collect();
+    /// Whether all tiles of it over a pixel are so.
+    pub(super) fn all_over(&self, pixel: Pixel, is_so: impl Fn(Pixel) -> bool) -> bool {
+        self.over(&pixel.range()).all(|at| is_so(self.files[at].pixel))
+    }
+
+    /// What a piece reads.
+    pub(super) fn band(&self, unit: &Unit) -> Band {
+        let own: Vec<Pixel> = unit.parts.iter().flatten().map(|part| part.pixel).collect();
         let finest = own.iter().map(|pixel| pixel.order()).max().unwrap_or(Order::MIN);
         let finest = Order::new(finest.get() + BAND_ORDERS).unwrap_or(Order::MAX);
         let own = Coverage::from_ranges(own.into_iter().map(Pixel::range));
@@ -176,7 +180,7 @@ impl<'a> Around<'a> {
                 .into_iter()
                 .flat_map(|at| margin.into_iter().flat_map(move |margin| margin.files(at)));
             let files = tiles.chain(of_margin).collect();
-            Reading { slot: unit.slot, files, coverage: Some(band.coverage) }
+            Reading { slot: unit.slot, files, coverage: band.coverage }
         };
         units.iter().zip(bands).map(read).collect()
     }

@@ -21,7 +21,7 @@ use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 use worker::cross_match::CrossMatchExec;
-use worker::ranged_scan::RangedScanExec;
+use worker::ranged_scan::{RangedScanExec, Rows};
 
 use super::colocate::{looks_at_single_rows, shares_out};
 use super::lineage::Lineage;
@@ -166,7 +166,12 @@ fn near(
         Ok(within.intersection(&tiles))
     };
     let coverages = groups.iter().map(of_group).collect::<Result<Vec<_>>>()?;
-    Ok(Arc::new(RangedScanExec::new(with_groups(scan, groups), index, coverages)))
+    Ok(Arc::new(RangedScanExec::new(
+        with_groups(scan, groups),
+        index,
+        coverages,
+        Rows::Around { margin: None },
+    )))
 }
 
 fn with_groups(scan: &FileScanConfig, groups: Vec<FileGroup>) -> Arc<dyn ExecutionPlan> {

@@ -9,12 +9,13 @@
 //!       scan of o, scan of s              the tiles of the piece
 //! ```
 //! Each tile of some scans is in one piece: of tables that are tiled alike, and of the side that
-//! streams in joins by position. Of the side that such a join builds, a piece has all that may be
+//! streams in joins by position; there also each part of a coarse tile, where other workers hold
+//! what is built over the other parts. Of the side that such a join builds, a piece has all that may be
 //! near to its rows, so also what lies beyond its border (`super::around`).
 
 use std::sync::Arc;
 
-use adql::sky::Coverage;
+use adql::sky::{Coverage, Pixel};
 use datafusion::common::{JoinType, Result, internal_err};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
@@ -25,14 +26,14 @@ use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 use worker::cross_match::{CrossMatchExec, WHOLE_BYTES, estimated_bytes};
 use worker::in_turn::InTurnExec;
 use worker::local_join::LocalJoinExec;
-use worker::ranged_scan::RangedScanExec;
+use worker::ranged_scan::{RangedScanExec, Rows};
 
 use super::around::{Around, Band, Ranged, Reading, Scan};
 use super::colocate::{
     Place, anew, collects_for_each_row, looks_at_single_rows, shares_out, single_scan,
 };
 use super::slot_leaf::SlotLeafExec;
-use super::slots::{bytes_of, files, tile, tile_scan};
+use super::slots::{Slots, bytes_of, files, tile, tile_scan};
 use super::units::{self, Cut, Part, Unit};
 
 /// A piece of so many bytes of files is large enough.
@@ -130,23 +131,31 @@ impl Place<'_> {
             tree.scans.iter().partition(|scan| scan.around_deg.is_some());
         let around = around.into_iter().map(|scan| self.around(scan));
         let around = around.collect::<Result<Vec<_>>>()?;
-        let (mut parts, mut pixels) = (Vec::new(), vec![Vec::new(); cut.len()]);
+        let index = match cut.as_slice() {
+            [alone] => self.lineage.spatial_index(&alone.config)?,
+            _ => None,
+        };
+        let mut parts = Vec::new();
         for (number, scan) in cut.iter().enumerate() {
-            for (file, part) in files(&scan.config).enumerate() {
-                let location = &part.object_meta.location;
+            for (file, of) in files(&scan.config).enumerate() {
+                let location = &of.object_meta.location;
                 let (_, pixel) = tile(location)?;
-                pixels[number].push(pixel);
                 let slot = match self.over {
                     Some((slots, _)) => slots.slot_of(location)?,
                     None => 0,
                 };
-                // What is built for it is a part of the piece as well.
-                let built: u64 = match number {
-                    0 => around.iter().map(|around| around.bytes_over(pixel)).sum(),
-                    _ => 0,
-                };
-                parts.push(Part { scan: number, file, pixel, bytes: bytes_of(part) + built, slot });
+                let part = Part { scan: number, file, pixel, bytes: bytes_of(of), slot };
+                match self.over {
+                    Some((slots, _)) if index.is_some() && self.is_apart(&part, &around) => {
+                        parts.extend(in_cells(&part, &around, slots));
+                    }
+                    _ => parts.push(part),
+                }
             }
+        }
+        // What is built for it is a part of the piece as well.
+        for part in parts.iter_mut().filter(|part| part.scan == 0) {
+            part.bytes += around.iter().map(|around| around.bytes_over(part.pixel)).sum::<u64>();
         }
         let slots = self.over.map_or(1, |(slots, _)| slots.urls().len());
         let total: u64 = parts.iter().map(|part| part.bytes).sum();
@@ -157,7 +166,7 @@ impl Place<'_> {
         let how = Cut { scans: cut.len(), all_meet: !tree.keeps_unpaired, bytes };
         let Some(mut units) = units::cut(parts, how) else { return Ok(None) };
         let bands = around.iter().map(|around| {
-            let of_units = units.iter().map(|unit| around.band(unit, &pixels));
+            let of_units = units.iter().map(|unit| around.band(unit));
             of_units.collect::<Vec<Band>>()
         });
         let mut bands: Vec<Vec<Band>> = bands.collect();
@@ -178,7 +187,10 @@ impl Place<'_> {
         for scan in &tree.scans {
             let leaf = if scan.around_deg.is_none() {
                 cut += 1;
-                self.leaf(&scan.config, &own(&scan.config, &units, cut - 1), None)
+                let (readings, are_parts) = own(&scan.config, &units, cut - 1)?;
+                let ranged = index.clone().filter(|_| are_parts);
+                let ranged = ranged.map(|index| Ranged { index, of: Rows::OfPartition });
+                self.leaf(&scan.config, &readings, ranged.as_ref())
             } else if let Some((around, bands)) = built.next() {
                 let readings = around.readings(&units, bands);
                 self.leaf(&scan.config, &readings, around.ranged().as_ref())
@@ -190,11 +202,19 @@ impl Place<'_> {
         Ok(Some(leaves))
     }
 
+    /// Whether its worker lacks something of what is built over it: fine tiles in a coarse one that
+    /// many workers hold.
+    fn is_apart(&self, part: &Part, around: &[Around<'_>]) -> bool {
+        let Some((slots, small_table_bytes)) = self.over else { return false };
+        let mut built = around.iter().filter(|around| !around.is_everywhere(small_table_bytes));
+        built.any(|around| !around.all_over(part.pixel, |pixel| slots.holds(part.slot, pixel)))
+    }
+
     /// Whether the worker of each piece holds or may fetch all that it reads.
     fn may_read(&self, units: &[Unit], around: &[Around<'_>], bands: &[Vec<Band>]) -> bool {
         let Some((slots, small_table_bytes)) = self.over else { return true };
         around.iter().zip(bands).all(|(around, bands)| {
-            around.table().is_some_and(|table| table.is_everywhere(small_table_bytes))
+            around.is_everywhere(small_table_bytes)
                 || units.iter().zip(bands).all(|(unit, band)| {
                     around.pixels(band).all(|pixel| slots.may_read(unit.slot, pixel))
                 })
@@ -266,12 +286,11 @@ impl Place<'_> {
             scan.output_partitioning = Some(Partitioning::UnknownPartitioning(partitions));
             scan.file_groups = groups;
             let scan = DataSourceExec::from_data_source(scan);
-            let Some(Ranged { index, margin }) = ranged else { return scan };
+            let Some(Ranged { index, of }) = ranged else { return scan };
             let coverages = readings.iter().map(|reading| reading.coverage.clone());
-            let mut coverages: Vec<Coverage> = coverages.map(Option::unwrap_or_default).collect();
+            let mut coverages: Vec<Coverage> = coverages.collect();
             coverages.resize_with(partitions, Coverage::empty);
-            let ranged = RangedScanExec::new(scan, index.clone(), coverages);
-            Arc::new(ranged.with_margin(margin.clone()))
+            Arc::new(RangedScanExec::new(scan, index.clone(), coverages, of.clone()))
         };
         let Some((slots, _)) = self.over else {
             let all: Vec<&Reading> = readings.iter().collect();
@@ -298,15 +317,45 @@ impl Place<'_> {
     }
 }
 
-/// The files of each piece of a scan whose tiles are each in one piece.
-fn own(scan: &FileScanConfig, units: &[Unit], number: usize) -> Vec<Reading> {
-    let all: Vec<&PartitionedFile> = files(scan).collect();
-    let read = |unit: &Unit| Reading {
-        slot: unit.slot,
-        files: unit.files[number].iter().map(|at| all[*at].clone()).collect(),
-        coverage: None,
+/// A tile cell by cell, each read by a worker that holds all that is built over it, where there is
+/// one.
+fn in_cells(tile: &Part, around: &[Around<'_>], slots: &Slots) -> Vec<Part> {
+    let has_all = |slot: usize, cell: Pixel| {
+        let holds = |pixel| slots.holds(slot, pixel);
+        holds(tile.pixel) && around.iter().all(|around| around.all_over(cell, holds))
     };
-    units.iter().map(read).collect()
+    let mut parts: Vec<Part> = slots
+        .in_cells(tile.pixel)
+        .map(|pixel| {
+            let able = || (0..slots.urls().len()).find(|slot| has_all(*slot, pixel));
+            let slot = slots.slot_over(pixel).or_else(able).unwrap_or(tile.slot);
+            Part { pixel, slot, ..*tile }
+        })
+        .collect();
+    let cells = parts.len() as u64;
+    parts.iter_mut().for_each(|part| part.bytes /= cells);
+    parts
+}
+
+/// What each piece reads of a scan of which each row is in one piece, and whether some read parts
+/// of tiles.
+fn own(scan: &FileScanConfig, units: &[Unit], number: usize) -> Result<(Vec<Reading>, bool)> {
+    let all: Vec<&PartitionedFile> = files(scan).collect();
+    let (mut readings, mut are_parts) = (Vec::new(), false);
+    for unit in units {
+        let parts = &unit.parts[number];
+        let mut of: Vec<usize> = parts.iter().map(|part| part.file).collect();
+        of.dedup();
+        for part in parts {
+            are_parts |= tile(&all[part.file].object_meta.location)?.1 != part.pixel;
+        }
+        readings.push(Reading {
+            slot: unit.slot,
+            files: of.into_iter().map(|at| all[at].clone()).collect(),
+            coverage: Coverage::from_ranges(parts.iter().map(|part| part.pixel.range())),
+        });
+    }
+    Ok((readings, are_parts))
 }
 
 fn keep<T>(items: &mut Vec<T>, kept: &[bool]) {

@@ -108,6 +108,20 @@ impl Slots {
         self.workers.get(slot).is_some_and(|(_, falls_back)| *falls_back) || self.holds(slot, pixel)
     }
 
+    /// The slot that is to read what there is over a pixel: the one that reads the tiles that begin
+    /// there, or else one that holds them; none where there is none.
+    pub fn slot_over(&self, pixel: Pixel) -> Option<usize> {
+        let reader = self.choice.reader(&self.placement, pixel);
+        let reads = reader.and_then(|reader| self.slot_of_worker.get(&reader).copied());
+        let mut slots = reads.into_iter().chain(0..self.urls.len());
+        slots.find(|slot| self.holds(*slot, pixel))
+    }
+
+    /// The pixel in parts, each of which lies in one placement cell.
+    pub fn in_cells(&self, pixel: Pixel) -> impl Iterator<Item = Pixel> {
+        pixel.within(self.placement.order())
+    }
+
     /// The slot that reads the tile at `location`.
     ///
     /// # Errors

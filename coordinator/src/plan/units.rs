@@ -9,28 +9,28 @@ use std::ops::Range;
 
 use adql::sky::Pixel;
 
-/// A file of one of the tables that are joined.
-#[derive(Debug, Clone, Copy)]
+/// A file of one of the tables that are joined, or what it has of some pixel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
     /// Which scan reads it.
     pub scan: usize,
     /// Its place in the list of the scan's files.
     pub file: usize,
-    /// The pixel of its tile.
+    /// The pixel of its tile, or that one.
     pub pixel: Pixel,
     /// What is read of it at most.
     pub bytes: u64,
-    /// The slot that reads its tile.
+    /// The slot that reads it.
     pub slot: usize,
 }
 
-/// A piece of the sky: the files of each scan.
+/// A piece of the sky.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {
     /// The slot that joins it.
     pub slot: usize,
-    /// The files of each scan, as places in its list.
-    pub files: Vec<Vec<usize>>,
+    /// What it has of each scan, along the sky.
+    pub parts: Vec<Vec<Part>>,
 }
 
 /// How pieces are cut.
@@ -89,7 +89,7 @@ pub fn cut(mut parts: Vec<Part>, how: Cut) -> Option<Vec<Unit>> {
         filled += group.bytes;
         if let Some(unit) = units.last_mut() {
             for part in &group.parts {
-                unit.files[part.scan].push(part.file);
+                unit.parts[part.scan].push(*part);
             }
         }
     }
@@ -98,7 +98,7 @@ pub fn cut(mut parts: Vec<Part>, how: Cut) -> Option<Vec<Unit>> {
 
 impl Unit {
     fn empty(slot: usize, scans: usize) -> Self {
-        Self { slot, files: vec![Vec::new(); scans] }
+        Self { slot, parts: vec![Vec::new(); scans] }
     }
 }
 
@@ -119,8 +119,8 @@ fn divided(group: &Group, how: Cut) -> Option<Vec<Unit>> {
             units.push(Unit::empty(part.slot, how.scans));
             units.len() - 1
         });
-        let files = &mut units[at].files;
-        files[finest].push(part.file);
+        let parts = &mut units[at].parts;
+        parts[finest].push(*part);
         let own = part.pixel.range();
         for other in &others {
             let range = other.pixel.range();
@@ -131,8 +131,8 @@ fn divided(group: &Group, how: Cut) -> Option<Vec<Unit>> {
             if !holds_it && other.slot != part.slot {
                 return None;
             }
-            if !files[other.scan].contains(&other.file) {
-                files[other.scan].push(other.file);
+            if !parts[other.scan].contains(other) {
+                parts[other.scan].push(**other);
             }
         }
     }

@@ -41,6 +41,10 @@ fn pixels_make_a_tree() {
     assert_eq!(children[3].range().end, pixel.range().end);
     assert!(children.windows(2).all(|pair| pair[0].range().end == pair[1].range().start));
     assert_eq!(Pixel::new(Order::MAX, 7).unwrap().children(), None);
+    assert!(pixel.within(order(4)).eq(children));
+    assert_eq!(pixel.within(order(6)).count(), 64);
+    assert!(pixel.within(order(6)).all(|fine| fine.order() == order(6) && pixel.contains(fine)));
+    assert!(pixel.within(order(2)).eq([pixel]));
     assert_eq!(Pixel::new(Order::MIN, 7).unwrap().parent(), None);
     let last = Pixel::new(Order::MIN, 11).unwrap();
     assert_eq!(last.range().end, Order::MAX.pixels());
