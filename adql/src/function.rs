@@ -4,7 +4,8 @@
 //! Each file below is one family: signature, evaluation on arrays, tests. All functions are
 //! stateless and found by their names, so that a plan which names them needs no codec.
 //! A geometry in a column is what DALI 1.1 §3.3 writes: POINT is two doubles, CIRCLE three, POLYGON
-//! a list of pairs, always in ICRS degrees; BOX (ADQL 2.1 §4.2.9) is the polygon of its corners.
+//! a list of pairs, always in ICRS degrees; BOX (ADQL 2.1 §4.2.9) is the polygon of its corners, and
+//! unions and MOCs are texts.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub mod in_region;
 pub mod is_among;
 mod math;
 pub(crate) mod measure;
+mod moc;
 pub mod nan_to_null;
 pub mod nearest;
 mod number;
@@ -48,6 +50,8 @@ mod tests;
 pub(crate) const POINT: &str = "adql_point";
 /// Name of CIRCLE in a session.
 pub(crate) const CIRCLE: &str = "adql_circle";
+/// Name of POLYGON in a session.
+pub(crate) const POLYGON: &str = "adql_polygon";
 /// Name of CONTAINS in a session.
 pub(crate) const CONTAINS: &str = "adql_contains";
 /// Name of INTERSECTS in a session.
@@ -66,6 +70,21 @@ pub enum Target {
     Aggregate(&'static str),
     /// Syntax with a node of its own, as `CAST(x AS t)`.
     Syntax,
+}
+
+/// What is known of the values of a function beside their type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gives {
+    /// Nothing.
+    Value,
+    /// Their unit.
+    Unit(&'static str),
+    /// They are geometries of this xtype, in degrees.
+    Geometry(&'static str),
+    /// They are geometries of the kind that an argument is of.
+    GeometryOf(usize),
+    /// They are coverages.
+    Moc,
 }
 
 /// A function of ADQL as users see it, and what it becomes.
@@ -88,10 +107,17 @@ pub struct Function {
     /// Whether a first argument that is a string literal names a coordinate system, which
     /// [`check_coordinate_system`] judges and the lowering drops.
     pub coordinate_system: bool,
+    /// What is known of its values.
+    pub gives: Gives,
     target: Target,
 }
 
 impl Function {
+    /// Whether its values are geometries.
+    pub fn makes_geometry(&self) -> bool {
+        !matches!(self.gives, Gives::Value | Gives::Unit(_))
+    }
+
     /// What a call with this many arguments (a coordinate system not counted) becomes.
     pub fn lowering(&self, arguments: usize) -> Result<Target, Error> {
         if !self.arguments.contains(&arguments) {
@@ -153,6 +179,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
         relation::functions(),
         distance::functions(),
         measure::functions(),
+        moc::functions(),
         healpix::functions(),
         epoch_prop::functions(),
         transform::functions(),
@@ -174,7 +201,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
 
 /// Every aggregate of ours, registered as those.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
-    vec![Arc::new(histogram::function())]
+    vec![Arc::new(histogram::function()), Arc::new(moc::aggregate())]
 }
 
 /// The scalar function of ours of this name in a session.

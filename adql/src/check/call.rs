@@ -18,10 +18,6 @@ pub(super) struct Argument<'a> {
     pub(super) expression: &'a Expr,
 }
 
-/// Functions of ADQL 2.1 that are known, but not evaluated here: (name, number of arguments).
-/// The lowering says so; a text that uses them is valid ADQL.
-const NOT_EVALUATED: &[(&str, usize)] = &[("REGION", 1), ("COORDSYS", 1)];
-
 /// The arguments of a call, with the clause in which no aggregate may stand.
 type Arguments<'a> = (Vec<Argument<'a>>, Option<&'static str>);
 
@@ -36,16 +32,6 @@ impl Checker<'_> {
         let upper = name.to_ascii_uppercase();
         let Some(function) = function::lookup(&name) else {
             let arguments = plain_arguments(call)?;
-            if let Some((_, count)) = NOT_EVALUATED.iter().find(|(known, _)| *known == upper) {
-                let literal = arguments.last().is_some_and(|a| is_text(a.expression));
-                if arguments.len() != *count || (upper != "COORDSYS" && !literal) {
-                    return refuse(
-                        format!("{upper} takes {count} arguments, the last of them a text"),
-                        call.name.span(),
-                    );
-                }
-                return Ok((arguments, clause));
-            }
             if self.declared.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
                 return Ok((arguments, clause));
             }
@@ -60,6 +46,15 @@ impl Checker<'_> {
         if upper == "IN_UNIT" && !arguments.last().is_some_and(|a| is_text(a.expression)) {
             let message = "IN_UNIT takes its unit as a text, as in IN_UNIT(x, 'arcsec')";
             return refuse(message, call.name.span());
+        }
+        if matches!((upper.as_str(), arguments.len()), ("REGION" | "MOC", 1))
+            && !arguments.iter().all(|a| is_text(a.expression))
+        {
+            let examples = if upper == "MOC" { "3/5 7-9" } else { "CIRCLE ICRS 10 20 1" };
+            return refuse(
+                format!("{upper} takes a text in quotes, as in {upper}('{examples}')"),
+                call.name.span(),
+            );
         }
         check_form(&upper, &arguments, call)?;
         Ok((arguments, clause))
@@ -216,20 +211,7 @@ pub(crate) fn has_coordinate_system(function: &function::Function, arguments: &[
 
 /// Whether a call makes a geometry (ADQL 2.1, grammar, `<geometry_value_function>`).
 pub(super) fn is_geometry(call: &Call) -> bool {
-    let name = call.name.to_string().to_ascii_uppercase();
-    matches!(
-        name.as_str(),
-        "POINT"
-            | "CIRCLE"
-            | "BOX"
-            | "POLYGON"
-            | "REGION"
-            | "CENTROID"
-            | "IVO_EPOCH_PROP_POS"
-            | "IVO_HEALPIX_CENTER"
-            | "IVO_GEOM_TRANSFORM"
-            | "GAVO_TRANSFORM"
-    )
+    function::lookup(&call.name.to_string()).is_some_and(function::Function::makes_geometry)
 }
 
 /// Whether an expression can only be a number or a text.
@@ -258,7 +240,7 @@ fn check_form(name: &str, arguments: &[Argument<'_>], call: &Call) -> Result<(),
         ("CIRCLE", 2) | ("BOX", 3) => (0..1, 1..count),
         ("POINT" | "CIRCLE" | "BOX", _) | ("DISTANCE", 4) => (0..0, 0..count),
         ("CONTAINS" | "INTERSECTS" | "DISTANCE", 2)
-        | ("AREA" | "CENTROID" | "COORD1" | "COORD2", 1) => (0..count, 0..0),
+        | ("AREA" | "CENTROID" | "COORD1" | "COORD2" | "COORDSYS", 1) => (0..count, 0..0),
         ("DISTANCE", _) => {
             return refuse(
                 "DISTANCE takes two points or four numbers: write DISTANCE(p, q) or \

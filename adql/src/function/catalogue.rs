@@ -1,13 +1,14 @@
 //! The functions of users that the IVOA's catalogue of them defines (UDF catalogue 1.2), in the order
-//! of its sections. `ivo_simbadpoint` is not among them: it asks a service beyond this one.
+//! of its sections, and those for coverages. `ivo_simbadpoint` is not among them: it asks a service beyond this one.
 
-use super::standard::function;
-use super::{Function, Target, histogram};
+use super::standard::{function, giving};
+use super::{Function, Gives, Target, histogram, moc};
 
 const SPHERE: &str = "UDF catalogue 1.2 §2";
 const TIME: &str = "UDF catalogue 1.2 §3";
 const TEXT: &str = "UDF catalogue 1.2 §4";
 const NUMBERS: &str = "UDF catalogue 1.2 §5";
+const COVERAGES: &str = "MOC 2.0; a proposal of the IVOA's for ADQL";
 const ANGLES: &str = "UDF catalogue 1.2 §6";
 
 /// A function that clients are told of, by these typed signatures.
@@ -35,27 +36,33 @@ pub(super) static CATALOGUE: &[Function] = &[
     ),
     declared(
         &["ivo_healpix_center(hpxOrder INTEGER, hpxIndex BIGINT) -> POINT"],
-        function(
-            ("IVO_HEALPIX_CENTER", SPHERE),
-            &["ivo_healpix_center(order, index)"],
-            "center of the HEALPix pixel (NESTED) of this order and index; NULL where there is none",
-            2..=2,
-            Target::Ours("adql_healpix_center"),
+        giving(
+            Gives::Geometry("point"),
+            function(
+                ("IVO_HEALPIX_CENTER", SPHERE),
+                &["ivo_healpix_center(order, index)"],
+                "center of the HEALPix pixel (NESTED) of this order and index; NULL where there is none",
+                2..=2,
+                Target::Ours("adql_healpix_center"),
+            ),
         ),
     ),
     declared(
         &["ivo_epoch_prop_pos(ra DOUBLE, dec DOUBLE, parallax DOUBLE, pmra DOUBLE, pmdec DOUBLE, \
            radial_velocity DOUBLE, ref_epoch DOUBLE, out_epoch DOUBLE) -> POINT"],
-        function(
-            ("IVO_EPOCH_PROP_POS", SPHERE),
-            &[
-                "ivo_epoch_prop_pos(ra, dec, parallax, pmra, pmdec, radial_velocity, ref_epoch, out_epoch)",
-            ],
-            "the place at out_epoch of a star that at ref_epoch (Julian years) is at ra, dec (degrees) \
+        giving(
+            Gives::Geometry("point"),
+            function(
+                ("IVO_EPOCH_PROP_POS", SPHERE),
+                &[
+                    "ivo_epoch_prop_pos(ra, dec, parallax, pmra, pmdec, radial_velocity, ref_epoch, out_epoch)",
+                ],
+                "the place at out_epoch of a star that at ref_epoch (Julian years) is at ra, dec (degrees) \
              and moves uniformly: parallax in mas (NULL: infinitely far), pmra (with cos dec) and pmdec \
              in mas/yr, radial_velocity in km/s (NULL: 0); NULL for a row without place or epoch",
-            8..=8,
-            Target::Ours("adql_epoch_prop_pos"),
+                8..=8,
+                Target::Ours("adql_epoch_prop_pos"),
+            ),
         ),
     ),
     also(
@@ -66,13 +73,16 @@ pub(super) static CATALOGUE: &[Function] = &[
                 "ivo_geom_transform(from_sys VARCHAR, to_sys VARCHAR, geo CIRCLE) -> CIRCLE",
                 "ivo_geom_transform(from_sys VARCHAR, to_sys VARCHAR, geo POLYGON) -> POLYGON",
             ],
-            function(
-                ("IVO_GEOM_TRANSFORM", SPHERE),
-                &["ivo_geom_transform('from', 'to', geometry)"],
-                "a geometry with its coordinates in another frame, by simple rotation; frames are ICRS, \
+            giving(
+                Gives::GeometryOf(2),
+                function(
+                    ("IVO_GEOM_TRANSFORM", SPHERE),
+                    &["ivo_geom_transform('from', 'to', geometry)"],
+                    "a geometry with its coordinates in another frame, by simple rotation; frames are ICRS, \
                  FK4 (B1950), FK5 (J2000), GALACTIC and ECLIPTIC (J2000), written as texts",
-                3..=3,
-                Target::Ours("adql_geom_transform"),
+                    3..=3,
+                    Target::Ours("adql_geom_transform"),
+                ),
             ),
         ),
     ),
@@ -80,12 +90,15 @@ pub(super) static CATALOGUE: &[Function] = &[
         &["GAVO_TO_JD"],
         declared(
             &["ivo_to_jd(d TIMESTAMP) -> DOUBLE"],
-            function(
-                ("IVO_TO_JD", TIME),
-                &["ivo_to_jd(time)"],
-                "Julian date of a time, or of a text that is one (else NULL), whatever its scale",
-                1..=1,
-                Target::Ours("adql_to_jd"),
+            giving(
+                Gives::Unit("d"),
+                function(
+                    ("IVO_TO_JD", TIME),
+                    &["ivo_to_jd(time)"],
+                    "Julian date of a time, or of a text that is one (else NULL), whatever its scale",
+                    1..=1,
+                    Target::Ours("adql_to_jd"),
+                ),
             ),
         ),
     ),
@@ -93,12 +106,15 @@ pub(super) static CATALOGUE: &[Function] = &[
         &["GAVO_TO_MJD"],
         declared(
             &["ivo_to_mjd(d TIMESTAMP) -> DOUBLE"],
-            function(
-                ("IVO_TO_MJD", TIME),
-                &["ivo_to_mjd(time)"],
-                "modified Julian date of a time, or of a text that is one (else NULL), whatever its scale",
-                1..=1,
-                Target::Ours("adql_to_mjd"),
+            giving(
+                Gives::Unit("d"),
+                function(
+                    ("IVO_TO_MJD", TIME),
+                    &["ivo_to_mjd(time)"],
+                    "modified Julian date of a time, or of a text that is one (else NULL), whatever its scale",
+                    1..=1,
+                    Target::Ours("adql_to_mjd"),
+                ),
             ),
         ),
     ),
@@ -182,22 +198,58 @@ pub(super) static CATALOGUE: &[Function] = &[
     ),
     declared(
         &["ivo_hms_to_degrees(hms VARCHAR) -> DOUBLE"],
-        function(
-            ("IVO_HMS_TO_DEGREES", ANGLES),
-            &["ivo_hms_to_degrees(text)"],
-            "degrees of hours as h:m:s, hhmmss or hHmMsS; NULL for other texts",
-            1..=1,
-            Target::Ours("adql_hms_to_degrees"),
+        giving(
+            Gives::Unit("deg"),
+            function(
+                ("IVO_HMS_TO_DEGREES", ANGLES),
+                &["ivo_hms_to_degrees(text)"],
+                "degrees of hours as h:m:s, hhmmss or hHmMsS; NULL for other texts",
+                1..=1,
+                Target::Ours("adql_hms_to_degrees"),
+            ),
         ),
     ),
     declared(
         &["ivo_dms_to_degrees(dms VARCHAR) -> DOUBLE"],
-        function(
-            ("IVO_DMS_TO_DEGREES", ANGLES),
-            &["ivo_dms_to_degrees(text)"],
-            "degrees of a text as d:m:s, ddmmss or dDmMsS, with or without a sign; NULL for other texts",
-            1..=1,
-            Target::Ours("adql_dms_to_degrees"),
+        giving(
+            Gives::Unit("deg"),
+            function(
+                ("IVO_DMS_TO_DEGREES", ANGLES),
+                &["ivo_dms_to_degrees(text)"],
+                "degrees of a text as d:m:s, ddmmss or dDmMsS, with or without a sign; NULL for other texts",
+                1..=1,
+                Target::Ours("adql_dms_to_degrees"),
+            ),
+        ),
+    ),
+    declared(
+        &["MOC(moc VARCHAR) -> MOC", "MOC(mocOrder INTEGER, region REGION) -> MOC"],
+        giving(
+            Gives::Moc,
+            function(
+                ("MOC", COVERAGES),
+                &["MOC('text')", "MOC(order, region)"],
+                "a coverage, for CONTAINS and INTERSECTS: that of a text (MOC 2.0), or the pixels of an \
+                 order that hold a region",
+                1..=2,
+                Target::Ours("adql_moc"),
+            ),
+        ),
+    ),
+    declared(
+        &[
+            "armilla_coverage(mocOrder INTEGER, lon DOUBLE, lat DOUBLE) -> MOC",
+            "armilla_coverage(mocOrder INTEGER, p POINT) -> MOC",
+        ],
+        giving(
+            Gives::Moc,
+            function(
+                ("ARMILLA_COVERAGE", COVERAGES),
+                &["armilla_coverage(order, lon, lat)", "armilla_coverage(order, point)"],
+                "aggregate: the pixels of an order that have some of the places of a group",
+                2..=3,
+                Target::Aggregate(moc::COVERAGE),
+            ),
         ),
     ),
 ];

@@ -42,6 +42,8 @@ pub const EXAMPLES: &[(&str, &str, &str)] = &[
     ("INTERSECTS", "INTERSECTS(CIRCLE(0, 0, 1), CIRCLE(3, 0, 1))", "0"),
     ("POINT", "POINT(10, 20)", "10.0 20.0"),
     ("POLYGON", "CONTAINS(POINT(1, 1), POLYGON(0, 0, 3, 0, 0, 3))", "1"),
+    ("COORDSYS", "COORDSYS(POINT(10, 20))", "ICRS"),
+    ("REGION", "CONTAINS(POINT(10, 20), REGION('Union ICRS (Circle 10 21 1 Position 5 6)'))", "1"),
     ("LOWER", "LOWER('Vega')", "vega"),
     ("UPPER", "UPPER('Vega')", "VEGA"),
     ("COALESCE", "COALESCE(NULL, 3)", "3"),
@@ -76,4 +78,6 @@ pub const EXAMPLES: &[(&str, &str, &str)] = &[
     ("IVO_INTERVAL_OVERLAPS", "ivo_interval_overlaps(-2, 2, 2, 3)", "1"),
     ("IVO_HMS_TO_DEGREES", "ivo_hms_to_degrees('3h30m0s')", "52.5"),
     ("IVO_DMS_TO_DEGREES", "ivo_dms_to_degrees('-00:15:00')", "-0.25"),
+    ("MOC", "CONTAINS(POINT(45, 0.1), MOC('0/4 1/0-3'))", "1"),
+    ("ARMILLA_COVERAGE", "armilla_coverage(1, table_index - table_index + 45, 0.1)", "1/0"),
 ];

@@ -1,17 +1,19 @@
 //! Geometry values as Arrow arrays (DALI 1.1 §3.3): POINT is two doubles, CIRCLE three, POLYGON a
-//! list of longitude and latitude in turn. All in ICRS degrees.
+//! list of longitude and latitude in turn. All in ICRS degrees. A REGION and a MOC are texts, as
+//! STC-S and MOC 2.0 write them; a row with a text that is none of these has no region.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, FixedSizeListArray, FixedSizeListBuilder, Float64Array,
-    Float64Builder, ListArray, ListBuilder,
+    Float64Builder, ListArray, ListBuilder, StringViewArray,
 };
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Float64Type};
 use datafusion::common::{Result, ScalarValue, plan_err};
 use datafusion::logical_expr::ColumnarValue;
 
+use super::refuse;
 use crate::sky::{Circle, Polygon, Position, Region, RegionError};
 
 fn item() -> FieldRef {
@@ -42,20 +44,40 @@ pub(super) fn as_point(function: &str, argument: &DataType) -> Result<DataType> 
     }
 }
 
-/// What an argument that has to be a region is cast to.
+/// What an argument that has to be a region is cast to; a text may be one (STC-S, a shape of DALI, a
+/// MOC).
 pub(super) fn as_region(function: &str, argument: &DataType) -> Result<DataType> {
+    match shape_of(argument) {
+        _ if argument.is_string() => Ok(DataType::Utf8View),
+        Some(shape) => Ok(shape),
+        None => plan_err!(
+            "{function} takes a POINT, CIRCLE, BOX, POLYGON, REGION or MOC, not a value of type \
+             {argument}"
+        ),
+    }
+}
+
+/// What an argument that has to be a region made of numbers is cast to.
+pub(super) fn as_shape(function: &str, argument: &DataType) -> Result<DataType> {
+    match shape_of(argument) {
+        Some(shape) => Ok(shape),
+        None => plan_err!(
+            "{function} takes a POINT, CIRCLE, BOX or POLYGON, not a value of type {argument}"
+        ),
+    }
+}
+
+fn shape_of(argument: &DataType) -> Option<DataType> {
     match argument {
-        DataType::Null => Ok(point_type()),
-        DataType::FixedSizeList(of, 2) if of.data_type().is_numeric() => Ok(point_type()),
-        DataType::FixedSizeList(of, 3) if of.data_type().is_numeric() => Ok(circle_type()),
+        DataType::Null => Some(point_type()),
+        DataType::FixedSizeList(of, 2) if of.data_type().is_numeric() => Some(point_type()),
+        DataType::FixedSizeList(of, 3) if of.data_type().is_numeric() => Some(circle_type()),
         DataType::List(of) | DataType::LargeList(of) | DataType::FixedSizeList(of, _)
             if of.data_type().is_numeric() =>
         {
-            Ok(polygon_type())
+            Some(polygon_type())
         }
-        other => plan_err!(
-            "{function} takes a POINT, CIRCLE, BOX or POLYGON, not a value of type {other}"
-        ),
+        _ => None,
     }
 }
 
@@ -65,6 +87,7 @@ enum Column<'a> {
     Point(&'a FixedSizeListArray, &'a Float64Array),
     Circle(&'a FixedSizeListArray, &'a Float64Array),
     Polygon(&'a ListArray, &'a Float64Array),
+    Text(&'a StringViewArray),
 }
 
 impl<'a> Column<'a> {
@@ -79,6 +102,7 @@ impl<'a> Column<'a> {
                 let list = array.as_list::<i32>();
                 Ok(Self::Polygon(list, list.values().as_primitive::<Float64Type>()))
             }
+            DataType::Utf8View => Ok(Self::Text(array.as_string_view())),
             other => plan_err!("a value of type {other} is no geometry"),
         }
     }
@@ -95,12 +119,16 @@ impl<'a> Column<'a> {
                     .map(|i| usize::try_from(list.value_offsets()[i]).unwrap_or_default());
                 (list.is_valid(row), values, start, end)
             }
+            Self::Text(_) => return None,
         };
         let valid = valid && (values.null_count() == 0 || (start..end).all(|i| values.is_valid(i)));
         valid.then(|| &values.values()[start..end])
     }
 
     fn region(&self, row: usize) -> Option<Region> {
+        if let Self::Text(texts) = self {
+            return Region::from_text(texts.is_valid(row).then(|| texts.value(row))?).ok();
+        }
         let numbers = self.numbers(row)?;
         match (self, numbers) {
             (Self::Point(..), &[lon, lat]) => Position::from_degrees(lon, lat).map(Region::Point),
@@ -163,18 +191,26 @@ impl<'a> Regions<'a> {
         match &self.0 {
             Source::Constant(Some(Region::Point(position))) => Some(*position),
             Source::Constant(_) => None,
-            Source::Rows(column) => match column.numbers(row)? {
+            Source::Rows(column @ Column::Point(..)) => match column.numbers(row)? {
                 &[lon, lat] => Position::from_degrees(lon, lat),
+                _ => None,
+            },
+            Source::Rows(column) => match column.region(row)? {
+                Region::Point(position) => Some(position),
                 _ => None,
             },
         }
     }
 }
 
-/// The region that a constant stands for; none where it is NULL or no region.
+/// The region that a constant stands for; none where it is NULL or no region. A text that is none is
+/// an error.
 pub(crate) fn region_of(value: &ScalarValue) -> Result<Option<Region>> {
     if value.is_null() {
         return Ok(None);
+    }
+    if let Some(Some(text)) = value.try_as_str() {
+        return Region::from_text(text).map(Some).map_err(|error| refuse(error.to_string()));
     }
     let array = value.to_array()?;
     Ok(Column::new(&array)?.region(0))

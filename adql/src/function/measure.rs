@@ -1,19 +1,24 @@
-//! AREA, CENTROID, COORD1 and COORD2 (ADQL 2.1 §4.2.8, §4.2.10, §4.2.13, §4.2.14): numbers and
-//! places that belong to one geometry.
+//! AREA, CENTROID, COORD1, COORD2 and COORDSYS (ADQL 2.1 §4.2.8, §4.2.10, §4.2.13 to §4.2.15):
+//! what belongs to one geometry.
 
+use std::sync::Arc;
+
+use datafusion::arrow::array::StringArray;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, ScalarValue};
+use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
 use super::geometry::{Regions, as_point, as_region, fixed_lists, point_type};
 use super::vector::double_array;
+use crate::Error;
 use crate::sky::{Position, Region};
 
 /// The functions of this file.
 pub(super) fn functions() -> Vec<ScalarUDF> {
-    [Measure::Area, Measure::Centroid, Measure::Coord1, Measure::Coord2]
+    [Measure::Area, Measure::Centroid, Measure::Coord1, Measure::Coord2, Measure::CoordSys]
         .map(Measure::function)
         .into()
 }
@@ -45,6 +50,7 @@ enum Measure {
     Centroid,
     Coord1,
     Coord2,
+    CoordSys,
 }
 
 impl Measure {
@@ -54,6 +60,7 @@ impl Measure {
             Self::Centroid => "CENTROID",
             Self::Coord1 => "COORD1",
             Self::Coord2 => "COORD2",
+            Self::CoordSys => "COORDSYS",
         }
     }
 
@@ -63,6 +70,7 @@ impl Measure {
             Self::Centroid => "adql_centroid",
             Self::Coord1 => "adql_coord1",
             Self::Coord2 => "adql_coord2",
+            Self::CoordSys => "adql_coordsys",
         }
     }
 
@@ -72,17 +80,31 @@ impl Measure {
     }
 }
 
-/// The middle of a region; the range of coordinates is no ADQL geometry and has none.
-fn centroid(region: &Region) -> Option<Position> {
+/// The middle of a region.
+fn centroid(region: &Region) -> Result<Position> {
     match region {
-        Region::Point(place) => Some(*place),
-        Region::Circle(circle) => Some(circle.center()),
-        Region::Polygon(polygon) => Some(polygon.centroid()),
-        Region::Range(_) => None,
+        Region::Point(place) => Ok(*place),
+        Region::Circle(circle) => Ok(circle.center()),
+        Region::Polygon(polygon) => Ok(polygon.centroid()),
+        Region::Range(_) | Region::Moc(_) | Region::Union(_) => {
+            unknown("CENTROID", "a range, a MOC and a UNION have none here")
+        }
     }
 }
 
-/// One of the four functions.
+fn area(region: &Region) -> Result<f64> {
+    if let Region::Union(_) = region {
+        return unknown("AREA", "parts of a UNION may overlap: write AREA(MOC(order, region))");
+    }
+    Ok(region.area_sq_deg())
+}
+
+fn unknown<T>(function: &str, reason: &str) -> Result<T> {
+    let (construct, reason) = (function.to_owned(), reason.to_owned());
+    Err(DataFusionError::External(Box::new(Error::NotEvaluable { construct, reason, place: None })))
+}
+
+/// One of these functions.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct MeasureOf {
     measure: Measure,
@@ -102,7 +124,7 @@ impl ScalarUDFImpl for MeasureOf {
         let name = self.measure.name();
         super::expect_count(name, arguments, 1..=1)?;
         let cast = match self.measure {
-            Measure::Area | Measure::Centroid => as_region,
+            Measure::Area | Measure::Centroid | Measure::CoordSys => as_region,
             Measure::Coord1 | Measure::Coord2 => as_point,
         };
         arguments.iter().map(|a| cast(name, a)).collect()
@@ -112,6 +134,7 @@ impl ScalarUDFImpl for MeasureOf {
         Ok(match self.measure {
             Measure::Centroid => point_type(),
             Measure::Area | Measure::Coord1 | Measure::Coord2 => DataType::Float64,
+            Measure::CoordSys => DataType::Utf8,
         })
     }
 
@@ -124,11 +147,20 @@ impl ScalarUDFImpl for MeasureOf {
         let constant = matches!(args.args[0], ColumnarValue::Scalar(_));
         let rows = 0..if constant { 1 } else { args.number_rows };
         let result = match self.measure {
-            Measure::Area => double_array(rows.map(|row| Some(regions.region(row)?.area_sq_deg()))),
-            Measure::Centroid => fixed_lists::<2>(rows.map(|row| {
-                let center = centroid(&*regions.region(row)?)?;
-                Some([center.lon_deg(), center.lat_deg()])
-            }))?,
+            Measure::Area => {
+                let areas = rows.map(|row| regions.region(row).map(|r| area(&r)).transpose());
+                double_array(areas.collect::<Result<Vec<_>>>()?.into_iter())
+            }
+            Measure::Centroid => {
+                let centers = rows.map(|row| regions.region(row).map(|r| centroid(&r)).transpose());
+                let centers = centers.collect::<Result<Vec<_>>>()?.into_iter();
+                fixed_lists::<2>(centers.map(|at| at.map(|at| [at.lon_deg(), at.lat_deg()])))?
+            }
+            // Others are not made.
+            Measure::CoordSys => {
+                let systems = rows.map(|row| regions.region(row).map(|_| "ICRS"));
+                Arc::new(systems.collect::<StringArray>())
+            }
             Measure::Coord1 => double_array(rows.map(|row| Some(regions.position(row)?.lon_deg()))),
             Measure::Coord2 => double_array(rows.map(|row| Some(regions.position(row)?.lat_deg()))),
         };

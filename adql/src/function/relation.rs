@@ -6,11 +6,13 @@ use std::sync::Arc;
 use datafusion::arrow::array::Int32Array;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, ScalarValue};
+use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
 use super::geometry::{Regions, as_region};
+use crate::Error;
 use crate::sky::Region;
 
 /// The functions of this file.
@@ -30,14 +32,26 @@ enum Relation {
 }
 
 impl Relation {
-    fn holds(self, a: &Region, b: &Region) -> bool {
-        match (self, a, b) {
+    fn holds(self, a: &Region, b: &Region) -> Result<bool> {
+        let holds = match (self, a, b) {
             (Self::Contains, Region::Point(place), region)
             | (Self::Intersects, Region::Point(place), region)
-            | (Self::Intersects, region, Region::Point(place)) => region.contains(place),
+            | (Self::Intersects, region, Region::Point(place)) => Ok(region.contains(place)),
             (Self::Contains, a, b) => b.contains_region(a),
             (Self::Intersects, a, b) => a.intersects(b),
-        }
+        };
+        holds.map_err(|error| {
+            let construct = match self {
+                Self::Contains => "CONTAINS",
+                Self::Intersects => "INTERSECTS",
+            };
+            let (construct, reason) = (construct.to_owned(), error.to_string());
+            DataFusionError::External(Box::new(Error::NotEvaluable {
+                construct,
+                reason,
+                place: None,
+            }))
+        })
     }
 }
 
@@ -79,15 +93,16 @@ impl ScalarUDFImpl for Predicate {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let (a, b) = (Regions::new(&args.args[0])?, Regions::new(&args.args[1])?);
-        let holds = |row: usize| -> Option<i32> {
-            Some(i32::from(self.relation.holds(&*a.region(row)?, &*b.region(row)?)))
+        let holds = |row: usize| -> Result<Option<i32>> {
+            let (Some(a), Some(b)) = (a.region(row), b.region(row)) else { return Ok(None) };
+            Ok(Some(i32::from(self.relation.holds(&a, &b)?)))
         };
         Ok(match (&args.args[0], &args.args[1]) {
             (ColumnarValue::Scalar(_), ColumnarValue::Scalar(_)) => {
-                ColumnarValue::Scalar(ScalarValue::Int32(holds(0)))
+                ColumnarValue::Scalar(ScalarValue::Int32(holds(0)?))
             }
             _ => {
-                let rows = (0..args.number_rows).map(holds).collect::<Int32Array>();
+                let rows = (0..args.number_rows).map(holds).collect::<Result<Int32Array>>()?;
                 ColumnarValue::Array(Arc::new(rows))
             }
         })

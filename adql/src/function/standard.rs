@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Function, Target};
+use super::{Function, Gives, Target};
 
 pub(super) const fn function(
     (name, section): (&'static str, &'static str),
@@ -20,12 +20,18 @@ pub(super) const fn function(
         coordinate_system: false,
         forms: &[],
         aliases: &[],
+        gives: Gives::Value,
         target,
     }
 }
 
 const fn with_coordinate_system(function: Function) -> Function {
     Function { coordinate_system: true, ..function }
+}
+
+/// A function of whose values more is known than their type.
+pub(super) const fn giving(gives: Gives, function: Function) -> Function {
+    Function { gives, ..function }
 }
 
 const AGGREGATE: &str = "ADQL 2.1 §2.2";
@@ -82,12 +88,15 @@ pub(super) static STANDARD: &[Function] = &[
         1..=1,
         Target::Ours("adql_ceiling"),
     ),
-    function(
-        ("DEGREES", MATH),
-        &["DEGREES(x)"],
-        "x radians in degrees",
-        1..=1,
-        Target::Ours("adql_degrees"),
+    giving(
+        Gives::Unit("deg"),
+        function(
+            ("DEGREES", MATH),
+            &["DEGREES(x)"],
+            "x radians in degrees",
+            1..=1,
+            Target::Ours("adql_degrees"),
+        ),
     ),
     function(("EXP", MATH), &["EXP(x)"], "e to the power of x", 1..=1, Target::Ours("adql_exp")),
     function(
@@ -126,12 +135,15 @@ pub(super) static STANDARD: &[Function] = &[
         2..=2,
         Target::Ours("adql_power"),
     ),
-    function(
-        ("RADIANS", MATH),
-        &["RADIANS(x)"],
-        "x degrees in radians",
-        1..=1,
-        Target::Ours("adql_radians"),
+    giving(
+        Gives::Unit("rad"),
+        function(
+            ("RADIANS", MATH),
+            &["RADIANS(x)"],
+            "x degrees in radians",
+            1..=1,
+            Target::Ours("adql_radians"),
+        ),
     ),
     function(
         ("RAND", MATH),
@@ -161,33 +173,45 @@ pub(super) static STANDARD: &[Function] = &[
         1..=2,
         Target::Ours("adql_truncate"),
     ),
-    function(
-        ("ACOS", MATH),
-        &["ACOS(x)"],
-        "arc cosine in radians; NULL unless -1 <= x <= 1",
-        1..=1,
-        Target::Ours("adql_acos"),
+    giving(
+        Gives::Unit("rad"),
+        function(
+            ("ACOS", MATH),
+            &["ACOS(x)"],
+            "arc cosine in radians; NULL unless -1 <= x <= 1",
+            1..=1,
+            Target::Ours("adql_acos"),
+        ),
     ),
-    function(
-        ("ASIN", MATH),
-        &["ASIN(x)"],
-        "arc sine in radians; NULL unless -1 <= x <= 1",
-        1..=1,
-        Target::Ours("adql_asin"),
+    giving(
+        Gives::Unit("rad"),
+        function(
+            ("ASIN", MATH),
+            &["ASIN(x)"],
+            "arc sine in radians; NULL unless -1 <= x <= 1",
+            1..=1,
+            Target::Ours("adql_asin"),
+        ),
     ),
-    function(
-        ("ATAN", MATH),
-        &["ATAN(x)"],
-        "arc tangent in radians",
-        1..=1,
-        Target::Ours("adql_atan"),
+    giving(
+        Gives::Unit("rad"),
+        function(
+            ("ATAN", MATH),
+            &["ATAN(x)"],
+            "arc tangent in radians",
+            1..=1,
+            Target::Ours("adql_atan"),
+        ),
     ),
-    function(
-        ("ATAN2", MATH),
-        &["ATAN2(y, x)"],
-        "angle of the point (x, y) in radians",
-        2..=2,
-        Target::Ours("adql_atan2"),
+    giving(
+        Gives::Unit("rad"),
+        function(
+            ("ATAN2", MATH),
+            &["ATAN2(y, x)"],
+            "angle of the point (x, y) in radians",
+            2..=2,
+            Target::Ours("adql_atan2"),
+        ),
     ),
     function(("COS", MATH), &["COS(x)"], "cosine of x radians", 1..=1, Target::Ours("adql_cos")),
     function(
@@ -199,34 +223,46 @@ pub(super) static STANDARD: &[Function] = &[
     ),
     function(("SIN", MATH), &["SIN(x)"], "sine of x radians", 1..=1, Target::Ours("adql_sin")),
     function(("TAN", MATH), &["TAN(x)"], "tangent of x radians", 1..=1, Target::Ours("adql_tan")),
-    function(
-        ("AREA", "ADQL 2.1 §4.2.8"),
-        &["AREA(region)"],
-        "area in square degrees; 0 for a point",
-        1..=1,
-        Target::Ours("adql_area"),
+    giving(
+        Gives::Unit("deg**2"),
+        function(
+            ("AREA", "ADQL 2.1 §4.2.8"),
+            &["AREA(region)"],
+            "area in square degrees; 0 for a point",
+            1..=1,
+            Target::Ours("adql_area"),
+        ),
     ),
-    with_coordinate_system(function(
-        ("BOX", "ADQL 2.1 §4.2.9"),
-        &["BOX(lon, lat, width, height)", "BOX(center, width, height)"],
-        "the box of these full width and height (degrees) around a center",
-        3..=4,
-        Target::Ours("adql_box"),
-    )),
-    function(
-        ("CENTROID", "ADQL 2.1 §4.2.10"),
-        &["CENTROID(region)"],
-        "the point at the center of a region",
-        1..=1,
-        Target::Ours("adql_centroid"),
+    giving(
+        Gives::Geometry("polygon"),
+        with_coordinate_system(function(
+            ("BOX", "ADQL 2.1 §4.2.9"),
+            &["BOX(lon, lat, width, height)", "BOX(center, width, height)"],
+            "the box of these full width and height (degrees) around a center",
+            3..=4,
+            Target::Ours("adql_box"),
+        )),
     ),
-    with_coordinate_system(function(
-        ("CIRCLE", "ADQL 2.1 §4.2.11"),
-        &["CIRCLE(lon, lat, radius)", "CIRCLE(center, radius)"],
-        "the disc of this radius (degrees, 0 to 180) around a center",
-        2..=3,
-        Target::Ours("adql_circle"),
-    )),
+    giving(
+        Gives::Geometry("point"),
+        function(
+            ("CENTROID", "ADQL 2.1 §4.2.10"),
+            &["CENTROID(region)"],
+            "the point at the center of a region",
+            1..=1,
+            Target::Ours("adql_centroid"),
+        ),
+    ),
+    giving(
+        Gives::Geometry("circle"),
+        with_coordinate_system(function(
+            ("CIRCLE", "ADQL 2.1 §4.2.11"),
+            &["CIRCLE(lon, lat, radius)", "CIRCLE(center, radius)"],
+            "the disc of this radius (degrees, 0 to 180) around a center",
+            2..=3,
+            Target::Ours("adql_circle"),
+        )),
+    ),
     function(
         ("CONTAINS", "ADQL 2.1 §4.2.12"),
         &["CONTAINS(a, b)"],
@@ -234,26 +270,35 @@ pub(super) static STANDARD: &[Function] = &[
         2..=2,
         Target::Ours("adql_contains"),
     ),
-    function(
-        ("COORD1", "ADQL 2.1 §4.2.13"),
-        &["COORD1(point)"],
-        "longitude of a point in degrees",
-        1..=1,
-        Target::Ours("adql_coord1"),
+    giving(
+        Gives::Unit("deg"),
+        function(
+            ("COORD1", "ADQL 2.1 §4.2.13"),
+            &["COORD1(point)"],
+            "longitude of a point in degrees",
+            1..=1,
+            Target::Ours("adql_coord1"),
+        ),
     ),
-    function(
-        ("COORD2", "ADQL 2.1 §4.2.14"),
-        &["COORD2(point)"],
-        "latitude of a point in degrees",
-        1..=1,
-        Target::Ours("adql_coord2"),
+    giving(
+        Gives::Unit("deg"),
+        function(
+            ("COORD2", "ADQL 2.1 §4.2.14"),
+            &["COORD2(point)"],
+            "latitude of a point in degrees",
+            1..=1,
+            Target::Ours("adql_coord2"),
+        ),
     ),
-    function(
-        ("DISTANCE", "ADQL 2.1 §4.2.16"),
-        &["DISTANCE(point, point)", "DISTANCE(lon1, lat1, lon2, lat2)"],
-        "angle between two points in degrees",
-        2..=4,
-        Target::Ours("adql_distance"),
+    giving(
+        Gives::Unit("deg"),
+        function(
+            ("DISTANCE", "ADQL 2.1 §4.2.16"),
+            &["DISTANCE(point, point)", "DISTANCE(lon1, lat1, lon2, lat2)"],
+            "angle between two points in degrees",
+            2..=4,
+            Target::Ours("adql_distance"),
+        ),
     ),
     function(
         ("INTERSECTS", "ADQL 2.1 §4.2.17"),
@@ -262,20 +307,47 @@ pub(super) static STANDARD: &[Function] = &[
         2..=2,
         Target::Ours("adql_intersects"),
     ),
-    with_coordinate_system(function(
-        ("POINT", "ADQL 2.1 §4.2.18"),
-        &["POINT(lon, lat)"],
-        "the point at this longitude and latitude (degrees)",
-        2..=2,
-        Target::Ours("adql_point"),
-    )),
-    with_coordinate_system(function(
-        ("POLYGON", "ADQL 2.1 §4.2.19"),
-        &["POLYGON(lon1, lat1, lon2, lat2, lon3, lat3, ...)", "POLYGON(point, point, point, ...)"],
-        "the smaller side of the closed line through three or more points",
-        3..=usize::MAX,
-        Target::Ours("adql_polygon"),
-    )),
+    giving(
+        Gives::Geometry("point"),
+        with_coordinate_system(function(
+            ("POINT", "ADQL 2.1 §4.2.18"),
+            &["POINT(lon, lat)"],
+            "the point at this longitude and latitude (degrees)",
+            2..=2,
+            Target::Ours("adql_point"),
+        )),
+    ),
+    giving(
+        Gives::Geometry("polygon"),
+        with_coordinate_system(function(
+            ("POLYGON", "ADQL 2.1 §4.2.19"),
+            &[
+                "POLYGON(lon1, lat1, lon2, lat2, lon3, lat3, ...)",
+                "POLYGON(point, point, point, ...)",
+            ],
+            "the smaller side of the closed line through three or more points",
+            3..=usize::MAX,
+            Target::Ours("adql_polygon"),
+        )),
+    ),
+    function(
+        ("COORDSYS", "ADQL 2.1 §4.2.15"),
+        &["COORDSYS(region)"],
+        "the coordinate system of a region: ICRS",
+        1..=1,
+        Target::Ours("adql_coordsys"),
+    ),
+    giving(
+        Gives::Geometry("adql:REGION"),
+        function(
+            ("REGION", "ADQL 2.1 §4.2.20"),
+            &["REGION('text')"],
+            "the region that a text in STC-S says: POSITION, CIRCLE, BOX, POLYGON or a UNION of such, in \
+             ICRS, FK5, FK4, GALACTIC or ECLIPTIC degrees; or a MOC",
+            1..=1,
+            Target::Syntax,
+        ),
+    ),
     function(
         ("LOWER", "ADQL 2.1 §4.4.2"),
         &["LOWER(text)"],

@@ -200,6 +200,18 @@ fn measures_are_in_degrees() {
     check("adql_area(adql_point(1, 2))", "0.0");
     check("adql_round(adql_area(adql_circle(0, 0, 180)), 3)", "41252.961");
     check("adql_coord2(adql_centroid(adql_circle(5, 6, 1)))", "6.0");
+    check("adql_contains(adql_point(10, 20), 'Circle GALACTIC 0 0 180')", "1");
+    check("adql_contains(adql_circle(10, 20, 1), 'Union (Box 0 0 1 1 Circle 10 20 2)')", "1");
+    check("adql_round(adql_area('0/3'), 6)", "3437.746771");
+    check("adql_coordsys(adql_point(10, 20))", "ICRS");
+    check("adql_moc(1, adql_point(45, 0.1))", "1/0");
+    check_error("adql_contains(adql_point(10, 20), 'Ellipse 1 2 3 4')", "cannot read 'ELLIPSE'");
+    check_error(
+        "adql_area('Union (Position 1 2 Circle 10 20 2)')",
+        "write AREA(MOC(order, region))",
+    );
+    check_error("adql_moc(30, adql_point(1, 2))", "order 30 is not within 0 to 29");
+    check_error("adql_contains(adql_circle(1, 2, 3), '0/1')", "a MOC is compared with points");
     check("adql_round(adql_coord1(adql_centroid(adql_box(5, 6, 1, 1))), 9)", "5.0");
     check("adql_distance(adql_point(0, 90), adql_point(77, 90))", "0.0");
     check("adql_distance(0, 90, 0, -90)", "180.0");
@@ -239,7 +251,7 @@ fn the_registry_knows_every_scalar_function_it_names() {
                 let is_ours = aggregate_functions().iter().any(|f| f.name() == name);
                 assert!(is_ours || state.aggregate_functions().contains_key(name), "{name}");
             }
-            Target::Syntax => assert!(["CAST", "IN_UNIT"].contains(&function.name)),
+            Target::Syntax => assert!(["CAST", "IN_UNIT", "REGION"].contains(&function.name)),
         }
         assert!(!function.signatures.is_empty() && !function.description.is_empty());
     }

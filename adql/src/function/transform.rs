@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
     Volatility,
 };
 
-use super::geometry::as_region;
+use super::geometry::as_shape;
 use super::refuse;
 use crate::sky::{Frame, Position};
 
@@ -54,7 +54,7 @@ impl ScalarUDFImpl for Transform {
 
     fn coerce_types(&self, arguments: &[DataType]) -> Result<Vec<DataType>> {
         super::expect_count(WRITTEN, arguments, 3..=3)?;
-        Ok(vec![DataType::Utf8, DataType::Utf8, as_region(WRITTEN, &arguments[2])?])
+        Ok(vec![DataType::Utf8, DataType::Utf8, as_shape(WRITTEN, &arguments[2])?])
     }
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {

@@ -10,6 +10,7 @@ use crate::Error;
 use crate::check::{call_error, function_name, has_coordinate_system};
 use crate::function::{self, Target, check_coordinate_system};
 use crate::parser::{place, tree};
+use crate::sky::{Coverage, Region, RegionError};
 
 /// Lowers an expression in place. The tree is walked with a list of what is left to do; only
 /// chains of AND and OR are taken apart, by a call for each level of parentheses.
@@ -31,7 +32,7 @@ pub(super) fn lower(expression: &mut Expr) -> Result<(), Error> {
                     Expr::Like { pattern, .. } | Expr::ILike { pattern, .. } => {
                         without_escapes(pattern);
                     }
-                    Expr::Function(call) => match converted(call) {
+                    Expr::Function(call) => match converted(call).or(written_region(call)?) {
                         Some(value) => *other = value,
                         None => lower_call(call)?,
                     },
@@ -55,6 +56,41 @@ fn converted(call: &mut Call) -> Option<Expr> {
     let Expr::BinaryOp { op, right, .. } = factor else { return None };
     let value = tree::binary(Expr::Nested(Box::new(value)), op, *right);
     Some(Expr::Nested(Box::new(value)))
+}
+
+/// What the text of a call of `REGION` or `MOC` is: a geometry of numbers, or the text in a form that
+/// the functions read without doubt.
+fn written_region(call: &Call) -> Result<Option<Expr>, Error> {
+    let name = call.name.to_string().to_ascii_uppercase();
+    let arguments = tree::arguments(call);
+    let [Expr::Value(value)] = arguments.as_slice() else { return Ok(None) };
+    let Value::SingleQuotedString(text) = &value.value else { return Ok(None) };
+    let refused = |error: RegionError| {
+        call_error(Error::NotAllowed { message: format!("{name}: {error}"), place: None }, call)
+    };
+    if name == "MOC" {
+        let moc = text.trim();
+        let (moc, order) = Coverage::from_ascii(moc).map_err(refused)?;
+        return Ok(Some(tree::text(moc.ascii(order))));
+    }
+    if name != "REGION" {
+        return Ok(None);
+    }
+    let degrees = |numbers: &[f64]| numbers.iter().copied().map(tree::degrees).collect();
+    Ok(Some(match Region::from_text(text).map_err(refused)? {
+        Region::Point(place) => {
+            tree::call(function::POINT, degrees(&[place.lon_deg(), place.lat_deg()]))
+        }
+        Region::Circle(circle) => {
+            let (center, radius) = (circle.center(), circle.radius().degrees());
+            tree::call(function::CIRCLE, degrees(&[center.lon_deg(), center.lat_deg(), radius]))
+        }
+        Region::Polygon(polygon) if polygon.vertices().len() >= 3 => {
+            let corners = polygon.vertices().iter().flat_map(|at| [at.lon_deg(), at.lat_deg()]);
+            tree::call(function::POLYGON, degrees(&corners.collect::<Vec<_>>()))
+        }
+        region => tree::text(region.to_text()),
+    }))
 }
 
 /// Makes a balanced tree of a chain of ANDs or ORs, so that a plan is as deep as the logarithm of
@@ -186,13 +222,8 @@ fn lower_unregistered(call: &Call, name: String) -> Result<(), Error> {
     if matches!(name.as_str(), "replace" | "substr") {
         return Ok(());
     }
-    let reason = match name.to_ascii_uppercase().as_str() {
-        "REGION" => "write POINT, CIRCLE, BOX or POLYGON",
-        "COORDSYS" => "all positions are ICRS",
-        _ => "the function is declared, but not evaluated here",
-    };
-    let place = place(call.name.span());
-    Err(Error::NotEvaluable { construct: name, reason: reason.to_owned(), place })
+    let reason = "the function is declared, but not evaluated here".to_owned();
+    Err(Error::NotEvaluable { construct: name, reason, place: place(call.name.span()) })
 }
 
 /// Drops the deprecated first argument of a geometry (ADQL 2.1, section 4.2.5).

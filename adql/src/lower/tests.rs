@@ -414,8 +414,12 @@ fn sets_and_with() {
 #[test]
 fn what_is_not_evaluated() {
     check(
-        "SELECT REGION('circle 1 2 3') FROM stars",
-        "cannot evaluate REGION at line 1, column 8: write POINT, CIRCLE, BOX or POLYGON",
+        "SELECT REGION('ellipse 1 2 3 4') FROM stars",
+        "REGION: cannot read 'ELLIPSE' in the text of a region: write POSITION, CIRCLE, BOX, POLYGON, or UNION of such, with degrees at line 1, column 8",
+    );
+    check(
+        "SELECT ra, MOC('1/48') FROM stars",
+        "MOC: cannot read '1/48' in the text of a region: a pixel of its order, or two as in 7-9 at line 1, column 12",
     );
     check(
         "SELECT POINT('GALACTIC', ra, dec) FROM stars",

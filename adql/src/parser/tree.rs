@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, Value,
+    FunctionArguments, Ident, ObjectName, UnaryOperator, Value,
 };
 
 /// An exact name.
@@ -20,6 +20,16 @@ pub(crate) fn column(relation: &str, name: &str) -> Expr {
 /// A number without sign.
 pub(crate) fn number(value: impl Display) -> Expr {
     Expr::value(Value::Number(format!("{value}"), false))
+}
+
+/// A number of degrees, as exactly as it is.
+pub(crate) fn degrees(value: f64) -> Expr {
+    let size = number(format!("{:?}", value.abs()));
+    if value < 0.0 {
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(size) }
+    } else {
+        size
+    }
 }
 
 /// A text.

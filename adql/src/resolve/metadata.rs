@@ -5,7 +5,9 @@ use std::sync::Arc;
 use datafusion::sql::sqlparser::ast::{DataType, Expr, Function, Value};
 
 use super::scope::{Columns, Env, Visible};
+use crate::function::{self, Gives};
 use crate::parser::tree;
+use crate::sky::Region;
 use crate::{Column, System};
 
 /// The attributes of a VOTable FIELD that do not follow from the type (VOTable 1.5, section 4.1).
@@ -45,6 +47,23 @@ impl Metadata {
 
     fn geometry(xtype: &str) -> Self {
         Self { xtype: Some(xtype.to_owned()), ..Self::with_unit("deg") }
+    }
+
+    fn moc() -> Self {
+        Self { xtype: Some("moc".to_owned()), ascii: true, ..Self::default() }
+    }
+
+    /// Of the region that a text says.
+    fn region(text: Option<String>) -> Self {
+        match text.and_then(|text| Region::from_text(&text).ok()) {
+            Some(Region::Point(_)) => Self::geometry("point"),
+            Some(Region::Circle(_)) => Self::geometry("circle"),
+            Some(Region::Polygon(_)) => Self::geometry("polygon"),
+            Some(Region::Moc(_)) => Self::moc(),
+            Some(Region::Range(_) | Region::Union(_)) | None => {
+                Self { ascii: true, ..Self::geometry("adql:REGION") }
+            }
+        }
     }
 
     /// Of a geometry with other coordinates.
@@ -107,22 +126,18 @@ impl Metadata {
             "AVG" | "SUM" | "ABS" | "ROUND" | "TRUNCATE" | "FLOOR" | "CEILING" => {
                 first.map_or_else(Self::default, |e| Self::unit_of(e, env))
             }
-            "DISTANCE" | "COORD1" | "COORD2" | "DEGREES" => Self::with_unit("deg"),
-            "RADIANS" | "ACOS" | "ASIN" | "ATAN" | "ATAN2" => Self::with_unit("rad"),
-            "AREA" => Self::with_unit("deg**2"),
             "IN_UNIT" => {
                 let of = first.map_or_else(Self::default, |e| Self::of(e, env));
                 Self { unit: arguments.get(1).and_then(|unit| text_of(unit)), ..of }
             }
-            "POINT" | "CENTROID" | "IVO_EPOCH_PROP_POS" | "IVO_HEALPIX_CENTER" => {
-                Self::geometry("point")
-            }
-            "IVO_GEOM_TRANSFORM" | "GAVO_TRANSFORM" => Self::rotated(arguments.get(2), env),
-            "IVO_TO_JD" | "IVO_TO_MJD" | "GAVO_TO_JD" | "GAVO_TO_MJD" => Self::with_unit("d"),
-            "IVO_HMS_TO_DEGREES" | "IVO_DMS_TO_DEGREES" => Self::with_unit("deg"),
-            "CIRCLE" => Self::geometry("circle"),
-            "POLYGON" | "BOX" => Self::geometry("polygon"),
-            _ => Self::default(),
+            "REGION" => Self::region(first.and_then(|text| text_of(text))),
+            name => match function::lookup(name).map(|function| function.gives) {
+                Some(Gives::Unit(unit)) => Self::with_unit(unit),
+                Some(Gives::Geometry(xtype)) => Self::geometry(xtype),
+                Some(Gives::GeometryOf(at)) => Self::rotated(arguments.get(at), env),
+                Some(Gives::Moc) => Self::moc(),
+                Some(Gives::Value) | None => Self::default(),
+            },
         }
     }
 }

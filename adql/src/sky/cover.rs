@@ -29,6 +29,13 @@ const FINER_THAN_SLACK: f64 = 0.125;
 /// smaller it is not asked how small.
 const SMALLEST_TO_LARGEST: f64 = 0.67;
 
+/// The cover of a MOC of more ranges than this is coarser than the MOC: the literal of a plan has
+/// 16 B for each.
+const PIXEL_RANGES_MAX: usize = 4096;
+
+/// The border of a MOC is found to pixels of so many orders finer than its finest: 1/16 of a pixel's area.
+const FINER_THAN_PIXELS: u8 = 2;
+
 /// Where a spatial index lies in a cover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
@@ -63,6 +70,14 @@ impl Cover {
     /// A row whose own position is at most `slack` from the position that its index was computed
     /// from is never lost, and an inner pixel holds no row that is outside.
     pub fn of(region: &Region, slack: Angle, max_edge_cells: usize) -> Self {
+        match region {
+            Region::Moc(moc) => return Self::of_pixels(moc, slack),
+            Region::Union(parts) => {
+                let each = max_edge_cells / parts.len().max(1);
+                return Self::united(parts.iter().map(|part| Self::of(part, slack, each)));
+            }
+            _ => {}
+        }
         let mut descent = Descent::new(region, slack.radians().max(0.0));
         for pixel in Pixel::base() {
             descent.classify(pixel);
@@ -75,6 +90,37 @@ impl Cover {
         let open = descent.open.into_iter().map(Pixel::range);
         let edge = descent.edge.into_iter().chain(open).collect();
         Self { inner: merge(descent.inner), edge: merge(edge) }
+    }
+
+    /// The cover of pixels: those along their border are on the edge, for the index of a row may be
+    /// that of another place, and computed by others.
+    fn of_pixels(pixels: &Coverage, slack: Angle) -> Self {
+        let few = pixels.coarsen(PIXEL_RANGES_MAX);
+        let finer = pixels.finest_order().get() + FINER_THAN_PIXELS;
+        let finest = Order::new(finer).unwrap_or(Order::MAX);
+        let outer = few.widened(slack, finest);
+        // What is coarse has more than the pixels.
+        let outside =
+            if few == *pixels { few.complement().widened(slack, finest) } else { Coverage::all() };
+        let edge = outer.intersection(&outside);
+        let inner = outside.complement();
+        if inner.ranges().len() + edge.ranges().len() > 2 * PIXEL_RANGES_MAX {
+            let edge = outer.coarsen(PIXEL_RANGES_MAX).ranges().to_vec();
+            return Self { inner: Vec::new(), edge };
+        }
+        Self { inner: inner.ranges().to_vec(), edge: edge.ranges().to_vec() }
+    }
+
+    /// The cover of what any of some regions holds.
+    fn united(covers: impl Iterator<Item = Self>) -> Self {
+        let (mut inner, mut edge) = (Vec::new(), Vec::new());
+        for cover in covers {
+            inner.extend(cover.inner);
+            edge.extend(cover.edge);
+        }
+        let inner = Coverage::from_ranges(inner);
+        let edge = Coverage::from_ranges(edge).intersection(&inner.complement());
+        Self { inner: inner.ranges().to_vec(), edge: edge.ranges().to_vec() }
     }
 
     /// Ranges of which every row is contained.
@@ -128,6 +174,39 @@ impl Cover {
     /// Its inner pixels: rows elsewhere may fail the exact test.
     pub fn inner_coverage(&self) -> Coverage {
         Coverage::from_ranges(self.inner.iter().cloned())
+    }
+}
+
+impl Coverage {
+    /// The pixels of an order, or coarser ones, that hold all of a region, and few along its border
+    /// that only come near to it; none where they are more than `most`.
+    pub fn of_region(region: &Region, order: Order, most: usize) -> Option<Self> {
+        match region {
+            Region::Moc(moc) => return Some(moc.at_order(order)),
+            Region::Point(place) => {
+                return Some(Self::from_ranges([Pixel::of(order, place).range()]));
+            }
+            Region::Union(parts) => {
+                let mut all = Self::empty();
+                for part in parts {
+                    all = all.union(&Self::of_region(part, order, most)?);
+                }
+                return Some(all);
+            }
+            Region::Circle(_) | Region::Polygon(_) | Region::Range(_) => {}
+        }
+        let mut descent = Descent::new(region, 0.0);
+        Pixel::base().for_each(|pixel| descent.classify(pixel));
+        while let Some(pixel) = descent.open.pop_front() {
+            if descent.open.len() + descent.edge.len() > most {
+                return None;
+            }
+            match pixel.children().filter(|_| pixel.order() < order) {
+                Some(children) => children.into_iter().for_each(|child| descent.classify(child)),
+                None => descent.edge.push(pixel.range()),
+            }
+        }
+        Some(Self::from_ranges(descent.inner.into_iter().chain(descent.edge)))
     }
 }
 

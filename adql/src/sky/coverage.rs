@@ -154,34 +154,12 @@ impl Coverage {
         Self { ranges: merge(self.ranges.iter().map(whole).collect()) }
     }
 
-    /// The text of a MOC of this order (MOC 2.0 §3.3.1), which holds the coverage.
-    pub fn ascii(&self, order: Order) -> String {
-        let mut cells = self.at_order(order).cells();
-        cells.sort_by_key(|cell| (cell.order(), cell.index()));
-        let mut text = String::new();
-        let mut of_order = None;
-        for run in cells
-            .chunk_by(|a, b| a.order() == b.order() && a.index() + 1 == b.index())
-            .filter_map(|run| Some((run.first()?, run.last()?)))
-        {
-            let (first, last) = run;
-            if of_order != Some(first.order()) {
-                let space = if text.is_empty() { "" } else { " " };
-                text.push_str(&format!("{space}{}/", first.order()));
-                of_order = Some(first.order());
-            } else {
-                text.push(' ');
-            }
-            text.push_str(&first.index().to_string());
-            if last != first {
-                text.push_str(&format!("-{}", last.index()));
-            }
-        }
-        if of_order != Some(order) {
-            let space = if text.is_empty() { "" } else { " " };
-            text.push_str(&format!("{space}{order}/"));
-        }
-        text
+    /// The finest order of the pixels that it is made of.
+    pub fn finest_order(&self) -> Order {
+        let bounds = self.ranges.iter().flat_map(|range| [range.start, range.end]);
+        let aligned = bounds.map(|bound| bound.trailing_zeros() / 2).min();
+        let up = aligned.and_then(|aligned| u8::try_from(aligned).ok()).unwrap_or(u8::MAX);
+        Order::new(Order::MAX.get().saturating_sub(up)).unwrap_or(Order::MAX)
     }
 
     /// How much of the sky it holds, 0 to 1.

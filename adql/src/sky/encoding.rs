@@ -7,6 +7,7 @@ use std::ops::Range as Indices;
 
 use super::circle::Circle;
 use super::cover::Cover;
+use super::coverage::Coverage;
 use super::error::RegionError;
 use super::polygon::Polygon;
 use super::position::Position;
@@ -21,6 +22,8 @@ const CIRCLE: u8 = 1;
 const OPEN_CIRCLE: u8 = 2;
 const POLYGON: u8 = 3;
 const RANGE: u8 = 4;
+const MOC: u8 = 5;
+const UNION: u8 = 6;
 
 /// What is left to read.
 struct Reader<'a> {
@@ -64,7 +67,7 @@ impl<'a> Reader<'a> {
         Position::from_degrees(lon, lat).ok_or_else(|| self.error("it has no such place"))
     }
 
-    fn region(&mut self) -> Result<Region, RegionError> {
+    fn region(&mut self, in_union: bool) -> Result<Region, RegionError> {
         let [tag] = self.array()?;
         Ok(match tag {
             POINT => self.position()?.into(),
@@ -77,6 +80,11 @@ impl<'a> Reader<'a> {
                 Polygon::assemble(vertices)?.into()
             }
             RANGE => Range::new(self.float()?, self.float()?, self.float()?, self.float()?)?.into(),
+            MOC => Region::Moc(Coverage::from_ranges(self.ranges()?)),
+            UNION if !in_union => {
+                let count = self.count(1)?;
+                Region::Union((0..count).map(|_| self.region(true)).collect::<Result<_, _>>()?)
+            }
             _ => return Err(self.error("its kind of region is unknown")),
         })
     }
@@ -142,16 +150,29 @@ fn write_region(region: &Region, bytes: &mut Vec<u8>) {
             let ((west, east), (south, north)) = (range.longitudes(), range.latitudes());
             write_floats([west, east, south, north], bytes);
         }
+        Region::Moc(moc) => {
+            bytes.push(MOC);
+            write_ranges(moc.ranges(), bytes);
+        }
+        Region::Union(parts) => {
+            bytes.push(UNION);
+            write_count(parts.len(), bytes);
+            parts.iter().for_each(|part| write_region(part, bytes));
+        }
+    }
+}
+
+fn write_ranges(ranges: &[Indices<u64>], bytes: &mut Vec<u8>) {
+    write_count(ranges.len(), bytes);
+    for range in ranges {
+        bytes.extend(range.start.to_le_bytes());
+        bytes.extend(range.end.to_le_bytes());
     }
 }
 
 fn write_cover(cover: &Cover, bytes: &mut Vec<u8>) {
     for ranges in [cover.inner(), cover.edge()] {
-        write_count(ranges.len(), bytes);
-        for range in ranges {
-            bytes.extend(range.start.to_le_bytes());
-            bytes.extend(range.end.to_le_bytes());
-        }
+        write_ranges(ranges, bytes);
     }
 }
 
@@ -166,7 +187,7 @@ impl Region {
     /// Reads what [`Self::to_bytes`] wrote.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, RegionError> {
         let mut reader = Reader::new(bytes, "region")?;
-        let region = reader.region()?;
+        let region = reader.region(false)?;
         reader.finish(region)
     }
 }
@@ -199,7 +220,7 @@ impl RegionTest {
     /// Reads what [`Self::to_bytes`] wrote.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, RegionError> {
         let mut reader = Reader::new(bytes, "region test")?;
-        let (region, cover) = (reader.region()?, reader.cover()?);
+        let (region, cover) = (reader.region(false)?, reader.cover()?);
         reader.finish(Self::from_parts(region, cover))
     }
 }

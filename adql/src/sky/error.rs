@@ -56,6 +56,17 @@ pub enum RegionError {
         /// Where the other starts.
         second: Box<Position>,
     },
+    /// A text that is no region.
+    #[error("cannot read '{at}' in the text of a region: {wanted}")]
+    Text {
+        /// Where it ends to be one.
+        at: String,
+        /// What was expected there.
+        wanted: &'static str,
+    },
+    /// Two regions that are not compared.
+    #[error("{0}")]
+    NotCompared(&'static str),
     /// Bytes that [`super::Region::to_bytes`] and its like did not write.
     #[error("cannot read {what} from its bytes: {reason}")]
     Encoding {

@@ -5,6 +5,8 @@ use std::fmt;
 
 use super::angle::Angle;
 use super::circle::Circle;
+use super::coverage::Coverage;
+use super::pixel::{Order, Pixel};
 use super::polygon::Polygon;
 use super::position::Position;
 use super::range::Range;
@@ -21,6 +23,10 @@ pub enum Region {
     Range(Range),
     /// `POINT` (ADQL 2.1 §4.2.18).
     Point(Position),
+    /// A MOC: pixels. A place belongs to the one pixel that its spatial index is of.
+    Moc(Coverage),
+    /// What any of some regions holds; none of them is a union.
+    Union(Vec<Region>),
 }
 
 impl Region {
@@ -31,10 +37,13 @@ impl Region {
             Self::Polygon(polygon) => polygon.contains(position),
             Self::Range(range) => range.contains(position),
             Self::Point(point) => point.distance(position) == Angle::ZERO,
+            Self::Moc(moc) => moc.contains(Pixel::of(Order::MAX, position).index()),
+            Self::Union(parts) => parts.iter().any(|part| part.contains(position)),
         }
     }
 
-    /// The distance from a place, inside or outside, to the boundary; infinite if there is none.
+    /// The distance from a place, inside or outside, to the boundary; infinite if there is none. Of
+    /// a union to that of the nearest part; nothing is known of a MOC, which has 0.
     pub fn boundary_distance(&self, position: &Position) -> Angle {
         Angle::from_radians(self.boundary_distance_radians(position.vector()))
     }
@@ -45,6 +54,11 @@ impl Region {
             Self::Polygon(polygon) => polygon.boundary_distance(p),
             Self::Range(range) => range.boundary_distance(p),
             Self::Point(point) => angle(point.vector(), p),
+            Self::Moc(_) => 0.0,
+            Self::Union(parts) => {
+                let distances = parts.iter().map(|part| part.boundary_distance_radians(p));
+                distances.fold(f64::INFINITY, f64::min)
+            }
         }
     }
 
@@ -55,6 +69,10 @@ impl Region {
             Self::Polygon(polygon) => polygon.holds_off_boundary(p),
             Self::Range(range) => range.contains(&Position::from_vector(p)),
             Self::Point(_) => false,
+            Self::Moc(moc) => {
+                moc.contains(Pixel::of(Order::MAX, &Position::from_vector(p)).index())
+            }
+            Self::Union(parts) => parts.iter().any(|part| part.holds_off_boundary(p)),
         }
     }
 
@@ -73,17 +91,20 @@ impl Region {
                 // A disc of less than 90 degrees has with two places the arc between them.
                 (radius < POLYGON_MAX_DEG).then(|| Circle::new(center, radius).ok())?
             }
-            Self::Range(_) => None,
+            Self::Range(_) | Self::Moc(_) | Self::Union(_) => None,
         }
     }
 
-    /// Its area in square degrees (ADQL 2.1 §4.2.8); 0 for a point.
+    /// Its area in square degrees (ADQL 2.1 §4.2.8); 0 for a point; of a union the sum of those of
+    /// its parts, which may have places in common.
     pub fn area_sq_deg(&self) -> f64 {
         let steradians = match self {
             Self::Circle(circle) => circle.area(),
             Self::Polygon(polygon) => polygon.area(),
             Self::Range(range) => range.area(),
             Self::Point(_) => 0.0,
+            Self::Moc(moc) => moc.sky_fraction() * 4.0 * PI,
+            Self::Union(parts) => return parts.iter().map(Self::area_sq_deg).sum(),
         };
         steradians * (180.0 / PI) * (180.0 / PI)
     }
@@ -120,6 +141,17 @@ impl fmt::Display for Region {
             Self::Polygon(polygon) => polygon.fmt(f),
             Self::Range(range) => range.fmt(f),
             Self::Point(point) => point.fmt(f),
+            Self::Moc(moc) => {
+                let (cells, part) = (moc.cells().len(), 100.0 * moc.sky_fraction());
+                write!(f, "MOC of {cells} cells, {part:.3} % of the sky")
+            }
+            Self::Union(parts) => {
+                f.write_str("UNION(")?;
+                for (at, part) in parts.iter().enumerate() {
+                    write!(f, "{}{part}", if at == 0 { "" } else { ", " })?;
+                }
+                f.write_str(")")
+            }
         }
     }
 }

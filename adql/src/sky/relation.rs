@@ -7,15 +7,50 @@
 use super::angle::Angle;
 use super::arc::ON_EDGE;
 use super::circle::Circle;
+use super::error::RegionError;
 use super::outline::Outline;
 use super::position::Position;
 use super::region::Region;
 
+const OF_MOC: &str =
+    "a MOC is compared with points and with MOCs: write MOC(order, region) for the other";
+
+const OF_UNION: &str =
+    "a region may lie in several parts of a UNION together: compare it with each part";
+
 impl Region {
     /// Whether every place of `other` is a place of this region.
-    pub fn contains_region(&self, other: &Self) -> bool {
-        match (self, other) {
+    ///
+    /// # Errors
+    /// Where only one of them is a MOC, and where several parts of a union may hold it together.
+    pub fn contains_region(&self, other: &Self) -> Result<bool, RegionError> {
+        Ok(match (self, other) {
             (_, Self::Point(point)) => self.contains(point),
+            (_, Self::Union(parts)) => {
+                for part in parts {
+                    if !self.contains_region(part)? {
+                        return Ok(false);
+                    }
+                }
+                true
+            }
+            (Self::Moc(outer), Self::Moc(inner)) => {
+                inner.intersection(&outer.complement()).is_empty()
+            }
+            (Self::Moc(_), _) | (_, Self::Moc(_)) => return Err(RegionError::NotCompared(OF_MOC)),
+            (Self::Union(parts), inner) => {
+                let mut meets = false;
+                for part in parts {
+                    if part.contains_region(inner)? {
+                        return Ok(true);
+                    }
+                    meets |= part.intersects(inner)?;
+                }
+                if meets {
+                    return Err(RegionError::NotCompared(OF_UNION));
+                }
+                false
+            }
             (Self::Point(point), _) => other.is_place(point),
             (Self::Circle(outer), Self::Circle(inner)) => circle_in_circle(outer, inner),
             (Self::Circle(outer), Self::Polygon(_) | Self::Range(_)) => in_circle(outer, other),
@@ -30,13 +65,26 @@ impl Region {
                 Outline::Range(outer).contains(Outline::Polygon(inner))
             }
             (Self::Range(outer), Self::Range(inner)) => outer.contains_range(inner),
-        }
+        })
     }
 
     /// Whether the regions have a place in common; symmetric.
-    pub fn intersects(&self, other: &Self) -> bool {
-        match (self, other) {
+    ///
+    /// # Errors
+    /// Where only one of them is a MOC, and the other no point.
+    pub fn intersects(&self, other: &Self) -> Result<bool, RegionError> {
+        Ok(match (self, other) {
+            (Self::Union(parts), other) | (other, Self::Union(parts)) => {
+                for part in parts {
+                    if part.intersects(other)? {
+                        return Ok(true);
+                    }
+                }
+                false
+            }
+            (Self::Moc(a), Self::Moc(b)) => !a.intersection(b).is_empty(),
             (region, Self::Point(point)) | (Self::Point(point), region) => region.contains(point),
+            (Self::Moc(_), _) | (_, Self::Moc(_)) => return Err(RegionError::NotCompared(OF_MOC)),
             (Self::Circle(a), Self::Circle(b)) => circles_meet(a, b),
             (Self::Circle(circle), region) | (region, Self::Circle(circle)) => {
                 circle_meets(circle, region)
@@ -45,7 +93,7 @@ impl Region {
             (Self::Polygon(polygon), Self::Range(range))
             | (Self::Range(range), Self::Polygon(polygon)) => Outline::Range(range).meets(polygon),
             (Self::Range(a), Self::Range(b)) => a.intersects_range(b),
-        }
+        })
     }
 
     /// Whether it holds no place but this one.
@@ -58,6 +106,8 @@ impl Region {
             Self::Polygon(polygon) => polygon.vertices().iter().all(same),
             Self::Range(range) => range.corners().iter().all(same),
             Self::Point(point) => same(point),
+            Self::Moc(moc) => moc.is_empty(),
+            Self::Union(parts) => parts.iter().all(|part| part.is_place(place)),
         }
     }
 }

@@ -12,6 +12,7 @@ mod pixel;
 mod polygon;
 mod position;
 mod range;
+mod region_text;
 mod relation;
 mod surroundings;
 mod widened;

@@ -96,7 +96,7 @@ impl Regions<'_> {
         let region = Region::from(wider);
         let mut known = Vec::new();
         self.collect(side, place.clone(), &mut known)?;
-        if known.iter().any(|known| region.contains_region(known)) {
+        if known.iter().any(|known| region.contains_region(known).unwrap_or(false)) {
             return Ok(None);
         }
         let Some(distance) = distance_from(place, &wider) else { return Ok(None) };

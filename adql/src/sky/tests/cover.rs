@@ -103,6 +103,39 @@ fn range_case(random: &mut Random) -> (Region, Vec<Position>) {
     (region, places)
 }
 
+/// Pixels of some orders about a place; places along their sides.
+fn moc_case(random: &mut Random) -> (Region, Vec<Position>) {
+    let order = Order::new(random.pick(&[0, 2, 5, 9, 14])).unwrap();
+    let center = random.hard_place(1.0);
+    let home = Pixel::of(order, &center);
+    let first = home.index().saturating_sub(random.pick(&[0, 1, 7]));
+    let pixels = (first..first + random.pick(&[1, 2, 9])).filter_map(|n| Pixel::new(order, n));
+    let mut pixels: Vec<Pixel> = pixels.filter(|_| !random.bits().is_multiple_of(4)).collect();
+    pixels.extend(home.within(Order::new(order.get() + 3).unwrap()).step_by(5).take(7));
+    let moc = Coverage::from_ranges(pixels.iter().map(|pixel| pixel.range()));
+    let mut places = vec![center, center.antipode(), at(0.0, 90.0), at(0.0, -90.0)];
+    for _ in 0..300 {
+        let pixel = pixels[random.below(pixels.len())];
+        let along = random.unit();
+        let side = random.pick(&[[0.0, along], [along, 1.0]]);
+        places.push(beside(random, &Position::from_vector(pixel.place_within(side[0], side[1]))));
+        let inside = pixel.place_within(random.unit(), random.unit());
+        places.push(Position::from_vector(inside));
+        places.push(random.hard_place(1.0));
+    }
+    (Region::Moc(moc), places)
+}
+
+fn union_case(random: &mut Random) -> (Region, Vec<Position>) {
+    let (mut parts, mut places) = (Vec::new(), Vec::new());
+    for case in [circle_case, polygon_case, moc_case] {
+        let (region, of_part) = case(random);
+        parts.push(region);
+        places.extend(of_part.into_iter().step_by(3));
+    }
+    (Region::Union(parts), places)
+}
+
 fn run(seed: u64, rounds: usize, case: fn(&mut Random) -> (Region, Vec<Position>)) {
     let mut random = Random(seed);
     let mut tally = Tally { rows: 0, contained: 0, by_side: [0; 3] };
@@ -121,6 +154,16 @@ fn run(seed: u64, rounds: usize, case: fn(&mut Random) -> (Region, Vec<Position>
 #[test]
 fn no_row_of_a_circle_is_lost() {
     run(11, 420, circle_case);
+}
+
+#[test]
+fn no_row_of_a_moc_is_lost() {
+    run(14, 420, moc_case);
+}
+
+#[test]
+fn no_row_of_a_union_is_lost() {
+    run(15, 420, union_case);
 }
 
 #[test]

@@ -14,6 +14,9 @@ fn regions() -> Vec<Region> {
         box_of(3.0, 4.0, 0.0, 0.0),
         range(350.0, 370.5, -10.0, 200.0),
         range(f64::NEG_INFINITY, f64::INFINITY, -10.0, 10.0),
+        Region::Moc(Coverage::empty()),
+        Region::Moc(Coverage::from_ascii("3/5 7-9 6/100").unwrap().0),
+        Region::Union(vec![circle(1.0, 2.0, 3.0), at(4.0, 5.0).into()]),
     ]
 }
 
@@ -47,7 +50,7 @@ proptest! {
     fn other_bytes_do_no_harm(mut bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         drop(RegionTest::from_bytes(&bytes));
         if bytes.len() > 1 {
-            (bytes[0], bytes[1]) = (1, bytes[1] % 6);
+            (bytes[0], bytes[1]) = (1, bytes[1] % 8);
             drop(Region::from_bytes(&bytes));
             drop(Cover::from_bytes(&bytes));
         }
