@@ -108,7 +108,7 @@ fn plan_here(text: &str, schemas: &Arc<dyn Schemas>, limits: &Limits) -> Result<
     let types = plan.schema().fields().iter().map(|field| field.data_type().clone());
     let columns = resolved.outputs.into_iter().zip(types);
     let columns = columns.map(|(output, data_type)| {
-        let resolve::Metadata { unit, ucd, utype, xtype, description, system, ascii } =
+        let resolve::Metadata { unit, ucd, utype, xtype, description, system, ascii, kind: _ } =
             output.metadata;
         let name = output.name;
         OutputColumn { name, data_type, unit, ucd, utype, xtype, description, system, ascii }

@@ -9,6 +9,7 @@
 mod expression;
 mod from;
 mod in_unit;
+mod kind;
 mod metadata;
 mod near;
 mod scope;
@@ -124,7 +125,8 @@ impl Resolver<'_> {
             .collect();
         for (operator, operand) in operands.into_iter().rev() {
             let here = place(operand.span());
-            let count = self.operand(operand, outer)?.len();
+            let others = self.operand(operand, outer)?;
+            let count = others.len();
             if count != outputs.len() {
                 let message = format!(
                     "the operands of {operator} have {} and {count} columns: they need the same \
@@ -133,6 +135,7 @@ impl Resolver<'_> {
                 );
                 return Err(Error::NotAllowed { message, place: here });
             }
+            kind::check_columns(&operator, [&outputs, &others], here)?;
         }
         if let Some(order_by) = order_by {
             self.order_by_outputs(order_by, &outputs, outer)?;

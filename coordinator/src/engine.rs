@@ -33,7 +33,7 @@ use crate::cluster::{Brought, Cluster};
 use crate::format::Info;
 use crate::plan::colocate::Place;
 use crate::plan::lineage::Lineage;
-use crate::plan::{explain, near};
+use crate::plan::{explain, near, ordered_offset};
 use crate::process::{InUse, Process};
 use crate::uploads::Uploads;
 use crate::{Error, distributed, origin};
@@ -157,6 +157,7 @@ impl Engine {
             .with_config(session::session_config().with_extension(scan_options))
             .with_runtime_env(Arc::clone(runtime.node()))
             .with_optimizer_rules(adql::rewrite::optimizer_rules(Arc::clone(&schemas)))
+            .with_physical_optimizer_rules(ordered_offset::physical_rules())
             .build();
         session::register_functions(&mut state).map_err(Error::Execution)?;
         let over_workers = |cluster: Arc<Cluster>| -> Result<Distributed, DataFusionError> {
@@ -166,8 +167,7 @@ impl Engine {
         let distributed = cluster.map(over_workers).transpose().map_err(Error::Execution)?;
         let (state, runtime) = (Arc::new(state), Arc::new(runtime));
         let (process, _in_use) = (process.clone(), Arc::new(process.uses_snapshot()));
-        let uploads = None;
-        Ok(Self { snapshot, schemas, state, distributed, runtime, process, uploads, _in_use })
+        Ok(Self { snapshot, schemas, state, distributed, runtime, process, uploads: None, _in_use })
     }
 
     /// The same engine for one query that brings tables, which are there as long as it is.

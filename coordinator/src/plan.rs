@@ -10,7 +10,8 @@
 //! 4. The stages of `datafusion-distributed`, fed by [`crate::distributed`].
 //! 5. [`invariants`]: what must hold of a plan with stages; a plan that breaks one is refused.
 //!
-//! A single process has only the first and the third. Each process makes the joins of what it runs
+//! A single process has only the first and the third. Among the passes of `DataFusion`, which come
+//! before, is one of ours ([`ordered_offset`]). Each process makes the joins of what it runs
 //! itself give way to others ([`worker::giving_way`]). [`explain`] tells what a plan will touch.
 
 mod around;
@@ -20,6 +21,7 @@ pub mod explain;
 pub mod invariants;
 pub mod lineage;
 pub mod near;
+pub mod ordered_offset;
 pub mod pieces;
 pub mod slot_leaf;
 pub mod slots;

@@ -233,7 +233,10 @@ async fn what_a_function_cannot_take_is_said() {
         ("MOC('3/5-x')", "cannot read '3/5-x' in the text of a region: a pixel of its order"),
         ("MOC(29, CIRCLE(0, 0, 90))", "has more than 1048576 cells: write a lower order"),
         ("MOC(3, 5)", "takes a POINT, CIRCLE, BOX, POLYGON, REGION or MOC"),
-        ("REGION(table_name)", "REGION takes a text in quotes, as in REGION('CIRCLE ICRS 10 20 1')"),
+        (
+            "REGION(table_name)",
+            "REGION takes a text in quotes, as in REGION('CIRCLE ICRS 10 20 1')",
+        ),
         ("REGION('circle 1 2')", "a circle has three numbers"),
         ("CENTROID(MOC('0/1'))", "a MOC and a UNION have none here"),
         ("CONTAINS(CIRCLE(1, 2, 3), MOC('0/1'))", "write MOC(order, region) for the other"),

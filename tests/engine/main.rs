@@ -34,6 +34,7 @@ mod streaming;
 mod synthetic;
 mod transport;
 mod traps;
+mod unions;
 mod upload_ids;
 mod uploads;
 mod versions;

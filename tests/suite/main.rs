@@ -4,7 +4,10 @@
 //! and by DuckDB from the Parquet files themselves (`oracle.py`); all three must be equal.
 //! Beside the answer the work is checked: who executed tasks, who opened tiles, and that nobody looked elsewhere.
 
+mod errors;
+mod generator;
 mod queries;
+mod random;
 mod work;
 
 use std::path::Path;

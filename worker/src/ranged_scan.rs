@@ -119,9 +119,12 @@ impl RangedScanExec {
     }
 
     fn config(&self) -> Result<&FileScanConfig> {
-        let source = self.scan.downcast_ref::<DataSourceExec>();
-        let scan = source.and_then(|source| source.data_source().downcast_ref());
+        let scan = self.files();
         scan.ok_or_else(|| internal_datafusion_err!("{} is no scan of files", self.scan.name()))
+    }
+
+    fn files(&self) -> Option<&FileScanConfig> {
+        self.scan.downcast_ref::<DataSourceExec>()?.data_source().downcast_ref()
     }
 
     /// The scans of one partition, a file each; those of the margin are the last.
@@ -344,6 +347,10 @@ impl ExecutionPlan for RangedScanExec {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
+        if self.files().is_none() && self.of == (Rows::Around { margin: None }) {
+            // Other tasks run the scan, for this one only gathers: what it reads too much may come.
+            return self.scan.execute(partition, context);
+        }
         let scans = self.of_partition(partition)?;
         let columns = self.margin().map(|margin| margin.position);
         let pool = context.memory_pool();

@@ -3,9 +3,9 @@
 use datafusion::sql::sqlparser::ast::{Expr, Ident, Query, Select, SelectItem, SetExpr, Spanned};
 use datafusion::sql::sqlparser::tokenizer::Span;
 
-use super::in_unit;
 use super::scope::{Columns, Env, Found, Scope, Visible, fits};
 use super::{Resolver, nearest, written};
+use super::{in_unit, kind};
 use crate::Error;
 use crate::parser::{place, tree};
 
@@ -40,6 +40,7 @@ impl Resolver<'_> {
             }
             left[first..].reverse();
         }
+        kind::check(expression, env)?;
         if has_units { in_unit::convert(expression, env) } else { Ok(()) }
     }
 

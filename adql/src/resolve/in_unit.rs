@@ -10,6 +10,7 @@ use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned,
 };
 
+use super::kind::shown;
 use super::metadata::{Metadata, text_of};
 use super::scope::Env;
 use crate::Error;
@@ -69,14 +70,4 @@ fn add_factor(call: &mut Function, env: &Env<'_>) -> Result<(), Error> {
         list.args.push(FunctionArg::Unnamed(FunctionArgExpr::Expr(factor)));
     }
     Ok(())
-}
-
-/// A value as its user may have written it: a column without its table.
-fn shown(value: &Expr) -> String {
-    match value {
-        Expr::CompoundIdentifier(parts) => {
-            parts.last().map_or_else(String::new, |name| name.value.clone())
-        }
-        other => other.to_string(),
-    }
 }

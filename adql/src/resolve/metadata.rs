@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use datafusion::sql::sqlparser::ast::{DataType, Expr, Function, Value};
 
+use super::kind::Kind;
 use super::scope::{Columns, Env, Visible};
 use crate::function::{self, Gives};
 use crate::parser::tree;
@@ -21,6 +22,7 @@ pub(crate) struct Metadata {
     pub(crate) system: Option<Arc<System>>,
     /// All texts are known to be ASCII.
     pub(crate) ascii: bool,
+    pub(crate) kind: Option<Kind>,
 }
 
 impl Metadata {
@@ -33,6 +35,7 @@ impl Metadata {
             description: column.description.clone(),
             system: column.system.clone(),
             ascii: column.ascii,
+            kind: Kind::of_type(&column.data_type),
         }
     }
 
@@ -76,6 +79,12 @@ impl Metadata {
     /// through (MIN, MAX, COALESCE, parentheses), keep all; what changes a value but not its unit
     /// (AVG, SUM, ABS, …) keeps the unit; the rest has what its function gives.
     pub(super) fn of(expression: &Expr, env: &Env<'_>) -> Self {
+        let said = Self::said_of(expression, env);
+        let kind = said.kind.or_else(|| Kind::of_computed(expression, env));
+        Self { kind, ..said }
+    }
+
+    fn said_of(expression: &Expr, env: &Env<'_>) -> Self {
         match expression {
             Expr::CompoundIdentifier(parts) => match parts.as_slice() {
                 [relation, column] => of_name(&relation.value, &column.value, env),
@@ -90,7 +99,7 @@ impl Metadata {
                     DataType::Custom(name, _) => Some(name.to_string().to_ascii_lowercase()),
                     _ => None,
                 };
-                Self { xtype, ..metadata }
+                Self { xtype, kind: None, ..metadata }
             }
             Expr::Function(call) => Self::of_call(expression, call, env),
             Expr::Case { conditions, else_result, .. } => {
@@ -169,6 +178,7 @@ fn common<'a>(results: impl Iterator<Item = &'a Expr>, env: &Env<'_>) -> Metadat
             description: same(common.description, branch.description),
             system: common.system.filter(|system| branch.system.as_ref() == Some(system)),
             ascii: false,
+            kind: common.kind.filter(|kind| branch.kind == Some(*kind)),
         }
     });
     common.with_others()
