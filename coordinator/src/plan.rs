@@ -11,7 +11,7 @@
 //! 5. [`invariants`]: what must hold of a plan with stages; a plan that breaks one is refused.
 //!
 //! A single process has only the first and the third. Among the passes of `DataFusion`, which come
-//! before, is one of ours ([`ordered_offset`]). Each process makes the joins of what it runs
+//! before, are two of ours ([`ordered_offset`], `sorted_union`). Each process makes the joins of what it runs
 //! itself give way to others ([`worker::giving_way`]). [`explain`] tells what a plan will touch.
 
 mod around;
@@ -25,4 +25,5 @@ pub mod ordered_offset;
 pub mod pieces;
 pub mod slot_leaf;
 pub mod slots;
+mod sorted_union;
 pub mod units;

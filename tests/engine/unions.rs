@@ -5,7 +5,7 @@
 use crate::in_process::{alone, cluster, hats};
 
 /// Queries with the number that they have to answer, as another query tells.
-const SAME: [(&str, &str); 3] = [
+const SAME: [(&str, &str); 5] = [
     (
         "SELECT COUNT(*) AS n FROM (SELECT id, ra FROM small_sky_order1_collection ORDER BY id \
          OFFSET 100) AS t WHERE t.ra < 300",
@@ -23,6 +23,17 @@ const SAME: [(&str, &str); 3] = [
          SELECT g.messier - g.messier FROM opengc AS g JOIN small_sky AS b \
          ON DISTANCE(g.ra, g.dec, b.ra, b.dec) < 0.3) AS t",
         "SELECT COUNT(*) AS n FROM small_sky",
+    ),
+    (
+        "SELECT id AS a, id AS b FROM small_sky UNION ALL SELECT id, id FROM small_sky_xmatch \
+         ORDER BY a, b",
+        "SELECT b.a, b.a AS b FROM (SELECT id AS a FROM small_sky UNION ALL \
+         SELECT id FROM small_sky_xmatch) AS b",
+    ),
+    (
+        "SELECT id AS a, 1 AS b FROM small_sky UNION ALL SELECT id, id FROM small_sky_xmatch \
+         ORDER BY b, a",
+        "SELECT id AS a, id AS b FROM small_sky_xmatch UNION ALL SELECT id, 1 FROM small_sky",
     ),
 ];
 

@@ -24,10 +24,14 @@ use datafusion::physical_plan::{
     ExecutionPlan, ExecutionPlanProperties as _, replace_children_if_necessary,
 };
 
-/// The passes of `DataFusion`, with this one before them.
+use super::sorted_union::SortedUnion;
+
+/// The passes of `DataFusion`, with ours around them.
 pub fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
-    rules.insert(0, Arc::new(OrderedOffset));
+    rules.splice(0..0, [Arc::new(OrderedOffset) as _, Arc::new(SortedUnion::Seal) as _]);
+    // The last of them checks the plan.
+    rules.insert(rules.len() - 1, Arc::new(SortedUnion::Open));
     rules
 }
 
