@@ -90,7 +90,21 @@ const STACK_BYTES: usize = 64 << 20;
 
 /// Plans a query: parse, check, resolve, lower.
 pub fn plan(text: &str, schemas: &Arc<dyn Schemas>, limits: &Limits) -> Result<Query, Error> {
-    stacker::grow(STACK_BYTES, || plan_here(text, schemas, limits))
+    let planned = stacker::grow(STACK_BYTES, || plan_here(text, schemas, limits));
+    planned.map_err(|error| located(error, text))
+}
+
+/// Gives an error about the arguments of a function, which begins with its name, the place of its
+/// call, where there is one only.
+fn located(error: Error, text: &str) -> Error {
+    match error {
+        Error::NotAllowed { message, place: None } => {
+            let name = message.split_once(':').map(|(name, _)| name);
+            let place = name.and_then(|name| parser::only_call(text, name));
+            Error::NotAllowed { message, place }
+        }
+        other => other,
+    }
 }
 
 fn plan_here(text: &str, schemas: &Arc<dyn Schemas>, limits: &Limits) -> Result<Query, Error> {

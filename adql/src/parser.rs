@@ -54,6 +54,20 @@ pub(crate) fn place(span: Span) -> Option<Place> {
     (line > 0).then_some(Place { line, column })
 }
 
+/// Where a function is called, if that is in one place.
+pub(crate) fn only_call(text: &str, name: &str) -> Option<Place> {
+    let tokens = Tokenizer::new(&Adql::default(), text).tokenize_with_location().ok()?;
+    let tokens: Vec<&TokenWithSpan> =
+        tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).collect();
+    let is_call = |pair: &&[&TokenWithSpan]| match (&pair[0].token, &pair[1].token) {
+        (Token::Word(word), Token::LParen) => word.value.eq_ignore_ascii_case(name),
+        _ => false,
+    };
+    let mut calls = tokens.windows(2).filter(is_call);
+    let first = calls.next()?;
+    if calls.next().is_some() { None } else { place(first[0].span) }
+}
+
 fn trailing<T>(token: &TokenWithSpan) -> Result<T, ParserError> {
     let Location { line, column } = token.span.start;
     Err(ParserError::ParserError(format!(
@@ -262,8 +276,8 @@ mod tests {
             "SELECT `a` FROM t",
             "unexpected `: names with special characters are written \"…\" at line 1, column 8",
         );
-        check("SELECT a::int FROM t", "unexpected ::: write CAST(x AS type) at line 1, column 9");
-        check("SELECT a FROM t WHERE a == 1", "unexpected ==: write = at line 1, column 25");
+        check("SELECT a::int FROM t", "unexpected '::': write CAST(x AS type) at line 1, column 9");
+        check("SELECT a FROM t WHERE a == 1", "unexpected '==': write = at line 1, column 25");
         check(
             "SELECT a /* b */ FROM t",
             "unexpected /*: comments begin with -- and end with the line at line 1, column 10",

@@ -27,6 +27,7 @@ pub(crate) use near::nearest;
 use scope::{Env, Named, Scope, fits};
 
 use crate::parser::{place, tree};
+use crate::schema::TAP_UPLOAD;
 use crate::{Error, Schemas, Table, TableName};
 
 /// An output column of a query.
@@ -233,6 +234,14 @@ impl Resolver<'_> {
             [table] => Ok(Arc::clone(table)),
             [] => {
                 let written = written(&parts);
+                if parts.len() == 2 && parts[0].value.eq_ignore_ascii_case(TAP_UPLOAD) {
+                    let name = &parts[1].value;
+                    let message = format!(
+                        "unknown table {written}: send it with the query, as in \
+                         UPLOAD={name},param:file, where file is a part of the request"
+                    );
+                    return Err(Error::NotAllowed { message, place: here });
+                }
                 let names = self.tables().iter().map(|table| table.name.to_string());
                 let near = nearest(&written, names);
                 Err(Error::Unknown { kind: "table", name: written, place: here, near })

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use adql::Fault;
+use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use url::Url;
 use worker::loss;
@@ -123,7 +124,8 @@ fn execution_fault(error: &DataFusionError) -> Fault {
             }
             let query = source.downcast_ref::<adql::Error>().map(adql::Error::fault);
             let tables = source.downcast_ref::<catalog::Error>().map(catalog::Error::fault);
-            query.or(tables).unwrap_or(Fault::Unavailable)
+            let cast = is_cast(source.as_ref()).then_some(Fault::User);
+            query.or(tables).or(cast).unwrap_or(Fault::Unavailable)
         }
         DataFusionError::Execution(_) => Fault::User,
         DataFusionError::Internal(_)
@@ -134,6 +136,24 @@ fn execution_fault(error: &DataFusionError) -> Fault {
         | DataFusionError::Shared(_)
         | DataFusionError::Context(..) => Fault::Internal,
     }
+}
+
+/// Whether a value could not be cast, however the reader of files has wrapped that.
+fn is_cast(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if matches!(error.downcast_ref::<ArrowError>(), Some(ArrowError::CastError(_))) {
+            return true;
+        }
+        if let Some(engine) = error.downcast_ref::<DataFusionError>()
+            && let DataFusionError::ArrowError(source, _) = engine.find_root()
+            && matches!(**source, ArrowError::CastError(_))
+        {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// The message of the root cause, without DataFusion's prefixes for its own developers.

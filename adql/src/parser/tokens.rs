@@ -70,9 +70,25 @@ fn advice(token: &Token) -> Option<&'static str> {
         | Token::RParen
         | Token::Period => None,
         Token::Mod => Some("%: write MOD(x, y)"),
-        Token::DoubleEq => Some("==: write ="),
-        Token::DoubleColon => Some("::: write CAST(x AS type)"),
+        Token::DoubleEq => Some("'==': write ="),
+        Token::DoubleColon => Some("'::': write CAST(x AS type)"),
         Token::Char('`') => Some("`: names with special characters are written \"…\""),
+        Token::Char('‘' | '’' | '“' | '”' | '„' | '«' | '»') => {
+            Some("quotes (‘ ’ “ ”): texts are written '…', and names with special characters \"…\"")
+        }
+        Token::Char('≤') => Some("≤: write <="),
+        Token::Char('≥') => Some("≥: write >="),
+        Token::Char('≠') => Some("≠: write <>"),
+        Token::Char('−' | '–') => Some("a dash: write - for minus"),
+        Token::Char('\u{200b}' | '\u{feff}' | '\u{a0}' | '\u{2060}') => {
+            Some("a character that cannot be seen (as web pages have): write a blank in its place")
+        }
+        Token::LBracket => Some("[: names with special characters are written \"…\""),
+        Token::Sharp => Some("#: comments begin with --"),
+        Token::Caret => Some("^: write POWER(x, y)"),
+        Token::Overlap => Some("&&: write AND"),
+        Token::Tilde => Some("~: write LIKE, with % and _"),
+        Token::ExclamationMark => Some("!: write NOT"),
         _ => Some(""),
     }
 }

@@ -3,7 +3,7 @@
 use datafusion::sql::sqlparser::ast::{Expr, Ident, Query, Select, SelectItem, SetExpr, Spanned};
 use datafusion::sql::sqlparser::tokenizer::Span;
 
-use super::scope::{Columns, Env, Found, Scope, Visible, fits};
+use super::scope::{Columns, Env, Found, Relation, Scope, Visible, fits};
 use super::{Resolver, nearest, written};
 use super::{in_unit, kind};
 use crate::Error;
@@ -156,8 +156,17 @@ fn unknown(parts: &[Ident], env: &Env<'_>) -> Error {
         return Error::Unknown { kind: "column", name: String::new(), place: None, near: vec![] };
     };
     if let Some(last) = qualifier.last() {
-        let relations = env.chain().flat_map(|env| &env.scope.relations);
-        let near = nearest(&last.value, relations.map(|relation| relation.name.clone()));
+        let relations = || env.chain().flat_map(|env| &env.scope.relations);
+        let is_named_otherwise = |relation: &&Relation| match &relation.columns {
+            Columns::Table(table) => fits(last, &table.name.table) && !fits(last, &relation.name),
+            Columns::Query(_) => false,
+        };
+        if let Some(relation) = relations().find(is_named_otherwise) {
+            let (written, name) = (written(&all[..all.len() - 1]), &relation.name);
+            let message = format!("unknown table {written}: in this query it is named {name}");
+            return Error::NotAllowed { message, place: here };
+        }
+        let near = nearest(&last.value, relations().map(|relation| relation.name.clone()));
         let name = written(&all[..all.len() - 1]);
         return Error::Unknown { kind: "table", name, place: here, near };
     }
@@ -171,6 +180,13 @@ fn unknown(parts: &[Ident], env: &Env<'_>) -> Error {
             .chain(env.named.iter().map(|named| named.name.clone()))
     });
     let near = nearest(&name.value, names);
+    if near.is_empty() && name.quote_style.is_some() {
+        let message = format!(
+            "unknown column {0}: double quotes are for names; a text is written '{0}'",
+            name.value
+        );
+        return Error::NotAllowed { message, place: here };
+    }
     Error::Unknown { kind: "column", name: written(&all), place: here, near }
 }
 

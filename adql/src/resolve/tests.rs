@@ -91,7 +91,10 @@ fn unknown_and_ambiguous_names() {
         "SELECT 1 FROM stars AS x, obs AS X",
         "FROM has two tables of the name X: give one another name with AS at line 1, column 27",
     );
-    check_error("SELECT stars.ra FROM stars AS s", "unknown table stars at line 1, column 8");
+    check_error(
+        "SELECT stars.ra FROM stars AS s",
+        "unknown table stars: in this query it is named s at line 1, column 8",
+    );
     check_error(
         "SELECT x.y.stars.ra FROM stars",
         "unknown table x.y.stars at line 1, column 8; nearest: Stars",
