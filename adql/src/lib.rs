@@ -15,6 +15,8 @@ pub mod error;
 pub mod function;
 mod limits;
 mod lower;
+#[cfg(test)]
+mod mutation;
 mod parser;
 mod resolve;
 pub mod rewrite;
@@ -81,10 +83,10 @@ impl From<Column> for OutputColumn {
 /// Judges a text without any table: whether it is one query of ADQL 2.1 (or of the extensions)
 /// that uses functions of the registry, or of the `declared` names, only.
 pub fn validate(text: &str, declared: &[&str], limits: &Limits) -> Result<(), Error> {
-    check::check(&parser::parse(text, limits)?, declared)
+    stacker::grow(STACK_BYTES, || check::check(&parser::parse(text, limits)?, declared))
 }
 
-/// Stack for the planning of one query. `SqlToRel` takes some 50 KiB for a level of nesting in a
+/// Stack for the planning of one query, and for the judgement of one: errors show parts of it. `SqlToRel` takes some 50 KiB for a level of nesting in a
 /// debug build, more in all than a thread of a server has; pages are mapped when they are touched.
 const STACK_BYTES: usize = 64 << 20;
 

@@ -1,7 +1,5 @@
 //! Set operations and offsets of sub-queries, beside what single queries answer.
 
-#![expect(clippy::unwrap_used, reason = "a test ends at the first step that fails")]
-
 use crate::in_process::{alone, cluster, hats};
 
 /// Queries with the number that they have to answer, as another query tells.
