@@ -228,11 +228,11 @@ async fn what_a_function_cannot_take_is_said() {
             "galactic is none of the frames ICRS",
         ),
         ("ivo_geom_transform(table_name, 'ICRS', POINT(1, 2))", "a frame is one of the texts ICRS"),
-        ("ivo_geom_transform('ICRS', 'FK5', 3)", "takes a POINT, CIRCLE, BOX or POLYGON"),
+        ("ivo_geom_transform('ICRS', 'FK5', 3)", "takes a geometry here, and 3 is a number"),
         ("MOC(table_name)", "MOC takes a text in quotes, as in MOC('3/5 7-9')"),
         ("MOC('3/5-x')", "cannot read '3/5-x' in the text of a region: a pixel of its order"),
         ("MOC(29, CIRCLE(0, 0, 90))", "has more than 1048576 cells: write a lower order"),
-        ("MOC(3, 5)", "takes a POINT, CIRCLE, BOX, POLYGON, REGION or MOC"),
+        ("MOC(3, 5)", "MOC takes a geometry here, and 5 is a number"),
         (
             "REGION(table_name)",
             "REGION takes a text in quotes, as in REGION('CIRCLE ICRS 10 20 1')",
