@@ -86,7 +86,8 @@ pub fn validate(text: &str, declared: &[&str], limits: &Limits) -> Result<(), Er
     stacker::grow(STACK_BYTES, || check::check(&parser::parse(text, limits)?, declared))
 }
 
-/// Stack for the planning of one query, and for the judgement of one: errors show parts of it. `SqlToRel` takes some 50 KiB for a level of nesting in a
+/// Stack for the planning of one query, and for the judgement of one, whose errors show parts of
+/// it. `SqlToRel` takes some 50 KiB for a level of nesting in a
 /// debug build, more in all than a thread of a server has; pages are mapped when they are touched.
 const STACK_BYTES: usize = 64 << 20;
 

@@ -33,7 +33,7 @@ use crate::cluster::{Brought, Cluster};
 use crate::format::Info;
 use crate::plan::colocate::Place;
 use crate::plan::lineage::Lineage;
-use crate::plan::{explain, near, ordered_offset};
+use crate::plan::{explain, near, physical_rules};
 use crate::process::{InUse, Process};
 use crate::uploads::Uploads;
 use crate::{Error, distributed, origin};
@@ -157,7 +157,7 @@ impl Engine {
             .with_config(session::session_config().with_extension(scan_options))
             .with_runtime_env(Arc::clone(runtime.node()))
             .with_optimizer_rules(adql::rewrite::optimizer_rules(Arc::clone(&schemas)))
-            .with_physical_optimizer_rules(ordered_offset::physical_rules())
+            .with_physical_optimizer_rules(physical_rules())
             .build();
         session::register_functions(&mut state).map_err(Error::Execution)?;
         let over_workers = |cluster: Arc<Cluster>| -> Result<Distributed, DataFusionError> {

@@ -11,8 +11,8 @@
 //! 5. [`invariants`]: what must hold of a plan with stages; a plan that breaks one is refused.
 //!
 //! A single process has only the first and the third. Among the passes of `DataFusion`, which come
-//! before, are two of ours ([`ordered_offset`], `sorted_union`). Each process makes the joins of what it runs
-//! itself give way to others ([`worker::giving_way`]). [`explain`] tells what a plan will touch.
+//! before, are two of ours (`ordered_offset`, `sorted_union`). Each process makes the joins of what it
+//! runs itself give way to others ([`worker::giving_way`]). [`explain`] tells what a plan will touch.
 
 mod around;
 pub mod choice;
@@ -21,9 +21,26 @@ pub mod explain;
 pub mod invariants;
 pub mod lineage;
 pub mod near;
-pub mod ordered_offset;
+mod ordered_offset;
 pub mod pieces;
 pub mod slot_leaf;
 pub mod slots;
 mod sorted_union;
 pub mod units;
+
+use std::sync::Arc;
+
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+
+use ordered_offset::OrderedOffset;
+use sorted_union::SortedUnion;
+
+/// The passes of `DataFusion`, with ours around them.
+pub fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let mut rules = PhysicalOptimizer::new().rules;
+    rules.splice(0..0, [Arc::new(OrderedOffset) as _, Arc::new(SortedUnion::Seal) as _]);
+    // The last of them checks the plan.
+    rules.insert(rules.len() - 1, Arc::new(SortedUnion::Open));
+    rules
+}

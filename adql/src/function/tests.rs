@@ -203,6 +203,9 @@ fn measures_are_in_degrees() {
     check("adql_contains(adql_point(10, 20), 'Circle GALACTIC 0 0 180')", "1");
     check("adql_contains(adql_circle(10, 20, 1), 'Union (Box 0 0 1 1 Circle 10 20 2)')", "1");
     check("adql_round(adql_area('0/3'), 6)", "3437.746771");
+    // A column of texts, of which one is no region.
+    let of_texts = "adql_contains(adql_point(10, 20), concat('Circle 10 ', lat, ' 25'))";
+    check_rows(of_texts, ["1", "", "1", "1"]);
     check("adql_coordsys(adql_point(10, 20))", "ICRS");
     check("adql_moc(1, adql_point(45, 0.1))", "1/0");
     check_error("adql_contains(adql_point(10, 20), 'Ellipse 1 2 3 4')", "cannot read 'ELLIPSE'");

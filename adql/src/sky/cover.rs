@@ -33,7 +33,8 @@ const SMALLEST_TO_LARGEST: f64 = 0.67;
 /// 16 B for each.
 const PIXEL_RANGES_MAX: usize = 4096;
 
-/// The border of a MOC is found to pixels of so many orders finer than its finest: 1/16 of a pixel's area.
+/// The border of a MOC is found to pixels of so many orders finer than its finest: 1/16 of the area
+/// of a pixel.
 const FINER_THAN_PIXELS: u8 = 2;
 
 /// Where a spatial index lies in a cover.

@@ -16,24 +16,12 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::physical_expr::{Distribution, OrderingRequirements};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_optimizer::output_requirements::OutputRequirementExec;
 use datafusion::physical_plan::limit::GlobalLimitExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{
     ExecutionPlan, ExecutionPlanProperties as _, replace_children_if_necessary,
 };
-
-use super::sorted_union::SortedUnion;
-
-/// The passes of `DataFusion`, with ours around them.
-pub fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
-    let mut rules = PhysicalOptimizer::new().rules;
-    rules.splice(0..0, [Arc::new(OrderedOffset) as _, Arc::new(SortedUnion::Seal) as _]);
-    // The last of them checks the plan.
-    rules.insert(rules.len() - 1, Arc::new(SortedUnion::Open));
-    rules
-}
 
 /// The limit over what has an order, below the projections that are above that; none where nothing
 /// has.
@@ -56,7 +44,7 @@ fn over_order(
 
 /// The rule.
 #[derive(Debug)]
-struct OrderedOffset;
+pub(super) struct OrderedOffset;
 
 impl PhysicalOptimizerRule for OrderedOffset {
     fn optimize(
