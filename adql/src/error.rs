@@ -113,6 +113,24 @@ fn nearest(near: &[String]) -> String {
 }
 
 impl Error {
+    /// The same without its place in a text that is not the user's.
+    pub(crate) fn without_place(self) -> Self {
+        match self {
+            Self::Syntax { message, place: _ } => Self::NotAllowed { message, place: None },
+            Self::NotAllowed { message, place: _ } => Self::NotAllowed { message, place: None },
+            Self::Unknown { kind, name, place: _, near } => {
+                Self::Unknown { kind, name, place: None, near }
+            }
+            Self::Ambiguous { kind, name, place: _, candidates } => {
+                Self::Ambiguous { kind, name, place: None, candidates }
+            }
+            Self::NotEvaluable { construct, reason, place: _ } => {
+                Self::NotEvaluable { construct, reason, place: None }
+            }
+            Self::TooLarge { .. } | Self::Plan(_) => self,
+        }
+    }
+
     /// Who has to act.
     pub fn fault(&self) -> Fault {
         match self {

@@ -21,6 +21,7 @@ mod angle_text;
 mod catalogue;
 pub mod cross_match;
 mod distance;
+mod element;
 pub(crate) mod epoch_prop;
 pub mod examples;
 pub mod geometry;
@@ -43,6 +44,8 @@ mod time;
 mod transform;
 mod vector;
 
+pub(crate) use element::element_type;
+
 #[cfg(test)]
 mod tests;
 
@@ -58,6 +61,9 @@ pub(crate) const CONTAINS: &str = "adql_contains";
 pub(crate) const INTERSECTS: &str = "adql_intersects";
 /// Name of DISTANCE in a session.
 pub(crate) const DISTANCE: &str = "adql_distance";
+
+/// Name of the function that an index is written as.
+pub(crate) const ELEMENT: &str = "ARMILLA_ELEMENT";
 
 /// What an ADQL function becomes in a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,6 +193,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
         text::functions(),
         angle_text::functions(),
         number::functions(),
+        element::functions(),
         vec![ScalarUDF::from(nan_to_null::NanToNull::new())],
         vec![ScalarUDF::from(in_region::InRegion::new())],
         vec![ScalarUDF::from(is_among::IsAmong::new())],

@@ -15,15 +15,19 @@ pub mod error;
 pub mod function;
 mod limits;
 mod lower;
+pub mod macros;
 #[cfg(test)]
 mod mutation;
 mod parser;
 mod resolve;
 pub mod rewrite;
+#[cfg(test)]
+mod sample;
 pub mod schema;
 pub mod sky;
 pub mod system;
 pub mod unit;
+mod view;
 
 use std::sync::Arc;
 
@@ -33,8 +37,10 @@ use datafusion::optimizer::Analyzer;
 
 pub use error::{Error, Fault, Place};
 pub use limits::Limits;
+pub use macros::Macro;
 pub use schema::{Column, Positions, Schemas, Table, TableName};
 pub use system::{CoordinateSystem, System, TimeSystem};
+pub use view::View;
 
 /// A planned query.
 #[derive(Debug, Clone)]
@@ -83,7 +89,7 @@ impl From<Column> for OutputColumn {
 /// Judges a text without any table: whether it is one query of ADQL 2.1 (or of the extensions)
 /// that uses functions of the registry, or of the `declared` names, only.
 pub fn validate(text: &str, declared: &[&str], limits: &Limits) -> Result<(), Error> {
-    stacker::grow(STACK_BYTES, || check::check(&parser::parse(text, limits)?, declared))
+    stacker::grow(STACK_BYTES, || check::check(&parser::parse(text, &[], limits)?, declared))
 }
 
 /// Stack for the planning of one query, and for the judgement of one, whose errors show parts of
@@ -92,7 +98,7 @@ pub fn validate(text: &str, declared: &[&str], limits: &Limits) -> Result<(), Er
 const STACK_BYTES: usize = 64 << 20;
 
 /// Plans a query: parse, check, resolve, lower.
-pub fn plan(text: &str, schemas: &Arc<dyn Schemas>, limits: &Limits) -> Result<Query, Error> {
+pub fn plan(text: &str, schemas: &dyn Schemas, limits: &Limits) -> Result<Query, Error> {
     let planned = stacker::grow(STACK_BYTES, || plan_here(text, schemas, limits));
     planned.map_err(|error| located(error, text))
 }
@@ -110,11 +116,11 @@ fn located(error: Error, text: &str) -> Error {
     }
 }
 
-fn plan_here(text: &str, schemas: &Arc<dyn Schemas>, limits: &Limits) -> Result<Query, Error> {
-    let mut query = parser::parse(text, limits)?;
+fn plan_here(text: &str, schemas: &dyn Schemas, limits: &Limits) -> Result<Query, Error> {
+    let mut query = parser::parse(text, schemas.macros(), limits)?;
     check::check(&query, &[])?;
-    let resolved = resolve::resolve(&mut query, schemas.as_ref())?;
-    let plan = lower::lower(query, &resolved, schemas.as_ref())?;
+    let resolved = resolve::resolve(&mut query, schemas)?;
+    let plan = lower::lower(query, &resolved, schemas)?;
     let plan = rewrite::gather_long_lists(plan).map_err(lower::planning_error)?;
     let plan = rewrite::nearest::recognize(plan).map_err(lower::planning_error)?;
     let plan = rewrite::tell_apart(plan).map_err(lower::planning_error)?;
@@ -125,8 +131,17 @@ fn plan_here(text: &str, schemas: &Arc<dyn Schemas>, limits: &Limits) -> Result<
     let types = plan.schema().fields().iter().map(|field| field.data_type().clone());
     let columns = resolved.outputs.into_iter().zip(types);
     let columns = columns.map(|(output, data_type)| {
-        let resolve::Metadata { unit, ucd, utype, xtype, description, system, ascii, kind: _ } =
-            output.metadata;
+        let resolve::Metadata {
+            unit,
+            ucd,
+            utype,
+            xtype,
+            description,
+            system,
+            ascii,
+            kind: _,
+            array: _,
+        } = output.metadata;
         let name = output.name;
         OutputColumn { name, data_type, unit, ucd, utype, xtype, description, system, ascii }
     });

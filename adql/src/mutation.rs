@@ -5,14 +5,13 @@
 //! from others; chains of operators and parentheses grow long. `TEST_MUTATION_SECONDS` says for how
 //! long (a count of texts without it), `TEST_MUTATION_SEED` where to begin.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use serde_json::Value;
 
-use crate::lower::tests::Sample;
-use crate::{Limits, Schemas, plan, validate};
+use crate::sample::Sample;
+use crate::{Limits, plan, validate};
 
 /// Texts that are tried where no time is given.
 const TEXTS: usize = 3_000;
@@ -21,7 +20,9 @@ const TEXTS: usize = 3_000;
 const HANGS: Duration = Duration::from_secs(20);
 
 /// Over tables of the sample, so that they are planned too.
-const QUERIES: [&str; 14] = [
+const QUERIES: [&str; 16] = [
+    "SELECT id, mags[2], errors[jplus::rSDSS] FROM a.bands WHERE mags[1 + 1] < 20",
+    "SELECT twice(id), in_field(ra, twice(dec)) FROM v.bright WHERE 1 = in_field(ra, dec)",
     "SELECT TOP 5 id, ra, dec FROM stars WHERE mag BETWEEN 1 AND 5 OR NOT name LIKE 'a%' ORDER BY id",
     "SELECT s.id, COUNT(*) AS n FROM stars AS s JOIN obs AS o ON s.id = o.id GROUP BY s.id HAVING COUNT(*) > 1",
     "SELECT * FROM stars WHERE 1 = CONTAINS(POINT('ICRS', ra, dec), CIRCLE(10, 20, 3.5))",
@@ -167,7 +168,7 @@ fn whatever_is_written_gets_a_plan_or_an_error() {
         println!("SKIPPED: the shared cases are absent, mutations are of our own queries only");
     }
     let corpus = [&QUERIES[..], &cases].concat();
-    let schemas: Arc<dyn Schemas> = Arc::new(Sample::new());
+    let schemas = Sample::new().with_definitions();
     let limits = Limits::default();
     let seed = setting("TEST_MUTATION_SEED").unwrap_or(1);
     let seconds = setting("TEST_MUTATION_SECONDS").map(Duration::from_secs);

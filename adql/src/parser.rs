@@ -4,11 +4,14 @@
 //! ([`Limits`]) and reduced to those of ADQL ([`tokens`]) before it sees them, so that most of
 //! what other SQLs allow cannot be written; the module [`check`](crate::check) judges the rest.
 
+mod body;
+mod subscript;
 mod tokens;
 pub(crate) mod tree;
 pub(crate) mod words;
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use datafusion::sql::sqlparser::ast::{Expr, Query};
 use datafusion::sql::sqlparser::dialect::Dialect;
@@ -18,15 +21,20 @@ use datafusion::sql::sqlparser::tokenizer::{
     Location, Span, Token, TokenWithSpan, Tokenizer, TokenizerError,
 };
 
+use crate::macros::Macro;
 use crate::{Error, Limits, Place};
 
+pub(crate) use body::Body;
+
 /// Parses exactly one query (ADQL 2.1, grammar, `<query_specification>`); a `;` may follow it.
-pub(crate) fn parse(text: &str, limits: &Limits) -> Result<Query, Error> {
+/// Calls of macros are replaced by what they stand for.
+pub(crate) fn parse(text: &str, macros: &[Arc<Macro>], limits: &Limits) -> Result<Query, Error> {
     limits.check_text(text)?;
     let mut dialect = Adql::default();
     let tokens =
         Tokenizer::new(&dialect, text).tokenize_with_location().map_err(|e| unreadable(&e))?;
-    let tokens = tokens::significant(tokens)?;
+    let tokens = subscript::as_calls(tokens::significant(tokens)?)?;
+    let tokens = body::expand(tokens, macros, limits)?;
     limits.check_tokens(&tokens)?;
     let tokens = tokens::reduce(tokens)?;
     let end = tokens.last().map_or(Location { line: 1, column: 1 }, |token| token.span.end);
@@ -185,7 +193,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expect: &str) {
-        let answer = match parse(text, &Limits::default()) {
+        let answer = match parse(text, &[], &Limits::default()) {
             Ok(query) => query.to_string(),
             Err(error) => error.to_string(),
         };

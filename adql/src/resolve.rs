@@ -6,6 +6,7 @@
 //! left for DataFusion to guess. Yields one [`Output`] per output column and the columns of each
 //! table that the query touches.
 
+mod element;
 mod expression;
 mod from;
 mod in_unit;
@@ -28,7 +29,7 @@ use scope::{Env, Named, Scope, fits};
 
 use crate::parser::{place, tree};
 use crate::schema::TAP_UPLOAD;
-use crate::{Error, Schemas, Table, TableName};
+use crate::{Error, Schemas, Table, TableName, View};
 
 /// An output column of a query.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +62,7 @@ pub(crate) fn resolve(query: &mut Query, schemas: &dyn Schemas) -> Result<Resolv
         touched: BTreeMap::new(),
         plan_names: HashSet::new(),
         ctes: vec![],
+        views: 0,
     };
     let outputs = resolver.query(query, None)?;
     Ok(Resolved { outputs, tables: resolver.touched })
@@ -74,6 +76,9 @@ struct Cte {
     outputs: Arc<[Output]>,
 }
 
+/// How many views a query may name, those in views too: each is planned as often as it is named.
+const VIEWS: usize = 256;
+
 #[derive(Debug)]
 struct Resolver<'a> {
     schemas: &'a dyn Schemas,
@@ -83,6 +88,8 @@ struct Resolver<'a> {
     /// The names of relations that are taken, in small letters.
     plan_names: HashSet<String>,
     ctes: Vec<Cte>,
+    /// How many views the query names, those in views too.
+    views: usize,
 }
 
 impl Resolver<'_> {
@@ -199,6 +206,30 @@ impl Resolver<'_> {
             name = format!("{base}_{count}");
         }
         name
+    }
+
+    /// The query of a view in the place of its name, and its columns as they are described.
+    fn view(&mut self, table: &Table, view: &View) -> Result<(Query, Vec<Output>), Error> {
+        self.views += 1;
+        if self.views > VIEWS {
+            let unit = "views, with those that its views name";
+            return Err(Error::TooLarge { unit, limit: VIEWS, actual: self.views });
+        }
+        let mut query = view.query().clone();
+        // A view knows nothing of the query around it.
+        let around = std::mem::take(&mut self.ctes);
+        let outputs = self.query(&mut query, None);
+        self.ctes = around;
+        let outputs = outputs.map_err(Error::without_place)?;
+        let described = outputs.into_iter().zip(&table.columns);
+        let described = described.map(|(output, column)| {
+            let Metadata { kind, array, .. } = output.metadata;
+            Output {
+                name: output.name,
+                metadata: Metadata { kind, array, ..Metadata::of_column(column) },
+            }
+        });
+        Ok((query, described.collect()))
     }
 
     fn tables(&mut self) -> &[Arc<Table>] {

@@ -2,6 +2,7 @@
 //!
 //! `catalog` implements it on a snapshot; tests implement it on a few literals.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,8 +10,9 @@ use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::logical_expr::TableSource;
 
-use crate::parser::words::{is_regular, is_reserved};
-use crate::{Error, System};
+pub use crate::parser::words::is_regular;
+use crate::parser::words::is_reserved;
+use crate::{Error, Macro, System, View};
 
 /// The schema of the tables that describe all tables (TAP 1.1 §4). An unqualified name never means
 /// one of them, so that a table of the archive may be called `keys`.
@@ -67,6 +69,10 @@ impl fmt::Display for TableName {
     }
 }
 
+/// Names for the positions of arrays, in their order, by the name of the whole: the third of
+/// `jplus` is also `jplus::g`.
+pub type Enumerations = BTreeMap<String, Vec<String>>;
+
 /// A column with the metadata that VOTable FIELDs and `TAP_SCHEMA` carry (VOTable 1.5 §4.1).
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "most are flags of TAP_SCHEMA.columns")]
@@ -103,6 +109,8 @@ pub struct Column {
     pub std: bool,
     /// All of its texts are known to be ASCII, as those of a `char` of VOTable are to be.
     pub ascii: bool,
+    /// Names for the positions of its values, which are arrays.
+    pub enumerations: Option<Arc<Enumerations>>,
 }
 
 impl Column {
@@ -126,12 +134,18 @@ impl Column {
             principal: false,
             std: false,
             ascii: false,
+            enumerations: None,
         }
     }
 
     /// Everything that is said of it in words.
     pub fn words(&self) -> Option<String> {
-        words(self.description.as_ref(), self.note.as_ref())
+        let names = self.enumerations.iter().flat_map(|all| all.iter());
+        let names = names.flat_map(|(names, members)| members.iter().map(move |m| (names, m)));
+        let names: Vec<String> = names.map(|(names, name)| format!("{names}::{name}")).collect();
+        let said = words(self.description.as_ref(), self.note.as_ref());
+        let elements = format!("Elements: {}", names.join(", "));
+        if names.is_empty() { said } else { words(said.as_ref(), Some(&elements)) }
     }
 }
 
@@ -174,6 +188,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Present when the table is tiled on the sky.
     pub positions: Option<Positions>,
+    /// What it shows, if it has no rows of its own.
+    pub view: Option<Arc<View>>,
 }
 
 impl Table {
@@ -188,6 +204,7 @@ impl Table {
             index: None,
             columns,
             positions: None,
+            view: None,
         }
     }
 
@@ -215,7 +232,7 @@ pub trait Schemas: Send + Sync + fmt::Debug {
     /// The table of exactly this name.
     fn table(&self, name: &TableName) -> Option<Arc<Table>>;
 
-    /// What a plan scans: a source whose schema is exactly these columns of the table
+    /// What a plan scans, of a table that is no view: a source whose schema is exactly these columns of the table
     /// (indices into [`Table::columns`], ascending), so that a wide table does not pay for its
     /// width.
     fn source(&self, name: &TableName, columns: &[usize]) -> Result<Arc<dyn TableSource>, Error>;
@@ -223,6 +240,11 @@ pub trait Schemas: Send + Sync + fmt::Debug {
     /// The values of a column, where they are few and at hand: of a table that the query brings.
     fn few_values(&self, _name: &TableName, _column: &str) -> Option<ArrayRef> {
         None
+    }
+
+    /// The macros that a query may call, each once.
+    fn macros(&self) -> &[Arc<Macro>] {
+        &[]
     }
 
     /// Between which numbers the values of a column of a table lie, NULL and NaN left out; none

@@ -120,7 +120,7 @@ pub fn check(
     runtime: &Handle,
     progress: &(dyn Fn(CheckProgress<'_>) + Sync),
 ) -> Result<Vec<TableReport>, Error> {
-    let Discovered { stores: store, sites } = runtime.block_on(discover(location))?;
+    let Discovered { stores: store, sites, folder: _ } = runtime.block_on(discover(location))?;
     let access = Access { store, runtime: runtime.clone() };
     let mut begun = Vec::new();
     for site in sites {

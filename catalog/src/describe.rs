@@ -50,7 +50,7 @@ pub async fn describe(
     felis: Option<&FelisChoice>,
     overlay: Option<&Path>,
 ) -> Result<Description, Error> {
-    let Discovered { stores: store, sites } = discover(location).await?;
+    let Discovered { stores: store, sites, folder: _ } = discover(location).await?;
     let [site] = sites.as_slice() else {
         let reason = format!("it holds {} tables: name one of them", sites.len());
         return Err(Error::Location { location: location.to_string(), reason });
@@ -218,7 +218,7 @@ impl Description {
 /// The columns of a table that lies in a data folder.
 async fn columns_of(data: &Path, schema: &str, table: &str) -> Result<Schema, Error> {
     let location = Location::Folder(data.join(schema).join(table));
-    let Discovered { stores: store, sites } = discover(&location).await?;
+    let Discovered { stores: store, sites, folder: _ } = discover(&location).await?;
     let site = sites.first().expect("a location without tables is an error");
     let found = survey(store.as_ref(), &location, &site.surveyed()).await?;
     Ok(found.schema.as_ref().clone())

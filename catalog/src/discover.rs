@@ -70,6 +70,8 @@ impl Site {
 pub(crate) struct Discovered {
     pub(crate) stores: Arc<Stores>,
     pub(crate) sites: Vec<Site>,
+    /// The folder of the location in the stores.
+    pub(crate) folder: Path,
 }
 
 /// What a folder says that it is.
@@ -160,7 +162,7 @@ pub(crate) async fn discover(location: &Location) -> Result<Discovered, Error> {
     let mut schema = Schema::new(DEFAULT_SCHEMA, Arc::new(Stores::new(above, location)));
     if let Some(held) = held(&schema.stores, &whole).await? {
         schema.add(&whole, held);
-        return schema.finish(location);
+        return schema.finish(location, whole);
     }
     let Some(inside) = inside else { return Err(nothing_there(location)) };
     let mut top = Schema::new(DEFAULT_SCHEMA, Arc::new(Stores::new(inside, location)));
@@ -178,7 +180,7 @@ pub(crate) async fn discover(location: &Location) -> Result<Discovered, Error> {
         .try_collect()
         .await?;
     top.sites.extend(sites.into_iter().flatten());
-    top.finish(location)
+    top.finish(location, Path::default())
 }
 
 /// Reads a folder that is no table as a schema of tables.
@@ -378,7 +380,7 @@ impl Schema {
     }
 
     /// Closes the search: a location without any table is an error.
-    fn finish(mut self, location: &Location) -> Result<Discovered, Error> {
+    fn finish(mut self, location: &Location, folder: Path) -> Result<Discovered, Error> {
         self.attach();
         self.sites.sort_by(|a, b| a.name.cmp(&b.name));
         if self.sites.is_empty() {
@@ -388,6 +390,6 @@ impl Schema {
                 reason: reason.to_owned(),
             });
         }
-        Ok(Discovered { stores: self.stores, sites: self.sites })
+        Ok(Discovered { stores: self.stores, sites: self.sites, folder })
     }
 }

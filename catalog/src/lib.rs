@@ -11,6 +11,7 @@
 //! Opening a snapshot reads metadata only, planning opens nothing at all, and pruning is
 //! conservative: it may keep too much, never too little.
 
+pub mod definitions;
 mod discover;
 mod error;
 mod estimate;

@@ -19,6 +19,8 @@ pub mod ucd;
 
 use std::collections::BTreeMap;
 
+use adql::schema::Enumerations;
+
 use object_store::ObjectStore;
 use object_store::path::Path;
 use serde::de::DeserializeOwned;
@@ -36,7 +38,7 @@ pub(crate) use system::{MJD_ORIGIN, time_origin};
 pub(crate) const FILE_NAME: &str = "table.toml";
 
 /// The version of this layout that is written; older ones are read.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Everything that a `table.toml` may say.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -71,6 +73,9 @@ pub struct TableMetadata {
     /// By the exact name of the column.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, ColumnMetadata>,
+    /// Names for the positions of arrays, in their order, by the name of the whole.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub enumerations: Enumerations,
     /// Frames of columns with coordinates.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub frames: Vec<FrameMetadata>,
@@ -285,7 +290,7 @@ mod tests {
             ("version = 1\n[columns.ra]\nunit = 7\n", "line 3: invalid type"),
             ("version = 1\n[position]\nra = \"a\"\n", "line 2: missing field `dec`"),
             ("title = \"a\"\n", "missing field `version`"),
-            ("version = 3\nnews = 1\n", "version = 3 is not read here: write 2 or less"),
+            ("version = 4\nnews = 1\n", "version = 4 is not read here: write 3 or less"),
             ("version = 2\n[[times]]\nscale = \"TT\"\norigin = \"x\"\ncolumns = []\n", "line 4: "),
         ];
         for (text, expected) in cases {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use adql::rewrite::columns_of_reach;
 use adql::schema::{TAP_SCHEMA, TAP_UPLOAD};
 use adql::sky::Order;
-use adql::{Schemas, Table, TableName};
+use adql::{Macro, Schemas, Table, TableName};
 use datafusion::datasource::provider_as_source;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{LogicalPlan, TableSource};
@@ -18,6 +18,7 @@ use futures::future::join_all;
 use object_store::ObjectStore;
 use tracing::{info, warn};
 
+use crate::definitions::{Declarations, Defined};
 use crate::describe::overlay_file;
 use crate::discover::{Discovered, Site, discover};
 use crate::location::Location;
@@ -45,6 +46,7 @@ pub struct Snapshot {
     store: Arc<dyn ObjectStore>,
     tables: Vec<Arc<TiledTable>>,
     by_name: HashMap<TableName, usize>,
+    defined: Defined,
     tap_schema: TapSchema,
 }
 
@@ -54,19 +56,36 @@ impl Snapshot {
     /// # Errors
     /// When it cannot be read, or a table or what describes it is not as it should be.
     pub async fn open(location: &Location) -> Result<Self, Error> {
-        Self::open_described(location, None).await
+        Self::open_tables(location, discover(location).await?, None).await
     }
 
-    /// The same, with a folder of descriptions, `<schema>/<table>.toml`, that win over what lies
-    /// beside the tables.
+    /// The same, with the views and macros that are defined there, and with a folder of descriptions,
+    /// `<schema>/<table>.toml`, that win over what lies beside the tables.
     ///
     /// # Errors
-    /// As [`Snapshot::open`], and when a description cannot be read.
+    /// As [`Snapshot::open`], and when a description cannot be read, or a definition is wrong.
     pub async fn open_described(
         location: &Location,
         overlay: Option<&Path>,
     ) -> Result<Self, Error> {
-        let Discovered { stores, sites } = discover(location).await?;
+        let discovered = discover(location).await?;
+        let (stores, folder) = (Arc::clone(&discovered.stores), discovered.folder.clone());
+        let declared = Declarations::read(&stores, &folder, overlay).await?;
+        let snapshot = Self::open_tables(location, discovered, overlay).await?;
+        let defined = declared.define(&snapshot)?;
+        let (views, macros) = (defined.views.len(), defined.macros.len());
+        if views + macros > 0 {
+            info!(views, macros, "defined");
+        }
+        Ok(snapshot.with_defined(defined))
+    }
+
+    async fn open_tables(
+        location: &Location,
+        discovered: Discovered,
+        overlay: Option<&Path>,
+    ) -> Result<Self, Error> {
+        let Discovered { stores, sites, folder: _ } = discovered;
         if let Some(overlay) = overlay {
             warn_of_strays(overlay, &sites)?;
         }
@@ -97,11 +116,15 @@ impl Snapshot {
         tables: Vec<Arc<TiledTable>>,
     ) -> Self {
         let by_name = tables.iter().enumerate().map(|(i, t)| (t.name().clone(), i)).collect();
-        let described: Vec<Arc<Table>> = tables.iter().map(|t| Arc::clone(t.table())).collect();
-        let keys = keys_between(tables.iter().map(|t| (t.table().as_ref(), t.keys())));
-        let tap_schema = TapSchema::new(&described, keys)
-            .expect("each of its columns has one value for each row, of the type of its field");
-        Self { number: number(&tables), location, store, tables, by_name, tap_schema }
+        let defined = Defined::default();
+        let tap_schema = tap_schema(&tables, &defined);
+        Self { number: number(&tables), location, store, tables, by_name, defined, tap_schema }
+    }
+
+    /// The same tables with views and macros, which clients are told of.
+    fn with_defined(self, defined: Defined) -> Self {
+        let tap_schema = tap_schema(&self.tables, &defined);
+        Self { defined, tap_schema, ..self }
     }
 
     /// Its number: the same tables with the same tiles have the same on every node.
@@ -249,6 +272,16 @@ impl Snapshot {
     }
 }
 
+/// What clients are told of tables and views.
+fn tap_schema(tables: &[Arc<TiledTable>], defined: &Defined) -> TapSchema {
+    let tiled = tables.iter().map(|t| t.table());
+    let mut described: Vec<Arc<Table>> = tiled.chain(&defined.views).map(Arc::clone).collect();
+    described.sort_by(|a, b| a.name.cmp(&b.name));
+    let keys = keys_between(tables.iter().map(|t| (t.table().as_ref(), t.keys())));
+    TapSchema::new(&described, keys)
+        .expect("each of its columns has one value for each row, of the type of its field")
+}
+
 /// The tiles of a table, and those of its margins.
 fn manifests(table: &TiledTable) -> impl Iterator<Item = &Manifest> {
     let margins = table.margins().iter().map(Margin::manifest);
@@ -377,14 +410,16 @@ fn number(tables: &[Arc<TiledTable>]) -> u64 {
 impl Schemas for Snapshot {
     fn tables(&self) -> Vec<Arc<Table>> {
         let tiled = self.tables.iter().map(|t| t.table());
-        tiled.chain(self.tap_schema.tables()).map(Arc::clone).collect()
+        tiled.chain(&self.defined.views).chain(self.tap_schema.tables()).map(Arc::clone).collect()
     }
 
     fn table(&self, name: &TableName) -> Option<Arc<Table>> {
         if name.is_metadata() {
             return self.tap_schema.table(name).map(|(table, _)| Arc::clone(table));
         }
-        self.tiled_table(name).map(|t| Arc::clone(t.table()))
+        let tiled = self.tiled_table(name).map(|t| t.table());
+        let found = tiled.or_else(|| self.defined.views.iter().find(|view| view.name == *name));
+        found.map(Arc::clone)
     }
 
     fn source(
@@ -402,6 +437,10 @@ impl Schemas for Snapshot {
             near: Vec::new(),
         })?;
         Ok(provider_as_source(Arc::new(HatsTable::new(Arc::clone(table), columns)?)))
+    }
+
+    fn macros(&self) -> &[Arc<Macro>] {
+        &self.defined.macros
     }
 
     fn range(&self, table: &TableName, column: &str) -> Option<[f64; 2]> {

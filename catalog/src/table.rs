@@ -3,7 +3,7 @@
 //! Rows are tiled by the position that the properties name; users search by the row's own where
 //! `table.toml` says so ([`overlay`]), and the distance of the two is the slack of its positions.
 
-mod overlay;
+pub(crate) mod overlay;
 
 use std::sync::Arc;
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use adql::schema::TAP_UPLOAD;
 use adql::sky::Coverage;
-use adql::{Schemas, Table, TableName};
+use adql::{Macro, Schemas, Table, TableName};
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::datasource::provider_as_source;
@@ -154,6 +154,10 @@ impl Schemas for WithUploads {
         let values = upload.values(column);
         let unreadable = |error: &Error| tracing::warn!(%error, "an upload cannot be looked into");
         values.inspect_err(unreadable).ok()
+    }
+
+    fn macros(&self) -> &[Arc<Macro>] {
+        self.snapshot.macros()
     }
 
     fn range(&self, table: &TableName, column: &str) -> Option<[f64; 2]> {

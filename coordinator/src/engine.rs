@@ -369,7 +369,7 @@ impl Engine {
     ) -> Result<Planned, Error> {
         let start = Instant::now();
         let uploads = PlannedUploads::new();
-        let query = adql::plan(adql, &self.schemas_of(&uploads), self.process.limits())?;
+        let query = adql::plan(adql, self.schemas_of(&uploads).as_ref(), self.process.limits())?;
         if self.process.prunes() {
             let learned = self.snapshot.learn_reach(&query.plan, &query.tables).await;
             learned.map_err(Error::Execution)?;

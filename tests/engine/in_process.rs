@@ -6,7 +6,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use catalog::Snapshot;
 use coordinator::cluster::{Cluster, ClusterConfig};
 use coordinator::engine::{Engine, EngineConfig};
 use coordinator::process::Process;
@@ -101,7 +100,7 @@ pub(crate) async fn cluster_as(data: &str, shape: Shape, config: EngineConfig) -
         listening.push(server);
     }
     let state = TempDir::new().unwrap();
-    let snapshot = Arc::new(Snapshot::open(&data.parse().unwrap()).await.unwrap());
+    let snapshot = config.snapshot().await.unwrap();
     let workers = ClusterConfig { workers: urls, replicas, small_table_bytes: 0 };
     let channels = Channels::default();
     let cluster = Cluster::open(&workers, Arc::clone(&snapshot), state.path(), channels).unwrap();

@@ -38,6 +38,7 @@ mod unions;
 mod upload_ids;
 mod uploads;
 mod versions;
+mod views;
 mod votable_format;
 mod worker_assigning;
 mod worker_bed;

@@ -1,14 +1,15 @@
 //! The functions of users that the IVOA's catalogue of them defines (UDF catalogue 1.2), in the order
-//! of its sections, and those for coverages. `ivo_simbadpoint` is not among them: it asks a service beyond this one.
+//! of its sections, and those for coverages and arrays. `ivo_simbadpoint` is not among them: it asks a service beyond this one.
 
 use super::standard::{function, giving};
-use super::{Function, Gives, Target, histogram, moc};
+use super::{ELEMENT, Function, Gives, Target, element, histogram, moc};
 
 const SPHERE: &str = "UDF catalogue 1.2 §2";
 const TIME: &str = "UDF catalogue 1.2 §3";
 const TEXT: &str = "UDF catalogue 1.2 §4";
 const NUMBERS: &str = "UDF catalogue 1.2 §5";
 const COVERAGES: &str = "MOC 2.0; a proposal of the IVOA's for ADQL";
+const ARRAYS: &str = "an extension";
 const ANGLES: &str = "UDF catalogue 1.2 §6";
 
 /// A function that clients are told of, by these typed signatures.
@@ -251,5 +252,13 @@ pub(super) static CATALOGUE: &[Function] = &[
                 Target::Aggregate(moc::COVERAGE),
             ),
         ),
+    ),
+    function(
+        (ELEMENT, ARRAYS),
+        &["array[index]", "array[names::name]", "armilla_element(array, index)"],
+        "one value of an array: the first is 1, what is beyond the last is NULL; some tables give \
+         their positions names",
+        2..=2,
+        Target::Ours(element::NAME),
     ),
 ];

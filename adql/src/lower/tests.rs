@@ -1,173 +1,10 @@
 //! Queries from text to rows, on tables of a few rows.
 
-use std::sync::Arc;
-
-use datafusion::arrow::array::{
-    ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, RecordBatch,
-    StringArray, TimestampMicrosecondArray,
-};
-use datafusion::arrow::util::display::array_value_to_string;
-use datafusion::dataframe::DataFrame;
-use datafusion::datasource::{MemTable, provider_as_source};
-use datafusion::execution::SessionStateBuilder;
-use datafusion::logical_expr::TableSource;
-
-use crate::rewrite::optimizer_rules;
-use crate::{Column, Error, Limits, Positions, Schemas, Table, TableName, plan};
+use crate::sample::{Sample, rows};
+use crate::{Limits, plan};
 
 mod long_lists;
 mod soup;
-
-/// Tables in memory.
-#[derive(Debug)]
-pub(crate) struct Sample {
-    tables: Vec<(Arc<Table>, RecordBatch)>,
-}
-
-fn columns_of(batch: &RecordBatch) -> Vec<Column> {
-    let fields = batch.schema();
-    let column = |field: &Arc<datafusion::arrow::datatypes::Field>| {
-        let mut column = Column::new(field.name(), field.data_type().clone());
-        column.hidden = field.name().starts_with('_');
-        match field.name().as_str() {
-            "ra" | "dec" => {
-                column.unit = Some("deg".to_owned());
-                column.ucd = Some(format!("pos.eq.{};meta.main", field.name()));
-            }
-            "mag" => {
-                column.unit = Some("mag".to_owned());
-                column.description = Some("brightness".to_owned());
-            }
-            _ => {}
-        }
-        column
-    };
-    fields.fields().iter().map(column).collect()
-}
-
-fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
-    let columns = columns.into_iter().map(|(name, array)| (name, array, true));
-    RecordBatch::try_from_iter_with_nullable(columns).unwrap()
-}
-
-fn stars() -> RecordBatch {
-    let (ra, dec) = ([10.0, 10.5, 200.0, 359.9, 0.1], [20.0, 20.0, -30.0, 0.0, 0.0]);
-    let index = ra.iter().zip(dec).map(|(&ra, dec)| crate::sky::spatial_index(ra, dec));
-    batch(vec![
-        ("id", Arc::new(Int64Array::from(vec![1, 2, 3, 4, 5]))),
-        ("ra", Arc::new(Float64Array::from(ra.to_vec()))),
-        ("dec", Arc::new(Float64Array::from(dec.to_vec()))),
-        (
-            "mag",
-            Arc::new(Float64Array::from(vec![
-                Some(5.0),
-                Some(f64::NAN),
-                Some(7.5),
-                None,
-                Some(1.0),
-            ])),
-        ),
-        ("name", Arc::new(StringArray::from(vec!["Alpha", "beta", "A_b", "a\\b", "100%"]))),
-        (
-            "flag",
-            Arc::new(BooleanArray::from(vec![
-                Some(true),
-                Some(false),
-                None,
-                Some(true),
-                Some(false),
-            ])),
-        ),
-        ("Odd Name", Arc::new(Int32Array::from(vec![10, 20, 30, 40, 50]))),
-        ("_healpix_29", Arc::new(index.collect::<Int64Array>())),
-    ])
-}
-
-fn observations() -> RecordBatch {
-    let taken = vec![0, 86_400_000_000, 2 * 86_400_000_000, 3 * 86_400_000_000];
-    batch(vec![
-        ("obs_id", Arc::new(Int64Array::from(vec![11, 12, 13, 14]))),
-        ("id", Arc::new(Int64Array::from(vec![1, 1, 3, 9]))),
-        (
-            "flux",
-            Arc::new(Float32Array::from(vec![Some(1.5), Some(2.5), Some(f32::NAN), Some(4.0)])),
-        ),
-        ("band", Arc::new(StringArray::from(vec!["g", "r", "g", "g"]))),
-        ("taken", Arc::new(TimestampMicrosecondArray::from(taken))),
-    ])
-}
-
-fn numbers(values: Vec<i64>) -> RecordBatch {
-    batch(vec![("n", Arc::new(Int64Array::from(values)))])
-}
-
-impl Sample {
-    pub(crate) fn new() -> Self {
-        let table = |schema: &str, name: &str, batch: RecordBatch| {
-            let columns = columns_of(&batch);
-            let positions = columns.iter().any(|c| c.hidden).then(|| Positions {
-                ra: "ra".to_owned(),
-                dec: "dec".to_owned(),
-                spatial_index: "_healpix_29".to_owned(),
-                slack_deg: 0.0,
-            });
-            let name = TableName { schema: schema.to_owned(), table: name.to_owned() };
-            (Arc::new(Table { positions, ..Table::new(name, columns) }), batch)
-        };
-        Self {
-            tables: vec![
-                table("public", "Stars", stars()),
-                table("public", "obs", observations()),
-                table("a", "dup", numbers(vec![1, 2, 2, 3])),
-                table("b", "dup", numbers(vec![2, 3, 3, 4])),
-                table("tap_schema", "tables", numbers(vec![7])),
-            ],
-        }
-    }
-}
-
-impl Schemas for Sample {
-    fn tables(&self) -> Vec<Arc<Table>> {
-        self.tables.iter().map(|(table, _)| Arc::clone(table)).collect()
-    }
-
-    fn table(&self, name: &TableName) -> Option<Arc<Table>> {
-        self.tables().into_iter().find(|table| table.name == *name)
-    }
-
-    fn source(&self, name: &TableName, columns: &[usize]) -> Result<Arc<dyn TableSource>, Error> {
-        let (_, batch) = self.tables.iter().find(|(table, _)| table.name == *name).unwrap();
-        let batch = batch.project(columns).unwrap();
-        let table = MemTable::try_new(batch.schema(), vec![vec![batch]])?;
-        Ok(provider_as_source(Arc::new(table)))
-    }
-}
-
-/// Plans and evaluates; rows as `a|b`, in their order.
-fn rows(text: &str) -> Result<Vec<String>, String> {
-    let schemas: Arc<dyn Schemas> = Arc::new(Sample::new());
-    let query = plan(text, &schemas, &Limits::default()).map_err(|error| error.to_string())?;
-    let state = SessionStateBuilder::new()
-        .with_default_features()
-        .with_optimizer_rules(optimizer_rules(schemas))
-        .build();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let batches = runtime
-        .block_on(DataFrame::new(state, query.plan).collect())
-        .map_err(|error| error.to_string())?;
-    let mut rows = vec![];
-    for batch in &batches {
-        for (field, column) in batch.schema().fields().iter().zip(&query.columns) {
-            assert_eq!(*field.data_type(), column.data_type, "type of {}", column.name);
-            assert_eq!(*field.name(), column.name);
-        }
-        for row in 0..batch.num_rows() {
-            let cells = batch.columns().iter().map(|c| array_value_to_string(c, row).unwrap());
-            rows.push(cells.collect::<Vec<_>>().join("|"));
-        }
-    }
-    Ok(rows)
-}
 
 /// The rows, or the error.
 fn check(text: &str, expect: &str) {
@@ -434,8 +271,7 @@ fn what_is_not_evaluated() {
 /// Plans on a stack of 2 MiB, as a thread of a server has.
 fn plans(text: String) {
     let planning = std::thread::Builder::new().stack_size(2 << 20).spawn(move || {
-        let schemas: Arc<dyn Schemas> = Arc::new(Sample::new());
-        let query = plan(&text, &schemas, &Limits::default());
+        let query = plan(&text, &Sample::new(), &Limits::default());
         assert!(query.is_ok(), "{text:.200}: {:.300}", query.unwrap_err().to_string());
     });
     planning.unwrap().join().unwrap();

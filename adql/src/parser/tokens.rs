@@ -14,7 +14,7 @@ use crate::{Error, Place};
 const CAST_TYPES: &str =
     "SMALLINT, INTEGER, BIGINT, REAL, DOUBLE PRECISION, CHAR, VARCHAR, TIMESTAMP";
 
-fn error<T>(message: String, span: Span) -> Result<T, Error> {
+pub(super) fn error<T>(message: String, span: Span) -> Result<T, Error> {
     let place = Place { line: span.start.line, column: span.start.column };
     Err(Error::Syntax { message, place })
 }
@@ -68,10 +68,13 @@ fn advice(token: &Token) -> Option<&'static str> {
         | Token::StringConcat
         | Token::LParen
         | Token::RParen
-        | Token::Period => None,
+        | Token::Period
+        // Those of `column[index]` and `column[names::name]`.
+        | Token::LBracket
+        | Token::RBracket
+        | Token::DoubleColon => None,
         Token::Mod => Some("%: write MOD(x, y)"),
         Token::DoubleEq => Some("'==': write ="),
-        Token::DoubleColon => Some("'::': write CAST(x AS type)"),
         Token::Char('`') => Some("`: names with special characters are written \"…\""),
         Token::Char('‘' | '’' | '“' | '”' | '„' | '«' | '»') => {
             Some("quotes (‘ ’ “ ”): texts are written '…', and names with special characters \"…\"")
@@ -83,7 +86,6 @@ fn advice(token: &Token) -> Option<&'static str> {
         Token::Char('\u{200b}' | '\u{feff}' | '\u{a0}' | '\u{2060}') => {
             Some("a character that cannot be seen (as web pages have): write a blank in its place")
         }
-        Token::LBracket => Some("[: names with special characters are written \"…\""),
         Token::Sharp => Some("#: comments begin with --"),
         Token::Caret => Some("^: write POWER(x, y)"),
         Token::Overlap => Some("&&: write AND"),

@@ -350,7 +350,7 @@ pub(super) fn is_type(word: &str) -> bool {
 
 /// Whether a text is a regular identifier (ADQL 2.1, section 2.1.5): a Latin letter, then Latin
 /// letters, digits and underscores.
-pub(crate) fn is_regular(text: &str) -> bool {
+pub fn is_regular(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

@@ -5,7 +5,7 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::scope::{Columns, Env, Found, Relation, Scope, Visible, fits};
 use super::{Resolver, nearest, written};
-use super::{in_unit, kind};
+use super::{element, in_unit, kind};
 use crate::Error;
 use crate::parser::{place, tree};
 
@@ -14,10 +14,11 @@ impl Resolver<'_> {
     /// left to do, so that its depth costs no stack.
     pub(super) fn expression(&mut self, expression: &mut Expr, env: &Env<'_>) -> Result<(), Error> {
         let mut left = vec![&mut *expression];
-        let mut has_units = false;
+        let (mut has_units, mut has_elements) = (false, false);
         while let Some(expression) = left.pop() {
             let first = left.len();
             has_units |= in_unit::is_call(expression);
+            has_elements |= element::is_call(expression);
             match expression {
                 Expr::Identifier(name) => {
                     let span = name.span;
@@ -39,6 +40,9 @@ impl Resolver<'_> {
                 other => tree::push_children(other, &mut left),
             }
             left[first..].reverse();
+        }
+        if has_elements {
+            element::number(expression, env)?;
         }
         kind::check(expression, env)?;
         if has_units { in_unit::convert(expression, env) } else { Ok(()) }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Spanned,
+    BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Spanned,
     TableAlias, TableFactor, TableWithJoins,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
@@ -56,7 +56,18 @@ impl Resolver<'_> {
         outer: Option<&Env<'_>>,
     ) -> Result<Scope, Error> {
         match factor {
-            TableFactor::Table { name, alias, .. } => self.named_table(name, alias),
+            TableFactor::Table { name, alias, .. } => {
+                let (scope, view) = self.named_table(name, alias)?;
+                if let Some(view) = view {
+                    *factor = TableFactor::Derived {
+                        lateral: false,
+                        subquery: Box::new(view),
+                        alias: alias.take(),
+                        sample: None,
+                    };
+                }
+                Ok(scope)
+            }
             TableFactor::Derived { subquery, alias: Some(alias), .. } => {
                 let outputs = self.query(subquery, outer)?;
                 let name = alias.name.value.clone();
@@ -72,13 +83,14 @@ impl Resolver<'_> {
         }
     }
 
-    /// A table of the schemas, or a WITH query.
+    /// A table of the schemas, or a WITH query; of a view, the query that stands in its place.
     fn named_table(
         &mut self,
         name: &mut ObjectName,
         alias: &mut Option<TableAlias>,
-    ) -> Result<Scope, Error> {
+    ) -> Result<(Scope, Option<Query>), Error> {
         let named = alias.as_ref().map(|alias| alias.name.value.clone());
+        let mut view = None;
         let cte = match name.0.as_slice() {
             [part] => part.as_ident().and_then(|written| {
                 self.ctes.iter().rev().find(|cte| fits(written, &cte.name)).cloned()
@@ -90,11 +102,17 @@ impl Resolver<'_> {
             (None, cte.name, Columns::Query(cte.outputs))
         } else {
             let table = self.table(name)?;
-            self.touch_table(&table);
             let exact = &table.name;
             *name = ObjectName::from(vec![tree::exact(&exact.schema), tree::exact(&exact.table)]);
-            let schema = Some(exact.schema.clone());
-            (schema, exact.table.clone(), Columns::Table(Arc::clone(&table)))
+            let (schema, real) = (Some(exact.schema.clone()), exact.table.clone());
+            if let Some(shown) = &table.view {
+                let (query, outputs) = self.view(&table, shown)?;
+                view = Some(query);
+                (schema, real, Columns::Query(outputs.into()))
+            } else {
+                self.touch_table(&table);
+                (schema, real, Columns::Table(Arc::clone(&table)))
+            }
         };
         let schema = if named.is_some() { None } else { schema };
         let name_in_query = named.unwrap_or(real);
@@ -105,7 +123,7 @@ impl Resolver<'_> {
             columns: vec![],
             at: None,
         });
-        Ok(Scope::of(Relation { plan_name, schema, name: name_in_query, columns }))
+        Ok((Scope::of(Relation { plan_name, schema, name: name_in_query, columns }), view))
     }
 
     fn join(

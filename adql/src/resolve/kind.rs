@@ -14,7 +14,7 @@ use super::scope::Env;
 use crate::Error;
 use crate::Place;
 use crate::check::has_coordinate_system;
-use crate::function::{self, Function};
+use crate::function::{self, ELEMENT, Function};
 use crate::parser::{place, tree};
 
 /// The kind of a value.
@@ -27,7 +27,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Number => "a number",
             Self::Text => "a text",
@@ -90,7 +90,7 @@ impl Kind {
             return Self::declared(result);
         }
         match function.name {
-            "MIN" | "MAX" | "CAST" => None,
+            "MIN" | "MAX" | "CAST" | ELEMENT => None,
             "COALESCE" => {
                 let kinds = tree::arguments(call).into_iter().map(|a| Metadata::of(a, env).kind);
                 kinds.flatten().next()
@@ -289,6 +289,7 @@ fn wanted(function: &Function, at: usize, count: usize) -> Option<Kind> {
     }
     match (function.name, count) {
         ("COUNT" | "MIN" | "MAX" | "COALESCE" | "CAST" | "POLYGON" | "REGION", _) => None,
+        (ELEMENT, _) => (at == 1).then_some(Kind::Number),
         ("IN_UNIT", _) => (at == 0).then_some(Kind::Number),
         ("LOWER" | "UPPER", _) => Some(Kind::Text),
         ("CONTAINS" | "INTERSECTS" | "AREA" | "CENTROID" | "COORD1" | "COORD2" | "COORDSYS", _)

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::DataType as ArrowType;
 use datafusion::sql::sqlparser::ast::{DataType, Expr, Function, Value};
 
 use super::kind::Kind;
 use super::scope::{Columns, Env, Visible};
-use crate::function::{self, Gives};
+use crate::function::{self, ELEMENT, Gives, element_type};
 use crate::parser::tree;
+use crate::schema::Enumerations;
 use crate::sky::Region;
 use crate::{Column, System};
 
@@ -23,6 +25,29 @@ pub(crate) struct Metadata {
     /// All texts are known to be ASCII.
     pub(crate) ascii: bool,
     pub(crate) kind: Option<Kind>,
+    pub(crate) array: Option<ArrayOf>,
+}
+
+/// What is known of arrays.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ArrayOf {
+    pub(crate) kind: Option<Kind>,
+    /// How many elements each has, where they have the same number.
+    pub(crate) length: Option<i64>,
+    /// Names of positions.
+    pub(crate) enumerations: Option<Arc<Enumerations>>,
+}
+
+impl ArrayOf {
+    fn of_column(column: &Column) -> Option<Self> {
+        let of = element_type(&column.data_type)?;
+        let length = match column.data_type {
+            ArrowType::FixedSizeList(_, length) => Some(i64::from(length)),
+            _ => None,
+        };
+        let enumerations = column.enumerations.clone();
+        Some(Self { kind: Kind::of_type(of), length, enumerations })
+    }
 }
 
 impl Metadata {
@@ -36,6 +61,7 @@ impl Metadata {
             system: column.system.clone(),
             ascii: column.ascii,
             kind: Kind::of_type(&column.data_type),
+            array: ArrayOf::of_column(column),
         }
     }
 
@@ -99,7 +125,7 @@ impl Metadata {
                     DataType::Custom(name, _) => Some(name.to_string().to_ascii_lowercase()),
                     _ => None,
                 };
-                Self { xtype, kind: None, ..metadata }
+                Self { xtype, kind: None, array: None, ..metadata }
             }
             Expr::Function(call) => Self::of_call(expression, call, env),
             Expr::Case { conditions, else_result, .. } => {
@@ -138,6 +164,11 @@ impl Metadata {
             "IN_UNIT" => {
                 let of = first.map_or_else(Self::default, |e| Self::of(e, env));
                 Self { unit: arguments.get(1).and_then(|unit| text_of(unit)), ..of }
+            }
+            ELEMENT => {
+                let of = first.map_or_else(Self::default, |e| Self::of(e, env));
+                let kind = of.array.and_then(|array| array.kind);
+                Self { xtype: None, kind, array: None, ..of }
             }
             "REGION" => Self::region(first.and_then(|text| text_of(text))),
             name => match function::lookup(name).map(|function| function.gives) {
@@ -179,6 +210,7 @@ fn common<'a>(results: impl Iterator<Item = &'a Expr>, env: &Env<'_>) -> Metadat
             system: common.system.filter(|system| branch.system.as_ref() == Some(system)),
             ascii: false,
             kind: common.kind.filter(|kind| branch.kind == Some(*kind)),
+            array: common.array.filter(|array| branch.array.as_ref() == Some(array)),
         }
     });
     common.with_others()

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::lower::tests::Sample;
+use crate::sample::Sample;
 use crate::{Limits, Query, Schemas, plan};
 
 fn planned(text: &str) -> Result<Query, String> {
     let schemas: Arc<dyn Schemas> = Arc::new(Sample::new());
-    plan(text, &schemas, &Limits::default()).map_err(|error| error.to_string())
+    plan(text, schemas.as_ref(), &Limits::default()).map_err(|error| error.to_string())
 }
 
 fn check_error(text: &str, expect: &str) {

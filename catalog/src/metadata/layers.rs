@@ -12,6 +12,8 @@ impl TableMetadata {
             let here = columns.remove(&name).unwrap_or_default();
             columns.insert(name, here.over(said));
         }
+        let mut enumerations = there.enumerations;
+        enumerations.extend(self.enumerations);
         let mut frames = self.frames;
         let known: Vec<String> = frames.iter().flat_map(|frame| frame.columns.clone()).collect();
         let has_own = frames.iter().any(|frame| frame.columns.is_empty());
@@ -50,6 +52,7 @@ impl TableMetadata {
             coverage: self.coverage.or(there.coverage),
             position: self.position.or(there.position),
             columns,
+            enumerations,
             frames,
             times,
             keys,

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use adql::schema::is_ucd;
+use adql::schema::{Enumerations, is_regular, is_ucd};
 use adql::{Column, Positions, System, Table};
-use datafusion::arrow::datatypes::Schema;
+use datafusion::arrow::datatypes::{DataType, Schema};
 use tracing::warn;
 
 use super::precision;
@@ -54,7 +54,7 @@ pub(super) fn positions(
 }
 
 /// Texts and flags of the table and its columns.
-pub(super) fn describe(
+pub(crate) fn describe(
     table: &mut Table,
     metadata: &TableMetadata,
     path: &str,
@@ -81,6 +81,7 @@ pub(super) fn describe(
         column.principal = said.principal.unwrap_or(column.principal);
         column.std = said.std.unwrap_or(column.std);
     }
+    name_positions(table, metadata, path)?;
     place_systems(table, metadata, path)?;
     for key in &metadata.keys {
         let unknown = key.columns.keys().find(|name| table.column_index(name).is_none());
@@ -92,6 +93,44 @@ pub(super) fn describe(
         return Err(Error::malformed(&path, reason));
     }
     choose_principal(table);
+    Ok(())
+}
+
+/// Gives names of positions to the arrays that have so many, or any number of them.
+fn name_positions(table: &mut Table, metadata: &TableMetadata, path: &str) -> Result<(), Error> {
+    for (names, members) in &metadata.enumerations {
+        let all = || [names].into_iter().chain(members);
+        if let Some(name) = all().find(|name| !is_regular(name)) {
+            let reason = format!(
+                "enumerations.{names}: \"{name}\" is no name: write a Latin letter, then letters, \
+                 digits and _"
+            );
+            return Err(Error::malformed(&path, reason));
+        }
+        let twice = |at: usize| members[..at].iter().any(|m| m.eq_ignore_ascii_case(&members[at]));
+        if let Some(at) = (0..members.len()).find(|at| twice(*at)) {
+            let reason = format!("enumerations.{names} has {} twice", members[at]);
+            return Err(Error::malformed(&path, reason));
+        }
+    }
+    for column in table.columns.iter_mut().filter(|column| column.xtype.is_none()) {
+        let fits = |members: &Vec<String>| match &column.data_type {
+            DataType::FixedSizeList(_, length) => usize::try_from(*length) == Ok(members.len()),
+            DataType::List(_) | DataType::LargeList(_) => true,
+            _ => false,
+        };
+        let fitting = metadata.enumerations.iter().filter(|(_, members)| fits(members));
+        let fitting: Enumerations = fitting.map(|(n, all)| (n.clone(), all.clone())).collect();
+        column.enumerations = (!fitting.is_empty()).then(|| Arc::new(fitting));
+    }
+    for (names, _) in &metadata.enumerations {
+        let has = |column: &Column| {
+            column.enumerations.as_ref().is_some_and(|known| known.contains_key(names))
+        };
+        if !table.columns.iter().any(has) {
+            warn!(file = %path, names, "no column is an array of so many elements");
+        }
+    }
     Ok(())
 }
 

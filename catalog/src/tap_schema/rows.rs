@@ -65,7 +65,7 @@ fn table_rows(schemas: &[SchemaInfo]) -> Vec<ArrayRef> {
     vec![
         texts(all().map(|(schema, _)| schema)),
         texts(all().map(|(_, t)| t.name.written())),
-        texts(all().map(|_| "table")),
+        texts(all().map(|(_, t)| if t.view.is_some() { "view" } else { "table" })),
         optional(all().map(|(_, t)| t.utype.as_deref())),
         optional(all().map(|(_, t)| t.words())),
         Arc::new(Int32Array::from_iter_values(places)),

@@ -85,7 +85,7 @@ async fn what_a_person_wrote_stays() {
     for part in ["# mine\n", "title = \"T\"\n", "[columns.mag] # the best\nunit = \"Jy\"\n"] {
         assert!(text.contains(part), "no {part} in\n{text}");
     }
-    assert!(text.contains("version = 2") && text.contains("# long\n[columns.id]"), "{text}");
+    assert!(text.contains("version = 3") && text.contains("# long\n[columns.id]"), "{text}");
     assert!(!text.contains("ICRS\"") && text.contains("description = \"Stars\""), "{text}");
     assert_eq!(look(&data, Some(&felis), None).await.draft().unwrap(), text);
     fs::write(&file, "version = [\n").unwrap();

@@ -234,7 +234,7 @@ pub(super) async fn answer(context: &SessionContext, sql: &str) -> Vec<String> {
 /// The rows of the answer to a query in ADQL as text, sorted.
 pub(super) async fn ask(snapshot: &Arc<Snapshot>, prune: bool, text: &str) -> Vec<String> {
     let schemas = Arc::clone(snapshot) as Arc<dyn Schemas>;
-    let query = adql::plan(text, &schemas, &adql::Limits::default());
+    let query = adql::plan(text, schemas.as_ref(), &adql::Limits::default());
     let query = query.unwrap_or_else(|e| panic!("{text}: {e}"));
     let frame = DataFrame::new(session(snapshot, prune).state(), query.plan);
     lines(&frame.collect().await.unwrap_or_else(|e| panic!("{text}: {e}")))

@@ -39,7 +39,7 @@ async fn written(rows_of_id: i64, groups: usize) -> (tempfile::TempDir, Arc<Snap
 
 async fn planned(snapshot: &Arc<Snapshot>, text: &str) -> Arc<dyn ExecutionPlan> {
     let schemas = Arc::clone(snapshot) as Arc<dyn Schemas>;
-    let query = adql::plan(text, &schemas, &adql::Limits::default()).unwrap();
+    let query = adql::plan(text, schemas.as_ref(), &adql::Limits::default()).unwrap();
     let frame = DataFrame::new(session(snapshot, true).state(), query.plan);
     frame.create_physical_plan().await.unwrap_or_else(|e| panic!("{text}: {e}"))
 }

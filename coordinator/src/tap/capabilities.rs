@@ -6,6 +6,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use adql::{Macro, Schemas as _};
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
@@ -46,7 +47,7 @@ fn push_capabilities(out: &mut String, service: &Service, base: &str) -> std::fm
         "<capability standardID=\"ivo://ivoa.net/std/TAP\" xsi:type=\"tr:TableAccess\">\n",
     );
     push_interface(out, base, "base", "role=\"std\" version=\"1.1\"")?;
-    push_language(out)?;
+    push_language(out, service.now().engine.snapshot().macros())?;
     for offer in &OFFERS {
         match offer.ivo_id {
             Some(id) => writeln!(out, "<outputFormat ivo-id=\"{}\">", escaped(id))?,
@@ -104,14 +105,14 @@ fn push_interface(out: &mut String, url: &str, use_: &str, attributes: &str) -> 
     Ok(())
 }
 
-fn push_language(out: &mut String) -> std::fmt::Result {
+fn push_language(out: &mut String, macros: &[Arc<Macro>]) -> std::fmt::Result {
     out.push_str("<language>\n<name>ADQL</name>\n");
     for version in ["2.0", "2.1"] {
         let id = format!("ivo://ivoa.net/std/ADQL#v{version}");
         writeln!(out, "<version ivo-id=\"{id}\">{version}</version>")?;
     }
     out.push_str("<description>Astronomical Data Query Language</description>\n");
-    let features = declared_features();
+    let features = declared_features(macros);
     for group in features.chunk_by(|a, b| a.group == b.group) {
         writeln!(out, "<languageFeatures type=\"{}\">", group[0].type_id())?;
         for feature in group {

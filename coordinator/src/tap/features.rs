@@ -3,6 +3,9 @@
 //! Functions come from the registry of `adql`; operators and clauses are listed here. What is not
 //! declared, clients must not use; what is declared runs, and a test tries each.
 
+use std::sync::Arc;
+
+use adql::Macro;
 use adql::function::functions;
 
 /// The name space of the types of features. Mixed case, as clients compare it (Firefly).
@@ -39,8 +42,8 @@ const GROUPS: [(&str, &str, &[&str]); 8] = [
     ("adql-offset", "ADQL 2.1 §4.10.", &["OFFSET"]),
 ];
 
-/// Everything that is declared, grouped.
-pub fn declared_features() -> Vec<Feature> {
+/// Everything that is declared, grouped: of the functions of users, the macros of an operator last.
+pub fn declared_features(macros: &[Arc<Macro>]) -> Vec<Feature> {
     let mut features = Vec::new();
     for function in functions() {
         let own = function.forms.iter().map(|form| (*form).to_owned());
@@ -56,6 +59,11 @@ pub fn declared_features() -> Vec<Feature> {
             description: function.description.to_owned(),
         }));
     }
+    features.extend(macros.iter().map(|defined| Feature {
+        group: "udf",
+        form: defined.signature(),
+        description: defined.description.clone().unwrap_or_default(),
+    }));
     for (group, section, words) in GROUPS {
         features.extend(functions().filter(|f| f.section.starts_with(section)).map(|f| {
             let description = f.description.to_owned();

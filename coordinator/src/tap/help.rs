@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use adql::function::examples::EXAMPLES;
+use adql::{Macro, Schemas as _};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
@@ -48,7 +49,7 @@ pub(super) async fn topic(
         "python" => python(&base, query),
         "stilts" => stilts(&base, query),
         "positions" => POSITIONS.to_owned(),
-        "functions" => every_function(),
+        "functions" => every_function(served.engine.snapshot().macros()),
         "publish" => PUBLISH.to_owned(),
         _ => WORKERS.to_owned(),
     };
@@ -108,7 +109,7 @@ fn stilts(base: &str, query: &str) -> String {
 }
 
 /// Each function with what it does, where that is defined, and a call with its value.
-fn every_function() -> String {
+fn every_function(macros: &[Arc<Macro>]) -> String {
     let mut text =
         "<p>Positions are degrees in ICRS. Where an argument is NULL, so is the value, unless it \
                     is said otherwise.</p><dl>"
@@ -126,6 +127,18 @@ fn every_function() -> String {
             text += &format!(". <code>{}</code> is {}", escaped(call), escaped(value));
         }
         text += "</dd>";
+    }
+    text += "</dl>";
+    if macros.is_empty() {
+        return text;
+    }
+    text += "<p>Of this service alone:</p><dl>";
+    for defined in macros {
+        let description = escaped(defined.description.as_deref().unwrap_or_default());
+        text += &format!(
+            "<dt><code>{}</code></dt><dd>{description}</dd>",
+            escaped(&defined.signature())
+        );
     }
     text + "</dl>"
 }

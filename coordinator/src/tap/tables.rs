@@ -154,7 +154,8 @@ fn push_table(out: &mut Vec<u8>, snapshot: &Snapshot, table: &Table, element: &E
         Element::Root => ("vosi:table", NAMESPACES, Detail::Max),
         Element::Inner(detail) => ("table", "", *detail),
     };
-    out.extend_from_slice(format!("<{tag}{namespaces}>\n").as_bytes());
+    let kind = if table.view.is_some() { " type=\"view\"" } else { "" };
+    out.extend_from_slice(format!("<{tag}{namespaces}{kind}>\n").as_bytes());
     push_element(out, "name", Some(&table.name.written()));
     push_element(out, "title", table.title.as_deref());
     push_element(out, "description", table.words().as_deref());

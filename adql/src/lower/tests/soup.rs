@@ -141,7 +141,7 @@ const VALUES: &[&str] = &[
 
 fn judge(text: &str) {
     let schemas: Arc<dyn Schemas> = Arc::new(Sample::new());
-    let Err(error) = plan(text, &schemas, &Limits::default()) else { return };
+    let Err(error) = plan(text, schemas.as_ref(), &Limits::default()) else { return };
     if let Error::Syntax { place, .. } = error {
         let lines = text.lines().count().max(1);
         let line = usize::try_from(place.line).unwrap();
