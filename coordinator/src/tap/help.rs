@@ -1,7 +1,7 @@
 //! `/help/…`: short pages for users, served by the program that they are about.
 //!
 //! What they tell to type uses the address of this service and a query on its own tables; a test
-//! runs the Python and the shell lines.
+//! runs the Python and the shell lines. What is not evaluated has a file of its own.
 
 use std::sync::Arc;
 
@@ -11,18 +11,19 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use catalog::xml::escaped;
 
-use crate::tap::Service;
 use crate::tap::capabilities::base_url;
 use crate::tap::examples::lines;
 use crate::tap::pages::{not_found, page};
+use crate::tap::{Service, not_evaluated};
 
 /// The topics with their titles.
-const TOPICS: [(&str, &str); 7] = [
+const TOPICS: [(&str, &str); 8] = [
     ("topcat", "Use it from TOPCAT"),
     ("python", "Use it from Python"),
     ("stilts", "Use it from the shell"),
     ("positions", "Match tables by position"),
     ("functions", "Functions"),
+    ("not-evaluated", "What is not evaluated, and what to write instead"),
     ("publish", "Publish a catalogue"),
     ("workers", "Add workers"),
 ];
@@ -49,6 +50,7 @@ pub(super) async fn topic(
         "stilts" => stilts(&base, query),
         "positions" => POSITIONS.to_owned(),
         "functions" => every_function(),
+        "not-evaluated" => not_evaluated::body(),
         "publish" => PUBLISH.to_owned(),
         _ => WORKERS.to_owned(),
     };
