@@ -11,6 +11,7 @@ mod examples;
 mod features;
 mod help;
 mod jobs;
+mod not_evaluated;
 mod pages;
 mod parameters;
 mod refusal;

@@ -13,6 +13,7 @@ mod describing;
 mod importing;
 mod importing_remote;
 mod jobs;
+mod not_evaluated;
 mod origins;
 mod readers;
 mod refusals;

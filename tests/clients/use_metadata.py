@@ -96,7 +96,9 @@ def pages(base):
     assert f"{base}/browse/%22public%22.opengc" in targets, targets
     for target in targets:
         assert target.startswith(base), target
-        get(target)
+        text = get(target)[1]
+        if "/help/" in target:
+            ET.fromstring(text)
     forms = list(page.iter(f"{HTML}form"))
     assert len(forms) == 7, len(forms)
     for topic, kind, command in (

@@ -3,4 +3,5 @@
 //! It reads `cargo metadata` and the sources as text, and names none of our crates.
 
 mod members;
+mod refusals;
 mod sources;

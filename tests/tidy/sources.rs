@@ -13,20 +13,21 @@ const DRAWERS: [&str; 9] =
     ["util", "utils", "common", "helper", "helpers", "core", "misc", "manager", "handler"];
 
 #[derive(Debug)]
-struct Source {
+pub(crate) struct Source {
     path: PathBuf,
-    text: String,
+    pub(crate) text: String,
 }
 
 impl Source {
-    fn name(&self) -> String {
+    /// Its path in the repository.
+    pub(crate) fn name(&self) -> String {
         let below = self.path.strip_prefix(places::repository()).unwrap_or(&self.path);
         below.display().to_string()
     }
 }
 
 /// Every Rust file of the members.
-fn sources() -> Vec<Source> {
+pub(crate) fn sources() -> Vec<Source> {
     let mut found = Vec::new();
     let mut open: Vec<PathBuf> =
         MEMBERS.iter().map(|member| places::repository().join(member)).collect();
@@ -44,7 +45,7 @@ fn sources() -> Vec<Source> {
     found
 }
 
-fn complain(what: &str, wrong: &[String]) {
+pub(crate) fn complain(what: &str, wrong: &[String]) {
     assert!(wrong.is_empty(), "{what}:\n  {}", wrong.join("\n  "));
 }
 

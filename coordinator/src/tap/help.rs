@@ -1,7 +1,7 @@
 //! `/help/…`: short pages for users, served by the program that they are about.
 //!
 //! What they tell to type uses the address of this service and a query on its own tables; a test
-//! runs the Python and the shell lines.
+//! runs the Python and the shell lines. What is not evaluated has a file of its own.
 
 use std::sync::Arc;
 
@@ -12,18 +12,19 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use catalog::xml::escaped;
 
-use crate::tap::Service;
 use crate::tap::capabilities::base_url;
 use crate::tap::examples::lines;
 use crate::tap::pages::{not_found, page};
+use crate::tap::{Service, not_evaluated};
 
 /// The topics with their titles.
-const TOPICS: [(&str, &str); 7] = [
+const TOPICS: [(&str, &str); 8] = [
     ("topcat", "Use it from TOPCAT"),
     ("python", "Use it from Python"),
     ("stilts", "Use it from the shell"),
     ("positions", "Match tables by position"),
     ("functions", "Functions"),
+    ("not-evaluated", "What is not evaluated, and what to write instead"),
     ("publish", "Publish a catalogue"),
     ("workers", "Add workers"),
 ];
@@ -50,6 +51,7 @@ pub(super) async fn topic(
         "stilts" => stilts(&base, query),
         "positions" => POSITIONS.to_owned(),
         "functions" => every_function(served.engine.snapshot().macros()),
+        "not-evaluated" => not_evaluated::body(),
         "publish" => PUBLISH.to_owned(),
         _ => WORKERS.to_owned(),
     };
@@ -204,9 +206,36 @@ columns = [\"midpointMjdTai\"]
 target = \"demo.field\"
 columns = { fieldId = \"fieldId\" }
 description = \"the field that the object was seen in\"
+</pre>Names for the positions of arrays, as <code>mag_auto[jplus::rSDSS]</code>, are written so; they \
+    are for the columns whose arrays have so many elements:<pre class=\"toml\">version = 3
+
+[enumerations]
+jplus = [\"uJAVA\", \"gSDSS\", \"rSDSS\"]
 </pre><code>armilla describe DIR/&lt;schema&gt;/&lt;table&gt; --write</code> begins \
     the file with all that is known, each column with its type, and without <code>--write</code> \
     tells what is wrong or missing.</li>\
+    <li>Define views, which are read as tables, and macros, which are called as functions, in \
+    <code>DIR/definitions.toml</code>, or in the folder of descriptions \
+    (<code>--metadata</code>), which wins. Each may use those above it:\
+    <pre class=\"definitions\">version = 1
+
+[[macros]]
+name = \"ab_mag\"
+parameters = [\"flux_njy DOUBLE\"]
+expression = \"-2.5 * LOG10(flux_njy) + 31.4\"
+description = \"AB magnitude of a flux in nJy\"
+
+[[views]]
+name = \"latest.bright\"
+title = \"Bright objects of the latest release\"
+query = \"\"\"
+SELECT objectId, ra, dec, g_mag FROM demo.object WHERE g_mag &lt; 18\"\"\"
+
+[views.columns.g_mag]
+description = \"brightness in the green\"
+</pre>A call of a macro is replaced by its expression and a view by its query, so that both prune \
+    tiles as these do. They are planned when the service starts and when it hears SIGHUP: what is \
+    wrong is told with file and name.</li>\
     <li>Start the service, or tell the one that runs: <code>kill -HUP PID</code>. From then on new \
     queries see the tables as they are; those that run end on what they began with. What it cannot \
     read, it names in its log with file and line, and serves the tables as before.</li></ol>";
