@@ -35,7 +35,7 @@ impl fmt::Display for Place {
 }
 
 /// Why a query was not planned.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 #[expect(clippy::error_impl_error, reason = "one error per crate, named by its crate: adql::Error")]
 pub enum Error {
@@ -110,6 +110,13 @@ fn at(place: Option<Place>) -> String {
 
 fn nearest(near: &[String]) -> String {
     if near.is_empty() { String::new() } else { format!("; nearest: {}", near.join(", ")) }
+}
+
+/// As people read it: readers of files put this into texts that people get.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl Error {

@@ -38,6 +38,7 @@ use datafusion::optimizer::Analyzer;
 pub use error::{Error, Fault, Place};
 pub use limits::Limits;
 pub use macros::Macro;
+pub use parser::named_objects;
 pub use schema::{Column, Positions, Schemas, Table, TableName};
 pub use system::{CoordinateSystem, System, TimeSystem};
 pub use view::View;
@@ -89,7 +90,7 @@ impl From<Column> for OutputColumn {
 /// Judges a text without any table: whether it is one query of ADQL 2.1 (or of the extensions)
 /// that uses functions of the registry, or of the `declared` names, only.
 pub fn validate(text: &str, declared: &[&str], limits: &Limits) -> Result<(), Error> {
-    stacker::grow(STACK_BYTES, || check::check(&parser::parse(text, &[], limits)?, declared))
+    stacker::grow(STACK_BYTES, || check::check(&parser::parse(text, None, limits)?, declared))
 }
 
 /// Stack for the planning of one query, and for the judgement of one, whose errors show parts of
@@ -117,7 +118,7 @@ fn located(error: Error, text: &str) -> Error {
 }
 
 fn plan_here(text: &str, schemas: &dyn Schemas, limits: &Limits) -> Result<Query, Error> {
-    let mut query = parser::parse(text, schemas.macros(), limits)?;
+    let mut query = parser::parse(text, Some(schemas), limits)?;
     check::check(&query, &[])?;
     let resolved = resolve::resolve(&mut query, schemas)?;
     let plan = lower::lower(query, &resolved, schemas)?;

@@ -183,7 +183,7 @@ mod tests {
 
     fn check(text: &str, expect: &str) {
         let limits = Limits { bytes: 8_000_000, tokens: 2_000_000, ..Limits::default() };
-        let answer = match parse(text, &[], &limits) {
+        let answer = match parse(text, None, &limits) {
             Ok(_) => "parses".to_owned(),
             Err(error) => error.to_string(),
         };
@@ -193,13 +193,13 @@ mod tests {
     #[test]
     fn bytes_and_tokens() {
         let limits = Limits { bytes: 30, tokens: 4, ..Limits::default() };
-        let fails = |text: &str| parse(text, &[], &limits).map(|_| ()).unwrap_err().to_string();
+        let fails = |text: &str| parse(text, None, &limits).map(|_| ()).unwrap_err().to_string();
         assert_eq!(
             fails("SELECT a FROM t -- a long remark"),
             "the query has 32 bytes, more than the limit of 30"
         );
         assert_eq!(fails("SELECT a, b FROM t"), "the query has 6 tokens, more than the limit of 4");
-        assert!(parse("SELECT a FROM t", &[], &limits).is_ok());
+        assert!(parse("SELECT a FROM t", None, &limits).is_ok());
     }
 
     #[test]

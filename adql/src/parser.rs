@@ -5,13 +5,13 @@
 //! what other SQLs allow cannot be written; the module [`check`](crate::check) judges the rest.
 
 mod body;
+mod named_place;
 mod subscript;
 mod tokens;
 pub(crate) mod tree;
 pub(crate) mod words;
 
 use std::cell::Cell;
-use std::sync::Arc;
 
 use datafusion::sql::sqlparser::ast::{Expr, Query};
 use datafusion::sql::sqlparser::dialect::Dialect;
@@ -21,20 +21,30 @@ use datafusion::sql::sqlparser::tokenizer::{
     Location, Span, Token, TokenWithSpan, Tokenizer, TokenizerError,
 };
 
-use crate::macros::Macro;
-use crate::{Error, Limits, Place};
+use crate::{Error, Limits, Place, Schemas};
 
 pub(crate) use body::Body;
+pub use named_place::named_objects;
 
 /// Parses exactly one query (ADQL 2.1, grammar, `<query_specification>`); a `;` may follow it.
-/// Calls of macros are replaced by what they stand for.
-pub(crate) fn parse(text: &str, macros: &[Arc<Macro>], limits: &Limits) -> Result<Query, Error> {
+/// Where `schemas` are known, calls of macros and names of objects are replaced by what they stand
+/// for.
+pub(crate) fn parse(
+    text: &str,
+    schemas: Option<&dyn Schemas>,
+    limits: &Limits,
+) -> Result<Query, Error> {
     limits.check_text(text)?;
     let mut dialect = Adql::default();
     let tokens =
         Tokenizer::new(&dialect, text).tokenize_with_location().map_err(|e| unreadable(&e))?;
     let tokens = subscript::as_calls(tokens::significant(tokens)?)?;
-    let tokens = body::expand(tokens, macros, limits)?;
+    let tokens = match schemas {
+        Some(schemas) => {
+            named_place::as_points(body::expand(tokens, schemas.macros(), limits)?, schemas)?
+        }
+        None => tokens,
+    };
     limits.check_tokens(&tokens)?;
     let tokens = tokens::reduce(tokens)?;
     let end = tokens.last().map_or(Location { line: 1, column: 1 }, |token| token.span.end);
@@ -193,7 +203,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expect: &str) {
-        let answer = match parse(text, &[], &Limits::default()) {
+        let answer = match parse(text, None, &Limits::default()) {
             Ok(query) => query.to_string(),
             Err(error) => error.to_string(),
         };

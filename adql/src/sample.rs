@@ -22,6 +22,7 @@ use crate::{Column, Error, Limits, Macro, Positions, Schemas, Table, TableName, 
 pub(crate) struct Sample {
     tables: Vec<(Arc<Table>, RecordBatch)>,
     macros: Vec<Arc<Macro>>,
+    places: Vec<(&'static str, [f64; 2])>,
 }
 
 fn columns_of(batch: &RecordBatch) -> Vec<Column> {
@@ -149,6 +150,7 @@ impl Sample {
                 table("a", "bands", bands()),
             ],
             macros: vec![],
+            places: vec![],
         }
     }
 
@@ -178,6 +180,10 @@ impl Sample {
         self.with_view(view.unwrap()).with_macros(macros.to_vec())
     }
 
+    pub(crate) fn with_places(self, places: &[(&'static str, [f64; 2])]) -> Self {
+        Self { places: places.to_vec(), ..self }
+    }
+
     pub(crate) fn with_macros(self, macros: Vec<Arc<Macro>>) -> Self {
         Self { macros, ..self }
     }
@@ -194,6 +200,10 @@ impl Schemas for Sample {
 
     fn macros(&self) -> &[Arc<Macro>] {
         &self.macros
+    }
+
+    fn place_of(&self, object: &str) -> Option<[f64; 2]> {
+        self.places.iter().find(|(name, _)| *name == object).map(|(_, place)| *place)
     }
 
     fn source(&self, name: &TableName, columns: &[usize]) -> Result<Arc<dyn TableSource>, Error> {

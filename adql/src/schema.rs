@@ -247,6 +247,11 @@ pub trait Schemas: Send + Sync + fmt::Debug {
         &[]
     }
 
+    /// Where an object is whose name a query gives (ICRS degrees), if that is known by now.
+    fn place_of(&self, _object: &str) -> Option<[f64; 2]> {
+        None
+    }
+
     /// Between which numbers the values of a column of a table lie, NULL and NaN left out; none
     /// where nothing tells.
     fn range(&self, _table: &TableName, _column: &str) -> Option<[f64; 2]> {

@@ -29,7 +29,7 @@ impl View {
         limits: &Limits,
     ) -> Result<Table, Error> {
         let planned = plan(text, schemas, limits)?;
-        let query = parser::parse(text, schemas.macros(), limits)?;
+        let query = parser::parse(text, Some(schemas), limits)?;
         check::check(&query, &[])?;
         let columns = planned.columns.into_iter().map(column).collect();
         let view = Self { text: text.to_owned(), query };

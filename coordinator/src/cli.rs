@@ -128,6 +128,7 @@ fn engine_config(settings: &Settings) -> Result<EngineConfig, Error> {
     config.budget = budget(settings)?;
     config.prune = settings.require("prune")?;
     config.metadata = settings.get("metadata")?;
+    config.names = settings.get("name_resolver")?;
     Ok(config)
 }
 

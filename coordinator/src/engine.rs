@@ -3,6 +3,8 @@
 //! The engine is the same in one process and over workers: only the planner of its sessions and
 //! the store of its node differ. Dropping the stream of a query ends all of its tasks.
 
+mod planned;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,16 +14,12 @@ use adql::{Limits, OutputColumn, Schemas, TableName};
 use catalog::upload::UploadedTable;
 use catalog::{Location, Part, ScanOptions, Snapshot};
 use datafusion::error::DataFusionError;
-use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::execution::{
-    SendableRecordBatchStream, SessionState, SessionStateBuilder, TaskContext,
-};
+use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
-use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::physical_plan::execute_stream;
 use tokio::runtime::Handle;
 use tracing::Instrument as _;
 use url::Url;
-use uuid::Uuid;
 use worker::front::run_on;
 use worker::giving_way::giving_way;
 use worker::memory::Budget;
@@ -31,12 +29,16 @@ use worker::{Counters, TileStore, cross_match, session};
 use crate::attempts::{self, Attempt};
 use crate::cluster::{Brought, Cluster};
 use crate::format::Info;
+use crate::names::with_places;
 use crate::plan::colocate::Place;
 use crate::plan::lineage::Lineage;
 use crate::plan::{explain, near, physical_rules};
 use crate::process::{InUse, Process};
 use crate::uploads::Uploads;
 use crate::{Error, distributed, origin};
+
+pub use planned::Planned;
+use planned::PlannedUploads;
 
 /// So many workers are asked to take what a query brings.
 const BRINGING_MAX: u32 = 3;
@@ -48,6 +50,8 @@ pub struct EngineConfig {
     pub data: String,
     /// Folder of descriptions that win over those beside the tables.
     pub metadata: Option<PathBuf>,
+    /// The service that is asked where objects are, by their names.
+    pub names: Option<Url>,
     /// What the queries of this process may use.
     pub budget: Budget,
     /// Bounds on the text of a query.
@@ -62,6 +66,7 @@ impl EngineConfig {
         Self {
             data: data.into(),
             metadata: None,
+            names: None,
             budget: Budget::of(session::default_memory_bytes()),
             limits: Limits::default(),
             prune: true,
@@ -369,7 +374,8 @@ impl Engine {
     ) -> Result<Planned, Error> {
         let start = Instant::now();
         let uploads = PlannedUploads::new();
-        let query = adql::plan(adql, self.schemas_of(&uploads).as_ref(), self.process.limits())?;
+        let schemas = with_places(self.process.names(), adql, self.schemas_of(&uploads)).await?;
+        let query = adql::plan(adql, schemas.as_ref(), self.process.limits())?;
         if self.process.prunes() {
             let learned = self.snapshot.learn_reach(&query.plan, &query.tables).await;
             learned.map_err(Error::Execution)?;
@@ -439,54 +445,6 @@ impl Engine {
             }
             _ => Arc::clone(&self.schemas),
         }
-    }
-}
-
-/// The uploads that a planned query reads, and their folder on a worker.
-#[derive(Debug)]
-pub(crate) struct PlannedUploads {
-    folder: String,
-    tables: Vec<Arc<UploadedTable>>,
-}
-
-impl PlannedUploads {
-    fn new() -> Self {
-        Self { folder: Uuid::new_v4().simple().to_string(), tables: Vec::new() }
-    }
-
-    /// Those of a query that reads these tables.
-    fn of(self, uploads: Option<&Uploads>, read: &[TableName]) -> Self {
-        let all = uploads.map(Uploads::tables).unwrap_or_default().iter();
-        let tables = all.filter(|upload| read.contains(&upload.table().name)).cloned().collect();
-        Self { tables, ..self }
-    }
-}
-
-/// A query that is ready to run.
-#[derive(Debug)]
-pub struct Planned {
-    /// One record for each column of the answer.
-    pub columns: Vec<OutputColumn>,
-    /// Whether it reads `TAP_SCHEMA` and nothing else.
-    pub metadata_only: bool,
-    /// Where its data come from.
-    pub origins: Vec<Info>,
-    /// The logical plan after all rewrites.
-    pub optimized: LogicalPlan,
-    /// The physical plan, with stages where there are workers.
-    pub physical: Arc<dyn ExecutionPlan>,
-    /// The session that it was planned in.
-    pub state: SessionState,
-    /// What it reads of what it brought.
-    uploads: PlannedUploads,
-    /// The stores and the budget of this query alone.
-    runtime: Arc<RuntimeEnv>,
-}
-
-impl Planned {
-    /// What it is executed with.
-    pub fn task_context(&self) -> Arc<TaskContext> {
-        Arc::new(TaskContext::from(&self.state).with_runtime(Arc::clone(&self.runtime)))
     }
 }
 

@@ -7,6 +7,7 @@ use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use url::Url;
 use worker::loss;
+use worker::refusal::refusal;
 
 /// Why a query was not answered, or a server did not start.
 #[expect(clippy::error_impl_error, reason = "one error for each crate, by its name (style.md §12)")]
@@ -46,6 +47,12 @@ pub enum Error {
         /// How long it may take.
         duration: Duration,
     },
+    /// Where objects are cannot be asked.
+    #[error("the service that knows where objects are (name_resolver) does not answer: {reason}")]
+    Names {
+        /// Why.
+        reason: String,
+    },
     /// No worker of a cluster can be used.
     #[error(
         "no worker can be used: {}. Start them, or look at their logs", .workers.join("; ")
@@ -76,9 +83,11 @@ impl Error {
             Self::Catalog(error) => error.fault(),
             Self::Worker(error) => error.fault(),
             Self::Execution(error) => execution_fault(error),
-            Self::Lost { .. } | Self::NoWorker { .. } | Self::Link(_) | Self::Placement(_) => {
-                Fault::Unavailable
-            }
+            Self::Lost { .. }
+            | Self::Names { .. }
+            | Self::NoWorker { .. }
+            | Self::Link(_)
+            | Self::Placement(_) => Fault::Unavailable,
             Self::Deadline { .. } => Fault::User,
             Self::Invariant(_) | Self::Assignment(_) => Fault::Internal,
         }
@@ -106,6 +115,9 @@ fn execution_fault(error: &DataFusionError) -> Fault {
     if loss::lost_worker(error).is_some() {
         return Fault::Unavailable;
     }
+    if let Some((fault, _)) = refusal(error) {
+        return fault;
+    }
     match error.find_root() {
         DataFusionError::ResourcesExhausted(_) => Fault::Overload,
         DataFusionError::ObjectStore(_)
@@ -122,10 +134,9 @@ fn execution_fault(error: &DataFusionError) -> Fault {
             if let Some(ours) = source.downcast_ref::<Error>() {
                 return ours.fault();
             }
-            let query = source.downcast_ref::<adql::Error>().map(adql::Error::fault);
             let tables = source.downcast_ref::<catalog::Error>().map(catalog::Error::fault);
             let cast = is_cast(source.as_ref()).then_some(Fault::User);
-            query.or(tables).or(cast).unwrap_or(Fault::Unavailable)
+            tables.or(cast).unwrap_or(Fault::Unavailable)
         }
         DataFusionError::Execution(_) => Fault::User,
         DataFusionError::Internal(_)
@@ -158,6 +169,9 @@ fn is_cast(error: &(dyn std::error::Error + 'static)) -> bool {
 
 /// The message of the root cause, without DataFusion's prefixes for its own developers.
 fn execution_message(error: &DataFusionError) -> String {
+    if let Some((_, text)) = refusal(error) {
+        return text;
+    }
     let root = error.find_root();
     let message = root.message();
     let backtrace = message.find(DataFusionError::BACK_TRACE_SEP).unwrap_or(message.len());

@@ -18,6 +18,7 @@ pub mod distributed;
 pub mod engine;
 pub mod error;
 pub mod format;
+mod names;
 mod origin;
 mod owned;
 pub mod parts;

@@ -13,6 +13,7 @@ use worker::session::NodeRuntime;
 use worker::{Counters, NodeName, TileStore};
 
 use crate::engine::EngineConfig;
+use crate::names::Names;
 use crate::{Error, attempts};
 
 /// What all queries of a process share. Its clones are the same.
@@ -27,6 +28,7 @@ struct Shared {
     snapshots: Arc<AtomicU64>,
     /// Those whose tables are served, and those that failed.
     reloads: [AtomicU64; 2],
+    names: Option<Names>,
     limits: Limits,
     prune: bool,
     compute: Handle,
@@ -59,6 +61,7 @@ impl Process {
             attempts: attempts::Counters::default(),
             snapshots: Arc::default(),
             reloads: Default::default(),
+            names: config.names.clone().map(Names::new).transpose()?,
             limits: config.limits,
             prune: config.prune,
             compute: Handle::current(),
@@ -81,6 +84,11 @@ impl Process {
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// Who is asked where objects are.
+    pub(crate) fn names(&self) -> Option<&Names> {
+        self.0.names.as_ref()
     }
 
     /// Whether tiles, row groups and pages are pruned.

@@ -80,7 +80,7 @@ async fn runs(engine: &Engine, adql: &str) -> Result<usize, Error> {
 async fn every_declared_feature_runs() {
     let Some(hats) = tests::places::hats() else { return };
     let engine = Engine::open(&EngineConfig::embedded(hats.to_string_lossy())).await.unwrap();
-    let features = declared_features(&[]);
+    let features = declared_features(&[], false);
     assert!(features.len() > 20, "{features:?}");
     let mut complaints = Vec::new();
     for feature in &features {

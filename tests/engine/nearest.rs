@@ -335,6 +335,13 @@ async fn what_is_not_evaluated_is_refused() {
         ),
         (
             format!(
+                "SELECT q.id FROM ({pairs} ON {AB} < 1 WHERE 3 > {}) AS q WHERE RAND() < 0.5",
+                count(&nearer)
+            ),
+            "has to name a column",
+        ),
+        (
+            format!(
                 "SELECT c.id FROM {B} AS c WHERE EXISTS ({pairs} ON {AB} < 1 WHERE 3 > {} \
                  AND b.id = c.id AND a.id > c.id)",
                 count(&nearer)

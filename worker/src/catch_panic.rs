@@ -1,4 +1,4 @@
-//! Makes a panic of a task an error of its query.
+//! Makes a panic of a task an error of its query, and keeps the kind of a refusal.
 //!
 //! The library runs each stream of a task in a task of the runtime, and takes one that panics for
 //! one that has ended: the answer would be short and look whole.
@@ -12,6 +12,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{FutureExt as _, StreamExt as _};
 
 use crate::pass_through::{Pass, PassThroughExec};
+use crate::refusal::sent;
 
 /// Stands above the plan of a task, whose panics are errors.
 pub type CatchPanicExec = PassThroughExec<CatchPanic>;
@@ -29,7 +30,7 @@ impl Pass for CatchPanic {
             let mut rows = rows?;
             // After a panic the stream is dropped, and never polled again.
             match AssertUnwindSafe(rows.next()).catch_unwind().await {
-                Ok(batch) => batch.map(|batch| (batch, Some(rows))),
+                Ok(batch) => batch.map(|batch| (batch.map_err(sent), Some(rows))),
                 Err(panic) => Some((Err(defect(panic.as_ref())), None)),
             }
         });

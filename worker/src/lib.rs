@@ -43,6 +43,7 @@ pub mod own_tiles;
 pub mod pass_through;
 mod peer_tiles;
 pub mod ranged_scan;
+pub mod refusal;
 mod removal;
 mod repair;
 mod replicate;

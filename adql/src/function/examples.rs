@@ -80,4 +80,5 @@ pub const EXAMPLES: &[(&str, &str, &str)] = &[
     ("IVO_DMS_TO_DEGREES", "ivo_dms_to_degrees('-00:15:00')", "-0.25"),
     ("MOC", "CONTAINS(POINT(45, 0.1), MOC('0/4 1/0-3'))", "1"),
     ("ARMILLA_COVERAGE", "armilla_coverage(1, table_index - table_index + 45, 0.1)", "1/0"),
+    ("ARMILLA_ELEMENT", "ARMILLA_ELEMENT(POINT(10, 20), 2)", "20.0"),
 ];

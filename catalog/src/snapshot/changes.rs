@@ -11,7 +11,7 @@ use crate::table::TiledTable;
 /// So many tables are named in a text.
 const NAMED: usize = 10;
 
-/// The tables that are not the same in two snapshots, by schema and name.
+/// The tables and views that are not the same in two snapshots, by schema and name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
     /// Those that only the later one has.
@@ -20,6 +20,8 @@ pub struct Changes {
     pub gone: Vec<TableName>,
     /// Those whose rows or descriptions are others.
     pub changed: Vec<TableName>,
+    /// Whether the macros are others.
+    pub macros: bool,
 }
 
 impl Snapshot {
@@ -42,6 +44,17 @@ impl Snapshot {
         }
         let names = former.tiled_tables().iter().map(|table| table.name());
         changes.gone.extend(names.filter(|name| self.tiled_table(name).is_none()).cloned());
+        let [views, before] = [self, former].map(|snapshot| &snapshot.defined.views);
+        for view in views {
+            match before.iter().find(|before| before.name == view.name) {
+                None => changes.added.push(view.name.clone()),
+                Some(before) if before != view => changes.changed.push(view.name.clone()),
+                Some(_) => {}
+            }
+        }
+        let is_gone = |name: &&TableName| views.iter().all(|view| view.name != **name);
+        changes.gone.extend(before.iter().map(|view| &view.name).filter(is_gone).cloned());
+        changes.macros = self.defined.macros != former.defined.macros;
         changes
     }
 }
@@ -56,7 +69,11 @@ impl fmt::Display for Changes {
         let parts = [("added", &self.added), ("gone", &self.gone), ("changed", &self.changed)];
         let mut parts = parts.into_iter().filter(|(_, names)| !names.is_empty()).peekable();
         if parts.peek().is_none() {
-            return f.write_str("every table is as it was");
+            return f.write_str(if self.macros {
+                "the macros"
+            } else {
+                "every table is as it was"
+            });
         }
         for (at, (what, names)) in parts.enumerate() {
             let listed: Vec<String> = names.iter().take(NAMED).map(TableName::written).collect();
@@ -65,6 +82,9 @@ impl fmt::Display for Changes {
             if names.len() > NAMED {
                 write!(f, " and {} more", names.len() - NAMED)?;
             }
+        }
+        if self.macros {
+            f.write_str("; the macros")?;
         }
         Ok(())
     }

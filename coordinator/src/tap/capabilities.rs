@@ -6,12 +6,13 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use adql::{Macro, Schemas as _};
+use adql::Schemas as _;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use catalog::xml::escaped;
 
+use crate::Engine;
 use crate::format::OFFERS;
 use crate::tap::features::declared_features;
 use crate::tap::{PATH, Service, xml};
@@ -47,7 +48,7 @@ fn push_capabilities(out: &mut String, service: &Service, base: &str) -> std::fm
         "<capability standardID=\"ivo://ivoa.net/std/TAP\" xsi:type=\"tr:TableAccess\">\n",
     );
     push_interface(out, base, "base", "role=\"std\" version=\"1.1\"")?;
-    push_language(out, service.now().engine.snapshot().macros())?;
+    push_language(out, &service.now().engine)?;
     for offer in &OFFERS {
         match offer.ivo_id {
             Some(id) => writeln!(out, "<outputFormat ivo-id=\"{}\">", escaped(id))?,
@@ -105,14 +106,15 @@ fn push_interface(out: &mut String, url: &str, use_: &str, attributes: &str) -> 
     Ok(())
 }
 
-fn push_language(out: &mut String, macros: &[Arc<Macro>]) -> std::fmt::Result {
+fn push_language(out: &mut String, engine: &Engine) -> std::fmt::Result {
     out.push_str("<language>\n<name>ADQL</name>\n");
     for version in ["2.0", "2.1"] {
         let id = format!("ivo://ivoa.net/std/ADQL#v{version}");
         writeln!(out, "<version ivo-id=\"{id}\">{version}</version>")?;
     }
     out.push_str("<description>Astronomical Data Query Language</description>\n");
-    let features = declared_features(macros);
+    let features =
+        declared_features(engine.snapshot().macros(), engine.process().names().is_some());
     for group in features.chunk_by(|a, b| a.group == b.group) {
         writeln!(out, "<languageFeatures type=\"{}\">", group[0].type_id())?;
         for feature in group {

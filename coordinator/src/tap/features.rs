@@ -42,8 +42,13 @@ const GROUPS: [(&str, &str, &[&str]); 8] = [
     ("adql-offset", "ADQL 2.1 §4.10.", &["OFFSET"]),
 ];
 
+/// What `ivo_simbadpoint` does.
+pub(super) const SIMBADPOINT: &str =
+    "where the object of this name is, as Simbad knows it; the name is a text in quotes";
+
 /// Everything that is declared, grouped: of the functions of users, the macros of an operator last.
-pub fn declared_features(macros: &[Arc<Macro>]) -> Vec<Feature> {
+/// `ivo_simbadpoint` is there where names can be asked for.
+pub fn declared_features(macros: &[Arc<Macro>], has_names: bool) -> Vec<Feature> {
     let mut features = Vec::new();
     for function in functions() {
         let own = function.forms.iter().map(|form| (*form).to_owned());
@@ -57,6 +62,13 @@ pub fn declared_features(macros: &[Arc<Macro>]) -> Vec<Feature> {
             group: "udf",
             form,
             description: function.description.to_owned(),
+        }));
+    }
+    if has_names {
+        features.extend(["ivo", "gavo"].map(|of| Feature {
+            group: "udf",
+            form: format!("{of}_simbadpoint(identifier VARCHAR) -> POINT"),
+            description: SIMBADPOINT.to_owned(),
         }));
     }
     features.extend(macros.iter().map(|defined| Feature {

@@ -5,15 +5,17 @@
 
 use std::sync::Arc;
 
+use adql::Schemas as _;
 use adql::function::examples::EXAMPLES;
-use adql::{Macro, Schemas as _};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use catalog::xml::escaped;
 
+use crate::Engine;
 use crate::tap::capabilities::base_url;
 use crate::tap::examples::lines;
+use crate::tap::features::SIMBADPOINT;
 use crate::tap::pages::{not_found, page};
 use crate::tap::{Service, not_evaluated};
 
@@ -50,7 +52,7 @@ pub(super) async fn topic(
         "python" => python(&base, query),
         "stilts" => stilts(&base, query),
         "positions" => POSITIONS.to_owned(),
-        "functions" => every_function(served.engine.snapshot().macros()),
+        "functions" => every_function(&served.engine),
         "not-evaluated" => not_evaluated::body(),
         "publish" => PUBLISH.to_owned(),
         _ => WORKERS.to_owned(),
@@ -111,7 +113,7 @@ fn stilts(base: &str, query: &str) -> String {
 }
 
 /// Each function with what it does, where that is defined, and a call with its value.
-fn every_function(macros: &[Arc<Macro>]) -> String {
+fn every_function(engine: &Engine) -> String {
     let mut text =
         "<p>Positions are degrees in ICRS. Where an argument is NULL, so is the value, unless it \
                     is said otherwise.</p><dl>"
@@ -130,7 +132,15 @@ fn every_function(macros: &[Arc<Macro>]) -> String {
         }
         text += "</dd>";
     }
+    if engine.process().names().is_some() {
+        let description = escaped(SIMBADPOINT);
+        text += &format!(
+            "<dt><code>ivo_simbadpoint('name')</code>, <code>gavo_simbadpoint</code></dt>\
+             <dd>{description} (UDF catalogue 1.2 §2)</dd>"
+        );
+    }
     text += "</dl>";
+    let macros = engine.snapshot().macros();
     if macros.is_empty() {
         return text;
     }
@@ -229,7 +239,8 @@ description = \"AB magnitude of a flux in nJy\"
 name = \"latest.bright\"
 title = \"Bright objects of the latest release\"
 query = \"\"\"
-SELECT objectId, ra, dec, g_mag FROM demo.object WHERE g_mag &lt; 18\"\"\"
+SELECT objectId, ra, dec, ab_mag(g_psfFlux) AS g_mag FROM demo.object
+WHERE g_psfFlux &gt; 1000\"\"\"
 
 [views.columns.g_mag]
 description = \"brightness in the green\"

@@ -52,6 +52,14 @@ const REFUSALS: &[Refusal] = &[
         instead: "SELECT CENTROID(CIRCLE(10, 20, 1)) AS middle FROM a",
     },
     Refusal {
+        construct: "ivo_simbadpoint",
+        why: "This service asks no other where an object is, unless its operator names one \
+              (name_resolver).",
+        refused: Some("SELECT ivo_simbadpoint('M31') AS place FROM a"),
+        way: "Write the place.",
+        instead: "SELECT POINT(10.6847, 41.2687) AS place FROM a",
+    },
+    Refusal {
         construct: "AREA",
         why: "Parts of a UNION may overlap, so that the sum of their areas is too large.",
         refused: Some(

@@ -10,16 +10,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use datafusion::common::tree_node::Transformed;
-use datafusion::common::{
-    DFSchemaRef, DataFusionError, NullEquality, Result, internal_err, not_impl_err,
-};
+use datafusion::common::{DFSchemaRef, DataFusionError, NullEquality, Result, internal_err};
 use datafusion::logical_expr::builder::build_join_schema;
-use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
+use datafusion::logical_expr::utils::{conjunction, split_conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
     Expr, Extension, Filter, Join, JoinConstraint, JoinType, LogicalPlan,
     UserDefinedLogicalNodeCore,
 };
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+
+use super::refuse;
 
 /// Rows of the left side with the nearest of the right side.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -117,6 +117,10 @@ impl UserDefinedLogicalNodeCore for Nearest {
         else {
             return internal_err!("Nearest has two conditions and two inputs");
         };
+        // The optimizer brings a condition without columns below, to either side.
+        if has_chance(&left) && has_chance(&right) {
+            return refuse_chance();
+        }
         Self::try_new(Arc::new(left), Arc::new(right), conditions, self.join_type)
     }
 
@@ -126,6 +130,29 @@ impl UserDefinedLogicalNodeCore for Nearest {
             output_columns.iter().partition(|column| **column < of_left);
         Some(vec![left, right.into_iter().map(|column| column - of_left).collect()])
     }
+}
+
+/// Whether a condition is one that each row meets by chance.
+fn is_of_chance(conjunct: &Expr) -> bool {
+    conjunct.is_volatile() && conjunct.column_refs().is_empty()
+}
+
+/// Whether such a condition is at the top of a plan.
+fn has_chance(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Filter(filter) => {
+            split_conjunction(&filter.predicate).into_iter().any(is_of_chance)
+        }
+        _ => false,
+    }
+}
+
+/// It would be tested for each row of either side, and so more than once for each that comes out.
+fn refuse_chance<T>() -> Result<T> {
+    refuse(
+        "a condition on RAND() around it has to name a column: write RAND() + 0 * q.id < 0.5, where \
+         id is a column of the query",
+    )
 }
 
 /// Brings conditions on the rows that are not ranked below the join with the nearest.
@@ -151,12 +178,8 @@ impl OptimizerRule for NearestFilter {
         let (mut below, mut above) = (Vec::new(), Vec::new());
         for conjunct in split_conjunction_owned(filter.predicate.clone()) {
             let columns = conjunct.column_refs();
-            if conjunct.is_volatile() && columns.is_empty() {
-                // Another rule would test it for each row of either side.
-                return not_impl_err!(
-                    "{conjunct} is tested beside no condition on the nearest rows: write it \
-                     around the query that has the latter, with a column"
-                );
+            if is_of_chance(&conjunct) {
+                return refuse_chance();
             }
             let is_of_left = !conjunct.is_volatile()
                 && !conjunct.contains_outer()

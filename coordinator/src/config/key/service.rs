@@ -323,6 +323,19 @@ pub(super) const KEYS: &[Key] = &[
         commands: &[Serve, Coordinator],
     },
     Key {
+        name: "name_resolver",
+        flag: "name-resolver",
+        value: "URL",
+        default: "",
+        defaults: &[],
+        help: "service that tells where an object is, by its name, for ivo_simbadpoint: as \
+               https://cds.unistra.fr/cgi-bin/nph-sesame/-oI/S, to which ? and the name are added; \
+               without it the function is not there, and no query leads to a request beyond this \
+               service",
+        wanted: "a URL, as https://cds.unistra.fr/cgi-bin/nph-sesame/-oI/S",
+        commands: &[Serve, Coordinator, Query, Explain],
+    },
+    Key {
         name: "public_url",
         flag: "public-url",
         value: "URL",
