@@ -14,7 +14,8 @@
 //! 7. `*` beside other items of a select list;
 //! 8. an expression in the place of the signed integer of ROUND and TRUNCATE;
 //! 9. WITH names that are used by later WITH names;
-//! 10. a reserved word that builds no syntax before a period, as in `public.stars`.
+//! 10. a reserved word that builds no syntax before a period, as in `public.stars`;
+//! 11. an element of an array, as `mag[2]` or `mag[jplus::rSDSS]`, which the parser writes as a call.
 
 mod call;
 mod expression;

@@ -1,5 +1,6 @@
 //! Planning over 196,608 tiles, all pixels of order 7 as in
-//! `../shared/data/partition_lists/order7_196608.csv.gz`: a 1′ cone, and a scan without a region.
+//! `../shared/data/partition_lists/order7_196608.csv.gz`: from text to logical plan, and from text to
+//! physical plan; a 1′ cone, a query as people write them, and a scan without a region.
 //!
 //! The tiles are hard links to copies of one tile; planning opens none of them, and workers need
 //! not run because planning does not ask them.
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use adql::Limits;
 use anyhow::{Context, Result, bail};
 use catalog::Snapshot;
 use coordinator::cluster::{Cluster, ClusterConfig};
@@ -25,6 +27,15 @@ const ORDER: u64 = 7;
 const LINKS_MAX: u64 = 30_000;
 
 const CONES: usize = 80;
+
+/// How often a text is made a logical plan.
+const TEXTS: usize = 400;
+
+/// A query with what most have: expressions with names, a region, conditions, groups, an order.
+const TYPICAL: &str = "SELECT type, COUNT(*) AS n, AVG(b_mag - v_mag) AS color, MIN(b_mag) AS brightest \
+     FROM order7 AS o WHERE 1 = CONTAINS(POINT('ICRS', o.ra, o.dec), CIRCLE('ICRS', 187.7, 12.4, 2)) \
+     AND b_mag BETWEEN 8 AND 16 AND (type = 'G' OR type LIKE 'GC%') AND v_mag IS NOT NULL \
+     GROUP BY type HAVING COUNT(*) > 3 ORDER BY n DESC";
 const SCANS: usize = 15;
 
 #[expect(clippy::print_stdout, reason = "a report to the person who asked for it")]
@@ -43,6 +54,7 @@ pub(crate) async fn run(template: &Path, workers: &[usize]) -> Result<()> {
             let config = ClusterConfig { workers, replicas: 2, small_table_bytes: 0 };
             Arc::new(Cluster::assumed(&config, Arc::clone(&snapshot)))
         });
+        let schemas = Arc::clone(&snapshot);
         let engine = Engine::on(snapshot, &Process::new(&config)?, cluster)?;
         println!("{count} workers: opened in {:.2} s", start.elapsed().as_secs_f64());
         let cones = (0..CONES).map(|i| {
@@ -53,7 +65,12 @@ pub(crate) async fn run(template: &Path, workers: &[usize]) -> Result<()> {
             format!("SELECT * FROM order7 WHERE DISTANCE(ra, dec, {ra:.6}, {dec:.6}) < 1/60.")
         });
         let cones: Vec<String> = cones.collect();
+        let texts: Vec<String> = cones.iter().cloned().cycle().take(TEXTS).collect();
+        println!("  1' cone, logical:      {}", timed_logical(&schemas, &texts)?);
+        let typical = vec![TYPICAL.to_owned(); TEXTS];
+        println!("  typical, logical:      {}", timed_logical(&schemas, &typical)?);
         println!("  1' cone, SELECT *:     {}", timed(&engine, &cones).await?);
+        println!("  typical:               {}", timed(&engine, &typical[..CONES]).await?);
         let scans = vec!["SELECT name FROM order7 WHERE b_mag < 5".to_owned(); SCANS];
         println!("  scan without a region: {}", timed(&engine, &scans).await?);
     }
@@ -78,11 +95,31 @@ async fn timed(engine: &Engine, queries: &[String]) -> Result<String> {
         times.push(start.elapsed());
         drop(planned);
     }
+    Ok(told(times))
+}
+
+/// Makes each text a logical plan, twice, and tells of the second time.
+fn timed_logical(snapshot: &Snapshot, queries: &[String]) -> Result<String> {
+    let limits = Limits::default();
+    for query in queries {
+        adql::plan(query, snapshot, &limits)?;
+    }
+    let mut times = Vec::with_capacity(queries.len());
+    for query in queries {
+        let start = Instant::now();
+        let planned = adql::plan(query, snapshot, &limits)?;
+        times.push(start.elapsed());
+        drop(planned);
+    }
+    Ok(told(times))
+}
+
+fn told(mut times: Vec<Duration>) -> String {
     times.sort_unstable();
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     let (median, p95) = (times[times.len() / 2], times[times.len() * 95 / 100]);
     let count = times.len();
-    Ok(format!("median {:.2} ms, p95 {:.2} ms ({count} queries, warm)", ms(median), ms(p95)))
+    format!("median {:.3} ms, p95 {:.3} ms ({count} queries, warm)", ms(median), ms(p95))
 }
 
 /// Writes a HATS table with a tile in every pixel; the number of its tiles.
