@@ -91,12 +91,28 @@ impl Tap {
     /// The message of the service, when it refuses.
     pub fn query(&self, adql: &str) -> Result<Answer, String> {
         let format = ("RESPONSEFORMAT", "csv");
-        let reply = self.post(&[("LANG", "ADQL"), ("QUERY", adql), format]);
-        if reply.status == 200 && reply.media_type.starts_with("text/csv") {
-            return Ok(Answer::from_csv(&reply.body));
-        }
-        let said = reply.query_status().map_or_else(|| reply.body.clone(), |(_, text)| text);
-        Err(format!("{} {}: {said}", reply.status, reply.media_type))
+        answer(&self.post(&[("LANG", "ADQL"), ("QUERY", adql), format]))
+    }
+
+    /// The same of a query that brings a table, as CSV.
+    ///
+    /// # Errors
+    /// The message of the service, when it refuses.
+    pub fn query_bringing(&self, adql: &str, (name, csv): (&str, &str)) -> Result<Answer, String> {
+        const BOUNDARY: &str = "between-the-parts-of-a-form";
+        let upload = format!("{name},param:file");
+        let parts =
+            [("LANG", "ADQL"), ("QUERY", adql), ("RESPONSEFORMAT", "csv"), ("UPLOAD", &upload)];
+        let part = |name: &str, more: &str, value: &str| {
+            let disposition = format!("Content-Disposition: form-data; name=\"{name}\"{more}");
+            format!("--{BOUNDARY}\r\n{disposition}\r\n\r\n{value}\r\n")
+        };
+        let mut body: String = parts.iter().map(|(name, value)| part(name, "", value)).collect();
+        body += &part("file", "; filename=\"file.csv\"\r\nContent-Type: text/csv", csv);
+        body += &format!("--{BOUNDARY}--\r\n");
+        let request = self.http.post(format!("{}/sync", self.base)).body(body);
+        let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+        answer(&whole(request.header("content-type", kind).send()))
     }
 
     /// Runs a query that is to be refused and gives the message.
@@ -111,6 +127,15 @@ impl Tap {
             other => panic!("{shown} was to be refused, got {} {other:?}", reply.status),
         }
     }
+}
+
+/// An answer in CSV, or what is said instead.
+fn answer(reply: &Reply) -> Result<Answer, String> {
+    if reply.status == 200 && reply.media_type.starts_with("text/csv") {
+        return Ok(Answer::from_csv(&reply.body));
+    }
+    let said = reply.query_status().map_or_else(|| reply.body.clone(), |(_, text)| text);
+    Err(format!("{} {}: {said}", reply.status, reply.media_type))
 }
 
 fn whole(sent: reqwest::Result<Response>) -> Reply {

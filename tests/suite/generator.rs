@@ -17,6 +17,7 @@ mod value;
 use dice::Dice;
 use phrase::{Phrase, Value};
 use select::Block;
+pub(crate) use tables::{UPLOAD, upload};
 
 /// A query in both languages.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 """Answers every query of the suite with DuckDB, from the Parquet files of the tables themselves.
 
 Usage: oracle.py HATS_FOLDER QUERIES_FOLDER OUTPUT_FOLDER
+A CSV file among the queries is a table that they bring.
 Writes OUTPUT_FOLDER/<topic>-<number>.csv for each query: what `sql` says, or `full` (the rows that a TOP
 without ORDER BY may choose from), or the text of `adql` itself. It shares no line with Armilla: geometry is
 the haversine formula, half-spaces, and the gnomonic plane for boxes.
@@ -82,6 +83,9 @@ def cell(value):
 def main():
     hats, queries, output = sys.argv[1:4]
     connection = open_tables(hats)
+    connection.execute("CREATE SCHEMA TAP_UPLOAD")
+    for brought in Path(queries).glob("*.csv"):
+        connection.execute(f"CREATE TABLE TAP_UPLOAD.{brought.stem} AS SELECT * FROM read_csv('{brought}')")
     failed = []
     for topic in sorted(Path(queries).glob("*.toml")):
         for number, query in enumerate(tomllib.loads(topic.read_text())["query"]):

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use tests::{Answer, Cluster, Server, Tap, places};
 
-use crate::generator::Pair;
+use crate::generator::{Pair, UPLOAD, upload};
 
 /// As many as a minute and a half allows in a debug build on two cores.
 const QUERIES: u64 = 250;
@@ -48,9 +48,11 @@ fn random_queries_have_one_answer() {
         tally.judge(pair, "three workers", together, right);
         tally.compare(pair, alone, together);
     }
+    let brought = pairs.iter().filter(|pair| pair.adql.contains("TAP_UPLOAD.")).count();
     let empty = right.iter().filter(|answer| answer.rows.is_empty()).count();
     println!(
-        "{count} random queries from seed {seed}: DuckDB {:.1} s, Armilla {:.1} s, {empty} without rows",
+        "{count} random queries from seed {seed}: DuckDB {:.1} s, Armilla {:.1} s, {empty} without rows, \
+         {brought} with a table of their own",
         told.as_secs_f64(),
         answered.as_secs_f64()
     );
@@ -79,8 +81,11 @@ fn oracle(python: &Path, hats: &Path, pairs: &[Pair]) -> Vec<Answer> {
     };
     let entries = toml::Value::Array(pairs.iter().map(entry).collect());
     let document = toml::Table::from_iter([("query".to_owned(), entries)]);
-    std::fs::write(folders[0].path().join("random.toml"), document.to_string())
-        .expect("the queries are written");
+    let written = |name: &str, text: String| {
+        std::fs::write(folders[0].path().join(name), text).expect("it is written");
+    };
+    written("random.toml", document.to_string());
+    written(&format!("{UPLOAD}.csv"), upload());
     let [queries, answers] = folders.each_ref().map(|folder| folder.path().to_string_lossy());
     let arguments = [&hats.to_string_lossy(), queries.as_ref(), answers.as_ref()];
     if let Err(said) = places::run_python(python, "tests/suite/oracle.py", &arguments) {
@@ -92,7 +97,12 @@ fn oracle(python: &Path, hats: &Path, pairs: &[Pair]) -> Vec<Answer> {
 }
 
 fn ask(tap: &Tap, pairs: &[Pair]) -> Vec<Result<Answer, String>> {
-    pairs.iter().map(|pair| tap.query(&pair.adql)).collect()
+    let csv = upload();
+    let ask = |pair: &Pair| match pair.adql.contains("TAP_UPLOAD.") {
+        true => tap.query_bringing(&pair.adql, (UPLOAD, &csv)),
+        false => tap.query(&pair.adql),
+    };
+    pairs.iter().map(ask).collect()
 }
 
 /// What was wrong, and what was refused.

@@ -1,5 +1,6 @@
 //! The tables of the shared folder: their columns, and what is in them.
 
+use super::dice::Dice;
 use super::phrase::{Domain, Phrase, Value};
 use super::source::{Position, Sky, Source};
 
@@ -23,6 +24,29 @@ pub(crate) struct Table {
     sky: Sky,
     pub(crate) rows: f64,
 }
+
+/// The name of the table that queries bring.
+pub(crate) const UPLOAD: &str = "mine";
+
+/// The table that queries bring, as CSV: places of their own among those of the small sky, some of
+/// them at its edge, some rows without a value, and one without a place.
+pub(crate) fn upload() -> String {
+    let mut dice = Dice::new(7);
+    let mut text = "line,id,ra,dec,weight,note\n".to_owned();
+    for row in 0..UPLOADED {
+        let id = dice.integer(700, 830);
+        let [ra, dec] = [(281, 350), (-69, -26)].map(|(least, most)| {
+            format!("{}.{:03}", dice.integer(least, most), dice.integer(0, 999))
+        });
+        let place = if row == 11 { ",".to_owned() } else { format!("{ra},{dec}") };
+        let weight =
+            if row % 7 == 3 { String::new() } else { format!("{}.5", dice.integer(0, 40)) };
+        text += &format!("{},{id},{place},{weight},{}\n", row + 1, BANDS[row % BANDS.len()]);
+    }
+    text
+}
+
+const UPLOADED: usize = 60;
 
 const RA: Domain = Domain::Float(280.0, 351.0);
 const DEC: Domain = Domain::Float(-70.0, -25.0);
@@ -106,6 +130,21 @@ pub(crate) const TABLES: &[Table] = &[
         key: "source_id",
         sky: Sky::Patch,
         rows: 17_161.0,
+    },
+    Table {
+        name: "TAP_UPLOAD.mine",
+        columns: &[
+            ("line", Domain::Integer(1, 60), 60.0),
+            ("id", OBJECTS, 40.0),
+            ("ra", RA, 0.0),
+            ("dec", DEC, 0.0),
+            ("weight", Domain::Float(0.0, 41.0), 0.0),
+            ("note", Domain::Text(BANDS), 6.0),
+        ],
+        positions: &[("ra", "dec")],
+        key: "line",
+        sky: Sky::Patch,
+        rows: 60.0,
     },
 ];
 
