@@ -93,8 +93,22 @@ const STACK_BYTES: usize = 64 << 20;
 
 /// Plans a query: parse, check, resolve, lower.
 pub fn plan(text: &str, schemas: &Arc<dyn Schemas>, limits: &Limits) -> Result<Query, Error> {
-    let planned = stacker::grow(STACK_BYTES, || plan_here(text, schemas, limits));
+    let planned = stacker::grow(STACK_BYTES, || {
+        plan_here(text, schemas, limits).map_err(|error| explained(error, text, schemas, limits))
+    });
     planned.map_err(|error| located(error, text))
+}
+
+/// What DataFusion refused, in the words of ADQL and with its place, where that can be told.
+fn explained(error: Error, text: &str, schemas: &Arc<dyn Schemas>, limits: &Limits) -> Error {
+    if !matches!(error, Error::Plan(_)) {
+        return error;
+    }
+    let Ok(mut query) = parser::parse(text, limits) else { return error };
+    match resolve::resolve(&mut query, schemas.as_ref()) {
+        Ok(_) => resolve::explain(&mut query).err().unwrap_or(error),
+        Err(_) => error,
+    }
 }
 
 /// Gives an error about the arguments of a function, which begins with its name, the place of its

@@ -8,6 +8,7 @@
 
 mod expression;
 mod from;
+mod grouping;
 mod in_unit;
 mod kind;
 mod metadata;
@@ -64,6 +65,12 @@ pub(crate) fn resolve(query: &mut Query, schemas: &dyn Schemas) -> Result<Resolv
     };
     let outputs = resolver.query(query, None)?;
     Ok(Resolved { outputs, tables: resolver.touched })
+}
+
+/// Looks for what DataFusion refuses, in a query whose names are resolved, to say where that is and
+/// what would work. The query is of no further use.
+pub(crate) fn explain(query: &mut Query) -> Result<(), Error> {
+    grouping::explain(query)
 }
 
 /// A WITH query.

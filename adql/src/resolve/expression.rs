@@ -135,7 +135,7 @@ impl Resolver<'_> {
 }
 
 /// Gives a resolved column the place in the text at which it is named.
-fn placed(mut expression: Expr, span: Span) -> Expr {
+pub(super) fn placed(mut expression: Expr, span: Span) -> Expr {
     if let Expr::CompoundIdentifier(parts) = &mut expression {
         for part in parts {
             part.span = span;

@@ -6,9 +6,12 @@ use datafusion::sql::sqlparser::ast::{
     Distinct, Expr, GroupByExpr, Ident, OrderBy, OrderByKind, Select, SelectItem,
     SelectItemQualifiedWildcardKind, Spanned, Value,
 };
+use datafusion::sql::sqlparser::tokenizer::Span;
 
+use super::expression::placed;
+use super::kind::shown;
 use super::scope::{Env, Found, Named, Scope, Visible, fits};
-use super::{Metadata, Output, Resolver, nearest, written};
+use super::{Metadata, Output, Resolver, grouping, nearest, written};
 use crate::Error;
 use crate::parser::{place, tree};
 
@@ -61,10 +64,12 @@ impl Resolver<'_> {
         let with_names = Env { named: &named, ..env };
         if let GroupByExpr::Expressions(terms, _) = &mut select.group_by {
             for term in terms {
+                let (written, here) = (shown(term), place(term.span()));
                 match position(term, named.len(), "GROUP BY")? {
                     Some(index) => *term = named[index].expression.clone(),
                     None => self.expression(term, &with_names)?,
                 }
+                grouping::check_term(term, &written, here)?;
             }
         }
         if let Some(condition) = &mut select.having {
@@ -86,7 +91,9 @@ impl Resolver<'_> {
         let mut items: Vec<Item> = vec![];
         for item in std::mem::take(projection) {
             match item {
-                SelectItem::Wildcard(_) => self.star(env.scope, &mut items),
+                SelectItem::Wildcard(ref star) => {
+                    self.star(env.scope, star.wildcard_token.0.span, &mut items);
+                }
                 SelectItem::QualifiedWildcard(
                     SelectItemQualifiedWildcardKind::ObjectName(name),
                     _,
@@ -137,16 +144,16 @@ impl Resolver<'_> {
     }
 
     /// `*`: all visible columns but the hidden ones.
-    fn star(&mut self, scope: &Scope, items: &mut Vec<Item>) {
+    fn star(&mut self, scope: &Scope, span: Span, items: &mut Vec<Item>) {
         for visible in scope.visible.iter().filter(|visible| !scope.is_hidden(visible)) {
-            self.star_column(scope, visible, items);
+            self.star_column(scope, visible, span, items);
         }
     }
 
-    fn star_column(&mut self, scope: &Scope, visible: &Visible, items: &mut Vec<Item>) {
+    fn star_column(&mut self, scope: &Scope, visible: &Visible, span: Span, items: &mut Vec<Item>) {
         self.touch_visible(scope, visible);
         let name = scope.visible_name(visible);
-        let expression = scope.visible_expression(visible);
+        let expression = placed(scope.visible_expression(visible), span);
         let metadata = scope.visible_metadata(visible);
         items.push(Item { named: Named { name, expression }, metadata });
     }
@@ -165,7 +172,7 @@ impl Resolver<'_> {
                 for column in 0..scope.relations[relation].columns.len() {
                     let visible = Visible::Column { relation, column };
                     if !scope.is_hidden(&visible) {
-                        self.star_column(scope, &visible, items);
+                        self.star_column(scope, &visible, qualifier[0].span, items);
                     }
                 }
                 Ok(())

@@ -126,6 +126,88 @@ fn unknown_and_ambiguous_names() {
 }
 
 #[test]
+fn columns_beside_aggregates() {
+    let lost = "is neither in GROUP BY nor in an aggregate";
+    for (text, expect) in [
+        (
+            "SELECT band, flux, COUNT(*) FROM obs GROUP BY band",
+            format!("flux {lost}: add it to GROUP BY, or write MIN(flux) at line 1, column 14"),
+        ),
+        (
+            "SELECT COUNT(*),\n  band FROM obs",
+            format!("band {lost}: add GROUP BY band, or write MIN(band) at line 2, column 3"),
+        ),
+        (
+            "SELECT * FROM stars GROUP BY id",
+            format!("ra {lost}: add it to GROUP BY, or write MIN(ra) at line 1, column 8"),
+        ),
+        (
+            "SELECT o.* FROM obs AS o HAVING COUNT(*) > 1",
+            format!("obs_id {lost}: add GROUP BY obs_id, or write MIN(obs_id) at line 1, column 8"),
+        ),
+        (
+            "SELECT band FROM obs GROUP BY band HAVING flux > 3",
+            format!("flux {lost}: write it in WHERE, or MIN(flux) at line 1, column 43"),
+        ),
+        (
+            "SELECT band FROM obs GROUP BY band ORDER BY flux",
+            format!("flux {lost}: add it to GROUP BY, or write MIN(flux) at line 1, column 45"),
+        ),
+        (
+            "SELECT SQRT(id), \"Odd Name\" FROM stars GROUP BY sqrt((id))",
+            format!(
+                "\"Odd Name\" {lost}: add it to GROUP BY, or write MIN(\"Odd Name\") at line 1, column 18"
+            ),
+        ),
+        (
+            "SELECT obs.id FROM stars JOIN obs USING (id) GROUP BY id",
+            format!("obs.id {lost}: add it to GROUP BY, or write MIN(obs.id) at line 1, column 8"),
+        ),
+        (
+            "SELECT id FROM stars WHERE id IN (SELECT id FROM obs GROUP BY band)",
+            format!("id {lost}: add it to GROUP BY, or write MIN(id) at line 1, column 42"),
+        ),
+        (
+            "SELECT COUNT(*) AS n FROM obs GROUP BY n",
+            "n is the aggregate COUNT(*), which cannot stand in GROUP BY at line 1, column 40".into(),
+        ),
+        (
+            "SELECT band, MAX(flux) + 1 FROM obs GROUP BY band, 2",
+            "2 holds the aggregate MAX(flux), which cannot stand in GROUP BY at line 1, column 52"
+                .into(),
+        ),
+        (
+            "SELECT COUNT(*) AS n FROM stars HAVING MAX(n) > 1",
+            "MAX takes no other aggregate, as COUNT(*) is: write that in a sub-query in FROM at line 1, column 40"
+                .into(),
+        ),
+        (
+            "SELECT band FROM obs HAVING band = 'g'",
+            "HAVING is for groups, and there is neither GROUP BY nor an aggregate: write WHERE at line 1, column 29"
+                .into(),
+        ),
+    ] {
+        check_error(text, &expect);
+    }
+}
+
+/// What depends on the columns of GROUP BY has a value, and so have columns of outer queries.
+#[test]
+fn columns_that_have_a_value_beside_aggregates() {
+    for text in [
+        "SELECT q.band, q.n, COUNT(*) FROM (SELECT band, COUNT(*) AS n FROM obs GROUP BY band) AS q \
+         GROUP BY q.band",
+        "SELECT id FROM stars WHERE id = (SELECT MAX(id) FROM obs WHERE obs.id = stars.id HAVING stars.id > 0)",
+        "SELECT (id + 1) * 2, sqrt(id + 1) FROM obs GROUP BY id+1 ORDER BY (id + 1) * 3",
+        "SELECT DISTANCE(POINT(ra, dec), POINT('ICRS', 1, 2)) FROM stars GROUP BY DISTANCE(ra, dec, 1, 2)",
+        "SELECT IN_UNIT(ra, 'arcsec'), CAST(id AS CHAR) FROM stars GROUP BY ra, CAST(id AS VARCHAR)",
+        "SELECT COALESCE(stars.id, obs.id) FROM stars FULL JOIN obs USING (id) GROUP BY id",
+    ] {
+        assert_eq!(planned(text).map(|_| ()), Ok(()), "for {text}");
+    }
+}
+
+#[test]
 fn metadata_follows_values() {
     check_metadata(
         "SELECT mag, mag AS m, (mag) FROM stars",
