@@ -101,12 +101,14 @@ pub fn plan(text: &str, schemas: &Arc<dyn Schemas>, limits: &Limits) -> Result<Q
 
 /// What DataFusion refused, in the words of ADQL and with its place, where that can be told.
 fn explained(error: Error, text: &str, schemas: &Arc<dyn Schemas>, limits: &Limits) -> Error {
-    if !matches!(error, Error::Plan(_)) {
-        return error;
-    }
+    let explain = match &error {
+        Error::Plan(_) => resolve::explain,
+        Error::NotEvaluable { place: None, .. } => resolve::explain_sub_query,
+        _ => return error,
+    };
     let Ok(mut query) = parser::parse(text, limits) else { return error };
     match resolve::resolve(&mut query, schemas.as_ref()) {
-        Ok(_) => resolve::explain(&mut query).err().unwrap_or(error),
+        Ok(_) => explain(&mut query).err().unwrap_or(error),
         Err(_) => error,
     }
 }
@@ -136,6 +138,14 @@ fn plan_here(text: &str, schemas: &Arc<dyn Schemas>, limits: &Limits) -> Result<
     let plan = Analyzer::new()
         .execute_and_check(plan, lower::options(), |_, _| {})
         .map_err(lower::planning_error)?;
+    if !rewrite::is_evaluable(&plan).map_err(lower::planning_error)? {
+        let construct = "a sub-query that depends on the query around it".to_owned();
+        return Err(Error::NotEvaluable {
+            construct,
+            reason: "write a JOIN".to_owned(),
+            place: None,
+        });
+    }
     let types = plan.schema().fields().iter().map(|field| field.data_type().clone());
     let columns = resolved.outputs.into_iter().zip(types);
     let columns = columns.map(|(output, data_type)| {

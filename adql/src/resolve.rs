@@ -15,6 +15,7 @@ mod metadata;
 mod near;
 mod scope;
 mod select;
+mod sub_query;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -70,7 +71,14 @@ pub(crate) fn resolve(query: &mut Query, schemas: &dyn Schemas) -> Result<Resolv
 /// Looks for what DataFusion refuses, in a query whose names are resolved, to say where that is and
 /// what would work. The query is of no further use.
 pub(crate) fn explain(query: &mut Query) -> Result<(), Error> {
-    grouping::explain(query)
+    grouping::explain(query)?;
+    sub_query::explain(query)
+}
+
+/// The same where it is known to be a sub-query.
+pub(crate) fn explain_sub_query(query: &mut Query) -> Result<(), Error> {
+    explain(query)?;
+    sub_query::explain_any(query)
 }
 
 /// A WITH query.

@@ -61,7 +61,7 @@ pub(super) fn explain(query: &mut Query) -> Result<(), Error> {
     }
 }
 
-fn is_aggregate(expression: &Expr) -> bool {
+pub(super) fn is_aggregate(expression: &Expr) -> bool {
     matches!(expression, Expr::Function(call) if is_aggregate_call(call))
 }
 
@@ -125,8 +125,7 @@ fn check(select: &Select, query: &Query) -> Result<(), Error> {
     let order_by = order_by.iter().map(|term| (Clause::OrderBy, &term.expr));
     let clauses: Vec<(Clause, &Expr)> = items.chain(having).chain(order_by).collect();
 
-    let mut aggregates = Aggregates::default();
-    let aggregated = clauses.iter().any(|(_, e)| e.visit(&mut aggregates).is_break());
+    let aggregated = clauses.iter().any(|(_, expression)| has_aggregate(expression));
     if terms.is_empty() && !aggregated {
         return match &select.having {
             Some(condition) => Err(Error::NotAllowed {
@@ -167,6 +166,11 @@ pub(super) fn relations(select: &Select) -> Vec<&str> {
         }
     }
     found
+}
+
+/// Whether an aggregate is in an expression, and not in a sub-query of it.
+pub(super) fn has_aggregate(expression: &Expr) -> bool {
+    expression.visit(&mut Aggregates::default()).is_break()
 }
 
 /// Ends at the first aggregate that is not in a sub-query.

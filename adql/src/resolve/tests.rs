@@ -1,5 +1,7 @@
 //! Names: what they mean, what a query touches, and what its columns are called.
 
+mod sub_queries;
+
 use std::sync::Arc;
 
 use crate::lower::tests::Sample;
