@@ -6,6 +6,7 @@
 //! left for DataFusion to guess. Yields one [`Output`] per output column and the columns of each
 //! table that the query touches.
 
+mod cast;
 mod expression;
 mod from;
 mod grouping;

@@ -48,7 +48,10 @@ impl Resolver<'_> {
     ) -> Result<Vec<Output>, Error> {
         let scope = self.from(&mut select.from, outer)?;
         let env = Env::new(&scope, outer);
-        let items = self.items(&mut select.projection, &env)?;
+        let aliases = aliases(&select.projection);
+        let items = self
+            .items(&mut select.projection, &env)
+            .map_err(|error| about_alias(error, &aliases, "SELECT"))?;
         let (outputs, named) = uniquely_named(items);
         select.projection = outputs
             .iter()
@@ -59,7 +62,8 @@ impl Resolver<'_> {
             })
             .collect();
         if let Some(condition) = &mut select.selection {
-            self.expression(condition, &env)?;
+            self.expression(condition, &env)
+                .map_err(|error| about_alias(error, &aliases, "WHERE"))?;
         }
         let with_names = Env { named: &named, ..env };
         if let GroupByExpr::Expressions(terms, _) = &mut select.group_by {
@@ -222,6 +226,32 @@ impl Resolver<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// The names after AS of a select list.
+fn aliases(projection: &[SelectItem]) -> Vec<String> {
+    let alias = |item: &SelectItem| match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
+        _ => None,
+    };
+    projection.iter().filter_map(alias).collect()
+}
+
+/// The error about an unknown column that is one of these names, in a clause that does not know
+/// them.
+fn about_alias(error: Error, aliases: &[String], clause: &str) -> Error {
+    match error {
+        Error::Unknown { kind: "column", name, place, .. }
+            if aliases.iter().any(|alias| alias.eq_ignore_ascii_case(&name)) =>
+        {
+            let message = format!(
+                "unknown column {name}: a name after AS is not known in {clause}, write its \
+                 expression there"
+            );
+            Error::NotAllowed { message, place }
+        }
+        other => other,
     }
 }
 

@@ -210,6 +210,70 @@ fn columns_that_have_a_value_beside_aggregates() {
 }
 
 #[test]
+fn names_after_as() {
+    check_error(
+        "SELECT mag - 1 AS color FROM stars WHERE COLOR > 1",
+        "unknown column COLOR: a name after AS is not known in WHERE, write its expression there at line 1, column 42",
+    );
+    check_error(
+        "SELECT mag AS m, m + 1 FROM stars",
+        "unknown column m: a name after AS is not known in SELECT, write its expression there at line 1, column 18",
+    );
+    check_error(
+        "SELECT mag AS color FROM stars WHERE colour > 1",
+        "unknown column colour at line 1, column 38",
+    );
+}
+
+#[test]
+fn values_that_do_not_fit() {
+    for (text, expect) in [
+        (
+            "SELECT CAST('twelve' AS INTEGER) FROM obs",
+            "CAST: 'twelve' is no INTEGER at line 1, column 13",
+        ),
+        (
+            "SELECT CAST(-100000 AS SMALLINT) FROM obs",
+            "CAST: -100000 is beyond SMALLINT (-32768 to 32767) at line 1, column 14",
+        ),
+        (
+            "SELECT CAST('2021-13-45' AS TIMESTAMP) FROM obs",
+            "CAST: '2021-13-45' is no TIMESTAMP at line 1, column 13",
+        ),
+        (
+            "SELECT id FROM stars WHERE CONTAINS(POINT(ra, dec), CIRCLE(1, 2, 3)) = 2",
+            "CONTAINS is 1 or 0, and never 2 at line 1, column 28",
+        ),
+        (
+            "SELECT id FROM stars WHERE -1 < INTERSECTS(POINT(ra, dec), CIRCLE(1, 2, 3))",
+            "INTERSECTS is 1 or 0, and never -1 at line 1, column 33",
+        ),
+        (
+            "SELECT id FROM stars WHERE id IN (SELECT name FROM stars)",
+            "name is a text, and id a number: write CAST(id AS VARCHAR) for it at line 1, column 28",
+        ),
+        (
+            "SELECT 1 FROM stars JOIN (SELECT name AS id FROM stars) AS q USING (id)",
+            "id is a text, and id a number: write CAST(id AS VARCHAR) for it at line 1, column 69",
+        ),
+        (
+            "SELECT IN_UNIT(ra, 'archsec') FROM stars",
+            "IN_UNIT(ra, 'archsec'): \"archsec\" is no unit of VOUnits: archsec is not known; did you mean arcsec? at line 1, column 8",
+        ),
+    ] {
+        check_error(text, expect);
+    }
+    for text in [
+        "SELECT CAST('12' AS SMALLINT), CAST(1e10 AS BIGINT), CAST('nan' AS REAL), CAST(NULL AS INTEGER) FROM obs",
+        "SELECT CAST('2021-01-14 11:25:00' AS TIMESTAMP), CAST('2021-01-14' AS TIMESTAMP) FROM obs",
+        "SELECT id FROM stars WHERE CONTAINS(POINT(ra, dec), CIRCLE(1, 2, 3)) IN (0, 1.0)",
+        "SELECT id FROM stars WHERE '1' IN (SELECT id FROM obs) AND IN_UNIT(ra, 'arcsec') IN (SELECT id FROM obs)",
+    ] {
+        assert_eq!(planned(text).map(|_| ()), Ok(()), "for {text}");
+    }
+}
+
+#[test]
 fn metadata_follows_values() {
     check_metadata(
         "SELECT mag, mag AS m, (mag) FROM stars",
