@@ -232,6 +232,20 @@ fn is_scalar(expression: &Expr) -> bool {
 fn check_form(name: &str, arguments: &[Argument<'_>], call: &Call) -> Result<(), Error> {
     let count = arguments.len();
     let (geometries, numbers) = match (name, count) {
+        ("CIRCLE", 2) if is_scalar(arguments[0].expression) => {
+            return refuse(
+                "CIRCLE takes three numbers, or a center and a radius: write CIRCLE(lon, lat, \
+                 radius) or CIRCLE(center, radius)",
+                call.name.span(),
+            );
+        }
+        ("BOX", 3) if is_scalar(arguments[0].expression) => {
+            return refuse(
+                "BOX takes four numbers, or a center and two numbers: write BOX(lon, lat, width, \
+                 height) or BOX(center, width, height)",
+                call.name.span(),
+            );
+        }
         ("CIRCLE", 2) | ("BOX", 3) => (0..1, 1..count),
         ("POINT" | "CIRCLE" | "BOX", _) | ("DISTANCE", 4) => (0..0, 0..count),
         ("CONTAINS" | "INTERSECTS" | "DISTANCE", 2)
