@@ -124,6 +124,11 @@ impl Function {
         !matches!(self.gives, Gives::Value | Gives::Unit(_))
     }
 
+    /// Whether its value is one of many rows.
+    pub fn is_aggregate(&self) -> bool {
+        matches!(self.target, Target::Aggregate(_))
+    }
+
     /// What a call with this many arguments (a coordinate system not counted) becomes.
     pub fn lowering(&self, arguments: usize) -> Result<Target, Error> {
         if !self.arguments.contains(&arguments) {

@@ -100,8 +100,24 @@ const STACK_BYTES: usize = 64 << 20;
 
 /// Plans a query: parse, check, resolve, lower.
 pub fn plan(text: &str, schemas: &dyn Schemas, limits: &Limits) -> Result<Query, Error> {
-    let planned = stacker::grow(STACK_BYTES, || plan_here(text, schemas, limits));
+    let planned = stacker::grow(STACK_BYTES, || {
+        plan_here(text, schemas, limits).map_err(|error| explained(error, text, schemas, limits))
+    });
     planned.map_err(|error| located(error, text))
+}
+
+/// What DataFusion refused, in the words of ADQL and with its place, where that can be told.
+fn explained(error: Error, text: &str, schemas: &dyn Schemas, limits: &Limits) -> Error {
+    let explain = match &error {
+        Error::Plan(_) => resolve::explain,
+        Error::NotEvaluable { place: None, .. } => resolve::explain_sub_query,
+        _ => return error,
+    };
+    let Ok(mut query) = parser::parse(text, Some(schemas), limits) else { return error };
+    match resolve::resolve(&mut query, schemas) {
+        Ok(_) => explain(&mut query).err().unwrap_or(error),
+        Err(_) => error,
+    }
 }
 
 /// Gives an error about the arguments of a function, which begins with its name, the place of its
@@ -129,6 +145,14 @@ fn plan_here(text: &str, schemas: &dyn Schemas, limits: &Limits) -> Result<Query
     let plan = Analyzer::new()
         .execute_and_check(plan, lower::options(), |_, _| {})
         .map_err(lower::planning_error)?;
+    if !rewrite::is_evaluable(&plan).map_err(lower::planning_error)? {
+        let construct = "a sub-query that depends on the query around it".to_owned();
+        return Err(Error::NotEvaluable {
+            construct,
+            reason: "write a JOIN".to_owned(),
+            place: None,
+        });
+    }
     let types = plan.schema().fields().iter().map(|field| field.data_type().clone());
     let columns = resolved.outputs.into_iter().zip(types);
     let columns = columns.map(|(output, data_type)| {

@@ -21,6 +21,7 @@ use datafusion::sql::sqlparser::tokenizer::{
     Location, Span, Token, TokenWithSpan, Tokenizer, TokenizerError,
 };
 
+use crate::resolve::nearest;
 use crate::{Error, Limits, Place, Schemas};
 
 pub(crate) use body::Body;
@@ -36,8 +37,10 @@ pub(crate) fn parse(
 ) -> Result<Query, Error> {
     limits.check_text(text)?;
     let mut dialect = Adql::default();
-    let tokens =
-        Tokenizer::new(&dialect, text).tokenize_with_location().map_err(|e| unreadable(&e))?;
+    let mut tokens = vec![];
+    Tokenizer::new(&dialect, text)
+        .tokenize_with_location_into_buf(&mut tokens)
+        .map_err(|error| unreadable(&error, tokens.last()))?;
     let tokens = subscript::as_calls(tokens::significant(tokens)?)?;
     let tokens = match schemas {
         Some(schemas) => {
@@ -55,7 +58,11 @@ pub(crate) fn parse(
         .with_tokens_with_locations(tokens);
     let parsed = parser.parse_query().and_then(|query| {
         let rest = parser.peek_token();
-        if rest.token == Token::EOF { Ok(query) } else { trailing(&rest) }
+        if rest.token == Token::EOF {
+            Ok(query)
+        } else {
+            trailing(&rest, parser.get_current_token())
+        }
     });
     match parsed {
         Ok(query) => Ok(*query),
@@ -86,12 +93,31 @@ pub(crate) fn only_call(text: &str, name: &str) -> Option<Place> {
     if calls.next().is_some() { None } else { place(first[0].span) }
 }
 
-fn trailing<T>(token: &TokenWithSpan) -> Result<T, ParserError> {
-    let Location { line, column } = token.span.start;
+/// The error about what follows a query, which a misspelled word may have ended.
+fn trailing<T>(found: &TokenWithSpan, before: &TokenWithSpan) -> Result<T, ParserError> {
+    let Location { line, column } = found.span.start;
+    let advice = match (meant(&before.token), meant(&found.token)) {
+        (Some(word), _) => {
+            format!(": {} was read as a name, did you mean {word}?", before.token)
+        }
+        (None, Some(word)) => format!(", did you mean {word}?"),
+        (None, None) => String::new(),
+    };
     Err(ParserError::ParserError(format!(
-        "Expected: the end of the query, found: {} at Line: {line}, Column: {column}",
-        token.token
+        "Expected: the end of the query, found: {}{advice} at Line: {line}, Column: {column}",
+        found.token
     )))
+}
+
+/// The word that begins a clause and is near to one that is none.
+fn meant(token: &Token) -> Option<String> {
+    let Token::Word(word) = token else { return None };
+    let is_name = word.quote_style.is_none() && word.keyword == Keyword::NoKeyword;
+    let clauses = ["WHERE", "GROUP", "HAVING", "ORDER", "OFFSET", "UNION", "EXCEPT", "INTERSECT"];
+    if !is_name || word.value.len() < 4 {
+        return None;
+    }
+    nearest(&word.value, clauses.into_iter().map(str::to_owned)).into_iter().next()
 }
 
 /// How often an expression may be begun per token. Without failures it is less than four times.
@@ -162,15 +188,19 @@ fn too_complex(dialect: &Adql, limits: &Limits) -> Error {
     }
 }
 
-fn unreadable(error: &TokenizerError) -> Error {
-    let Location { line, column } = error.location;
+/// The error about a text that has no tokens behind the last one.
+fn unreadable(error: &TokenizerError, last: Option<&TokenWithSpan>) -> Error {
+    let Location { mut line, mut column } = error.location;
     let what = error.message.to_lowercase();
     let message = if what.contains("close delimiter") {
         "the name in double quotes is not closed".to_owned()
     } else if what.contains("string literal") {
         "the string is not closed (a quote inside a string is written twice: '')".to_owned()
     } else if what.contains("comment") {
-        "the comment is not closed, and comments of ADQL begin with --".to_owned()
+        // The tokenizer is at the end of the text.
+        let begin = last.map_or(Location { line: 1, column: 1 }, |last| last.span.end);
+        (line, column) = (begin.line, begin.column);
+        "unexpected /*: comments begin with -- and end with the line".to_owned()
     } else {
         what
     };
@@ -186,6 +216,8 @@ fn syntax(message: &str, end: Location) -> Error {
     };
     let Location { line, column } = location.unwrap_or(end);
     let message = match text.strip_prefix("Expected: ").and_then(|m| m.split_once(", found: ")) {
+        Some(("identifier", "EOF")) => "expected a name, found the end of the query".to_owned(),
+        Some(("identifier", found)) => format!("expected a name, found {found}"),
         Some((expected, "EOF")) => format!("expected {expected}, found the end of the query"),
         Some((expected, found)) => format!("expected {expected}, found {found}"),
         None => text.to_lowercase(),
@@ -235,7 +267,7 @@ mod tests {
         check("SELECT A", "FROM is missing at line 1, column 9");
         check(
             "SELECT a\n  FROM",
-            "expected identifier, found the end of the query at line 2, column 7",
+            "expected a table after FROM, found the end of the query at line 2, column 7",
         );
         check(
             "SELECT a FROM t WHERE",
@@ -310,8 +342,71 @@ mod tests {
         );
         check(
             "SELECT CAST(a AS FLOAT) FROM t",
-            "unknown type FLOAT: write one of SMALLINT, INTEGER, BIGINT, REAL, DOUBLE PRECISION, CHAR, VARCHAR, TIMESTAMP at line 1, column 18",
+            "unknown type FLOAT: write DOUBLE PRECISION at line 1, column 18",
         );
         check("SELECT \"\" FROM t", "the name in double quotes is empty at line 1, column 8");
+    }
+
+    #[test]
+    fn words_of_others_and_misspelled_ones() {
+        for (text, expect) in [
+            (
+                "SELECT a\n /* b FROM t",
+                "unexpected /*: comments begin with -- and end with the line at line 2, column 2",
+            ),
+            (
+                "WITH RECURSIVE t AS (SELECT a FROM u) SELECT a FROM t",
+                "RECURSIVE is not part of ADQL: no WITH query names itself at line 1, column 6",
+            ),
+            (
+                "SELECT a FROM t MINUS SELECT a FROM u",
+                "MINUS is not part of ADQL: write EXCEPT at line 1, column 17",
+            ),
+            (
+                "SELECT TOP 5 DISTINCT a FROM t",
+                "TOP stands behind DISTINCT: write SELECT DISTINCT TOP 5 at line 1, column 14",
+            ),
+            (
+                "SELECT a FROM t WEHRE a < 1",
+                "expected the end of the query, found a: WEHRE was read as a name, did you mean WHERE? at line 1, column 23",
+            ),
+            (
+                "SELECT a FROM t GRUOP BY a",
+                "expected the end of the query, found BY: GRUOP was read as a name, did you mean GROUP? at line 1, column 23",
+            ),
+            (
+                "SELECT a FROM t WHERE a = 1 ODER BY a",
+                "expected the end of the query, found ODER, did you mean ORDER? at line 1, column 29",
+            ),
+            (
+                "SELECT a FROM t s foo",
+                "expected the end of the query, found foo at line 1, column 19",
+            ),
+            (
+                "SELECT a FROM WHERE b < 1",
+                "expected a table after FROM, found WHERE at line 1, column 15",
+            ),
+            (
+                "SELECT a FROM t JOIN ON a = b",
+                "expected a table after JOIN, found ON at line 1, column 22",
+            ),
+            (
+                "SELECT a FROM t,",
+                "expected a name, found the end of the query at line 1, column 17",
+            ),
+            (
+                "SELECT CAST(a AS TEXT) FROM t",
+                "unknown type TEXT: write VARCHAR at line 1, column 18",
+            ),
+            (
+                "SELECT CAST(a AS DOUBLE) FROM t",
+                "unknown type DOUBLE: write DOUBLE PRECISION at line 1, column 18",
+            ),
+            ("WITH recursive AS (SELECT a FROM t) SELECT a FROM recursive AS minus", ""),
+        ] {
+            let answer = parse(text, None, &Limits::default()).and_then(|q| crate::check::check(&q, &[]));
+            let answer = answer.map_or_else(|error| error.to_string(), |()| String::new());
+            assert_eq!(answer, expect, "for {text}");
+        }
     }
 }

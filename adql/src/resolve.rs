@@ -6,15 +6,18 @@
 //! left for DataFusion to guess. Yields one [`Output`] per output column and the columns of each
 //! table that the query touches.
 
+mod cast;
 mod element;
 mod expression;
 mod from;
+mod grouping;
 mod in_unit;
 mod kind;
 mod metadata;
 mod near;
 mod scope;
 mod select;
+mod sub_query;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -66,6 +69,19 @@ pub(crate) fn resolve(query: &mut Query, schemas: &dyn Schemas) -> Result<Resolv
     };
     let outputs = resolver.query(query, None)?;
     Ok(Resolved { outputs, tables: resolver.touched })
+}
+
+/// Looks for what DataFusion refuses, in a query whose names are resolved, to say where that is and
+/// what would work. The query is of no further use.
+pub(crate) fn explain(query: &mut Query) -> Result<(), Error> {
+    grouping::explain(query)?;
+    sub_query::explain(query)
+}
+
+/// The same where it is known to be a sub-query.
+pub(crate) fn explain_sub_query(query: &mut Query) -> Result<(), Error> {
+    explain(query)?;
+    sub_query::explain_any(query)
 }
 
 /// A WITH query.

@@ -10,7 +10,7 @@
 //! stars move, so that places at another epoch prune too;
 //! [`cross_match`] recognizes joins by position, and [`spatial_join`] refuses those that would
 //! compare every row with every other; [`nearest`] makes joins of conditions that rank rows by
-//! their distances; `scaled_distance` lets multiples of distances be compared as well.
+//! their distances; `evaluable` tells which sub-queries are none; `scaled_distance` lets multiples of distances be compared as well.
 
 use std::sync::Arc;
 
@@ -26,6 +26,7 @@ mod constant;
 mod correlated;
 pub mod coverage;
 pub mod cross_match;
+mod evaluable;
 pub mod id_lookup;
 mod long_list;
 mod moving;
@@ -45,6 +46,7 @@ pub use brought_values::BroughtValues;
 pub(crate) use correlated::tell_apart;
 pub use coverage::coverage_of;
 pub use cross_match::CrossMatch;
+pub(crate) use evaluable::is_evaluable;
 pub use id_lookup::{IdSet, ids_of};
 pub(crate) use long_list::gather_long_lists;
 pub use moving::{

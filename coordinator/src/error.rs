@@ -167,6 +167,9 @@ fn is_cast(error: &(dyn std::error::Error + 'static)) -> bool {
     false
 }
 
+/// What the engine says, on whatever node, of a sub-query that is a value and has several rows.
+const SEVERAL_ROWS: &str = "subquery returned more than one row";
+
 /// The message of the root cause, without DataFusion's prefixes for its own developers.
 fn execution_message(error: &DataFusionError) -> String {
     if let Some((_, text)) = refusal(error) {
@@ -174,6 +177,11 @@ fn execution_message(error: &DataFusionError) -> String {
     }
     let root = error.find_root();
     let message = root.message();
+    if message.contains(SEVERAL_ROWS) {
+        return "a sub-query that is a value has more than one row: write IN in the place of =, or \
+                MIN(…) in it"
+            .to_owned();
+    }
     let backtrace = message.find(DataFusionError::BACK_TRACE_SEP).unwrap_or(message.len());
     message[..backtrace].to_owned()
 }

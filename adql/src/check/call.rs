@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{
 use super::expression::shown;
 use super::{Checker, refuse};
 use crate::Error;
-use crate::function::{self, Target};
+use crate::function;
 use crate::parser::place;
 use crate::resolve::nearest;
 
@@ -37,7 +37,7 @@ impl Checker<'_> {
             }
             return Err(unknown(call, &name));
         };
-        if let Target::Aggregate(_) = aggregate_target(function) {
+        if function.is_aggregate() {
             return aggregate(call, function, clause);
         }
         let arguments = plain_arguments(call)?;
@@ -59,11 +59,6 @@ impl Checker<'_> {
         check_form(&upper, &arguments, call)?;
         Ok((arguments, clause))
     }
-}
-
-/// What a function becomes with the least arguments.
-fn aggregate_target(function: &function::Function) -> Target {
-    function.lowering(*function.arguments.start()).unwrap_or(Target::Syntax)
 }
 
 /// Gives an error without a place that of a call.
@@ -226,7 +221,7 @@ fn is_scalar(expression: &Expr) -> bool {
                 && function::lookup(&call.name.to_string()).is_some_and(|function| {
                     function.name != "COALESCE"
                         && !function.coordinate_system
-                        && !matches!(aggregate_target(function), Target::Aggregate(_))
+                        && !function.is_aggregate()
                 })
         }
         _ => false,
@@ -237,6 +232,20 @@ fn is_scalar(expression: &Expr) -> bool {
 fn check_form(name: &str, arguments: &[Argument<'_>], call: &Call) -> Result<(), Error> {
     let count = arguments.len();
     let (geometries, numbers) = match (name, count) {
+        ("CIRCLE", 2) if is_scalar(arguments[0].expression) => {
+            return refuse(
+                "CIRCLE takes three numbers, or a center and a radius: write CIRCLE(lon, lat, \
+                 radius) or CIRCLE(center, radius)",
+                call.name.span(),
+            );
+        }
+        ("BOX", 3) if is_scalar(arguments[0].expression) => {
+            return refuse(
+                "BOX takes four numbers, or a center and two numbers: write BOX(lon, lat, width, \
+                 height) or BOX(center, width, height)",
+                call.name.span(),
+            );
+        }
         ("CIRCLE", 2) | ("BOX", 3) => (0..1, 1..count),
         ("POINT" | "CIRCLE" | "BOX", _) | ("DISTANCE", 4) => (0..0, 0..count),
         ("CONTAINS" | "INTERSECTS" | "DISTANCE", 2)

@@ -10,6 +10,7 @@ use datafusion::sql::sqlparser::ast::{
 use super::call::{Argument, is_geometry};
 use super::{Checker, identifier, qualified, refuse};
 use crate::Error;
+use crate::parser::words::type_advice;
 
 /// What an expression has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +101,18 @@ impl Checker<'_> {
                 left.extend([a, b].map(|e| work.child(e, Kind::Condition)));
             }
             Expr::BinaryOp { left: a, op, right: b } if is_comparison(op) => {
+                if let Expr::BinaryOp { left: low, op: first, right: middle } = a.as_ref()
+                    && is_comparison(first)
+                {
+                    let (low, middle, high) = (shown(low), shown(middle), shown(b));
+                    return refuse(
+                        format!(
+                            "{low} {first} {middle} {op} {high} are two comparisons: write {low} \
+                             {first} {middle} AND {middle} {op} {high}"
+                        ),
+                        work.expression.span(),
+                    );
+                }
                 left.extend([a, b].map(|e| work.child(e, Kind::Value)));
             }
             Expr::Between { expr, low, high, .. } => {
@@ -269,11 +282,9 @@ fn cast_target(target: &DataType, cast: &Expr) -> Result<(), Error> {
     if known {
         return Ok(());
     }
-    refuse(
-        format!(
-            "unknown type {target}: write one of SMALLINT, INTEGER, BIGINT, REAL, DOUBLE \
-             PRECISION, CHAR, VARCHAR, TIMESTAMP, POINT, CIRCLE, POLYGON"
-        ),
-        cast.span(),
-    )
+    let (name, span) = match target {
+        DataType::Custom(name, _) => (name.to_string(), name.span()),
+        other => (other.to_string(), cast.span()),
+    };
+    refuse(format!("unknown type {target}: write {}", type_advice(&name)), span)
 }

@@ -34,6 +34,10 @@ fn conditions_are_no_values() {
         "SELECT a FROM t WHERE (a = 1) = 1",
         "expected a value, found the condition a …: write CASE WHEN … THEN 1 ELSE 0 END at line 1, column 24",
     );
+    check(
+        "SELECT a FROM t WHERE 1 < a <= 3",
+        "1 < a <= 3 are two comparisons: write 1 < a AND a <= 3 at line 1, column 23",
+    );
     check("SELECT a FROM t WHERE NOT a = 1 AND (b < 2 OR c IS NULL)", "valid");
     check("SELECT a FROM t WHERE flag = TRUE", "valid");
 }
@@ -89,7 +93,7 @@ fn geometry() {
     check("SELECT POINT(1, 2), POINT('ICRS', 1, 2), POINT(NULL, 1, 2) FROM t", "valid");
     check(
         "SELECT CIRCLE('ICRS', 1, 2) FROM t",
-        "CIRCLE takes a geometry here, not 1 at line 1, column 23",
+        "CIRCLE takes three numbers, or a center and a radius: write CIRCLE(lon, lat, radius) or CIRCLE(center, radius) at line 1, column 8",
     );
     check("SELECT CIRCLE(p, 2), CIRCLE(1, 2, 3), CIRCLE('', POINT(1, 2), 3) FROM t", "valid");
     check(

@@ -30,7 +30,8 @@ impl Body {
     ) -> Result<Self, Error> {
         limits.check_text(text)?;
         let read = Tokenizer::new(&Adql::default(), text).tokenize_with_location();
-        let read = subscript::as_calls(tokens::significant(read.map_err(|e| unreadable(&e))?)?)?;
+        let read =
+            subscript::as_calls(tokens::significant(read.map_err(|e| unreadable(&e, None))?)?)?;
         balanced(&read)?;
         let read = expand(read, known, limits)?;
         let pieces = read.into_iter().map(|found| {

@@ -7,12 +7,8 @@
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan, Whitespace, Word};
 
-use super::words::{is_regular, is_reserved, is_structure, is_type};
+use super::words::{is_regular, is_reserved, is_structure, is_type, type_advice};
 use crate::{Error, Place};
-
-/// Names of the types of CAST, for humans.
-const CAST_TYPES: &str =
-    "SMALLINT, INTEGER, BIGINT, REAL, DOUBLE PRECISION, CHAR, VARCHAR, TIMESTAMP";
 
 pub(super) fn error<T>(message: String, span: Span) -> Result<T, Error> {
     let place = Place { line: span.start.line, column: span.start.column };
@@ -185,6 +181,9 @@ fn keeps_keyword(word: &Word, index: usize, tokens: &[TokenWithSpan]) -> Result<
     }
     let before = word_at(tokens, index.checked_sub(1));
     match before.as_deref() {
+        Some("AS") if word.value.eq_ignore_ascii_case("DOUBLE") && next == Some(&Token::RParen) => {
+            return unknown_type(word, span);
+        }
         Some("AS") if is_type(&word.value) => return Ok(true),
         Some("DOUBLE") if word.value.eq_ignore_ascii_case("PRECISION") => return Ok(true),
         _ => {}
@@ -198,12 +197,14 @@ fn keeps_keyword(word: &Word, index: usize, tokens: &[TokenWithSpan]) -> Result<
         matches!(word.value.to_ascii_uppercase().as_str(), "POINT" | "CIRCLE" | "POLYGON");
     match (before.as_deref(), next) {
         (Some("AS"), Some(Token::RParen)) if geometry => Ok(false),
-        (Some("AS"), Some(Token::RParen)) => {
-            let message = format!("unknown type {}: write one of {CAST_TYPES}", word.value);
-            error(message, span)
-        }
+        (Some("AS"), Some(Token::RParen)) => unknown_type(word, span),
         _ => reserved(word, span),
     }
+}
+
+fn unknown_type<T>(word: &Word, span: Span) -> Result<T, Error> {
+    let advice = type_advice(&word.value);
+    error(format!("unknown type {}: write {advice}", word.value), span)
 }
 
 fn reserved<T>(word: &Word, span: Span) -> Result<T, Error> {
@@ -231,6 +232,35 @@ fn check_foreign(word: &Word, index: usize, tokens: &[TokenWithSpan]) -> Result<
         // A name before OVER and a parenthesis after it can only be a window.
         ("OVER", Some(Token::LParen)) if index > 0 && tokens[index - 1].token == Token::RParen => {
             error("OVER is not part of ADQL: there are no window functions".to_owned(), span)
+        }
+        ("RECURSIVE", Some(Token::Word(next)))
+            if word_at(tokens, index.checked_sub(1)).as_deref() == Some("WITH")
+                && !next.value.eq_ignore_ascii_case("AS") =>
+        {
+            error("RECURSIVE is not part of ADQL: no WITH query names itself".to_owned(), span)
+        }
+        ("MINUS", Some(Token::Word(next))) if next.value.eq_ignore_ascii_case("SELECT") => {
+            error("MINUS is not part of ADQL: write EXCEPT".to_owned(), span)
+        }
+        (quantifier @ ("DISTINCT" | "ALL"), _)
+            if word_at(tokens, index.checked_sub(2)).as_deref() == Some("TOP") =>
+        {
+            let n = &tokens[index - 1].token;
+            error(
+                format!("TOP stands behind {quantifier}: write SELECT {quantifier} TOP {n}"),
+                span,
+            )
+        }
+        (before @ ("FROM" | "JOIN"), None) => {
+            let message = format!("expected a table after {before}, found the end of the query");
+            let end = span.end;
+            error(message, Span::new(end, end))
+        }
+        (before @ ("FROM" | "JOIN"), Some(Token::Word(next)))
+            if next.quote_style.is_none() && is_structure(&next.value) =>
+        {
+            let message = format!("expected a table after {before}, found {}", next.value);
+            error(message, tokens[index + 1].span)
         }
         ("NULLS", Some(Token::Word(word))) => {
             let which = word.value.to_ascii_uppercase();

@@ -326,6 +326,25 @@ const STRUCTURE: &[&str] = &[
 const TYPES: &[&str] =
     &["BIGINT", "CHAR", "DOUBLE", "INTEGER", "REAL", "SMALLINT", "TIMESTAMP", "VARCHAR"];
 
+/// What to write for a type that CAST does not know.
+pub(crate) fn type_advice(name: &str) -> &'static str {
+    match name.to_ascii_uppercase().as_str() {
+        "TEXT" | "STRING" | "CLOB" | "NVARCHAR" | "VARCHAR2" | "CHARACTER" => "VARCHAR",
+        "INT" | "INT4" | "INT32" | "MEDIUMINT" => "INTEGER",
+        "INT2" | "INT16" | "TINYINT" | "SHORT" => "SMALLINT",
+        "INT8" | "INT64" | "LONG" => "BIGINT",
+        "FLOAT4" | "FLOAT32" => "REAL",
+        "FLOAT" | "FLOAT8" | "FLOAT64" | "DOUBLE" | "NUMERIC" | "DECIMAL" | "NUMBER" => {
+            "DOUBLE PRECISION"
+        }
+        "DATE" | "TIME" | "DATETIME" => "TIMESTAMP",
+        _ => {
+            "one of SMALLINT, INTEGER, BIGINT, REAL, DOUBLE PRECISION, CHAR, VARCHAR, TIMESTAMP, \
+             POINT, CIRCLE, POLYGON"
+        }
+    }
+}
+
 fn holds(list: &[&str], word: &str) -> bool {
     list.binary_search_by(|entry| {
         entry.bytes().cmp(word.bytes().map(|byte| byte.to_ascii_uppercase()))

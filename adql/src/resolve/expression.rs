@@ -4,7 +4,7 @@ use datafusion::sql::sqlparser::ast::{Expr, Ident, Query, Select, SelectItem, Se
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::scope::{Columns, Env, Found, Relation, Scope, Visible, fits};
-use super::{Resolver, nearest, written};
+use super::{Metadata, Output, Resolver, nearest, written};
 use super::{element, in_unit, kind};
 use crate::Error;
 use crate::parser::{place, tree};
@@ -29,10 +29,16 @@ impl Resolver<'_> {
                     *expression = placed(self.column(parts, env)?, span);
                 }
                 Expr::InSubquery { expr, subquery, .. } => {
-                    left.push(expr);
+                    self.expression(expr, env)?;
+                    let Output { name, metadata } = self.one_column(subquery, env)?;
+                    if let Some(kind) = Metadata::of(expr, env).kind {
+                        let column = Expr::Identifier(Ident::new(name));
+                        kind::unlike(expr, kind, &column, metadata.kind)?;
+                    }
+                }
+                Expr::Subquery(subquery) => {
                     self.one_column(subquery, env)?;
                 }
-                Expr::Subquery(subquery) => self.one_column(subquery, env)?,
                 Expr::Exists { subquery, .. } => {
                     without_star(subquery);
                     self.query(subquery, Some(env))?;
@@ -49,11 +55,12 @@ impl Resolver<'_> {
     }
 
     /// A sub-query that is a value or a list of values.
-    fn one_column(&mut self, subquery: &mut Query, env: &Env<'_>) -> Result<(), Error> {
+    fn one_column(&mut self, subquery: &mut Query, env: &Env<'_>) -> Result<Output, Error> {
         let here = place(subquery.span());
-        match self.query(subquery, Some(env))?.len() {
-            1 => Ok(()),
-            count => Err(Error::NotAllowed {
+        let mut outputs = self.query(subquery, Some(env))?;
+        match (outputs.len(), outputs.pop()) {
+            (1, Some(output)) => Ok(output),
+            (count, _) => Err(Error::NotAllowed {
                 message: format!("a sub-query that is compared has one column, not {count}"),
                 place: here,
             }),
@@ -139,7 +146,7 @@ impl Resolver<'_> {
 }
 
 /// Gives a resolved column the place in the text at which it is named.
-fn placed(mut expression: Expr, span: Span) -> Expr {
+pub(super) fn placed(mut expression: Expr, span: Span) -> Expr {
     if let Expr::CompoundIdentifier(parts) = &mut expression {
         for part in parts {
             part.span = span;

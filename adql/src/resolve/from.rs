@@ -9,6 +9,8 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
+use super::expression::placed;
+use super::kind;
 use super::scope::{Columns, Env, Found, Relation, Scope, Visible, fits};
 use super::{Resolver, nearest};
 use crate::Error;
@@ -189,6 +191,14 @@ impl Resolver<'_> {
                 left.visible_expression(&left.visible[a]),
                 right.visible_expression(&right.visible[b]),
             );
+            let kinds = (
+                left.visible_metadata(&left.visible[a]).kind,
+                right.visible_metadata(&right.visible[b]).kind,
+            );
+            if let (Some(kind), other) = kinds {
+                let span = if name.span == Span::empty() { span } else { name.span };
+                kind::unlike(&placed(x.clone(), span), kind, &y, other)?;
+            }
             let equal = tree::binary(x.clone(), BinaryOperator::Eq, y.clone());
             condition = Some(match condition {
                 Some(before) => tree::binary(before, BinaryOperator::And, equal),

@@ -9,6 +9,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::Output;
+use super::cast;
 use super::metadata::{Metadata, text_of};
 use super::scope::Env;
 use crate::Error;
@@ -146,6 +147,7 @@ pub(super) fn check(expression: &mut Expr, env: &Env<'_>) -> Result<(), Error> {
                 }
             }
             Expr::Function(call) => arguments(call, env)?,
+            Expr::Cast { expr, data_type, .. } => cast::check(expr, data_type)?,
             _ => {}
         }
         match expression {
@@ -210,7 +212,39 @@ fn compared(a: &Expr, b: &Expr, env: &Env<'_>) -> Result<(), Error> {
 }
 
 fn compared_as(a: &Expr, kind: Kind, b: &Expr, env: &Env<'_>) -> Result<(), Error> {
-    let Some(other) = Metadata::of(b, env).kind.filter(|other| *other != kind) else {
+    let truth = |e: &Expr| match tree::bare(e) {
+        Expr::Function(call) => {
+            let name = call.name.to_string().to_ascii_uppercase();
+            matches!(name.as_str(), "CONTAINS" | "INTERSECTS").then_some((name, place(e.span())))
+        }
+        _ => None,
+    };
+    if let Some(((name, place), number)) =
+        truth(a).zip(number_of(b)).or_else(|| truth(b).zip(number_of(a)))
+        && number != 0.0
+        && number != 1.0
+    {
+        let message = format!("{name} is 1 or 0, and never {number}");
+        return Err(Error::NotAllowed { message, place });
+    }
+    unlike(a, kind, b, Metadata::of(b, env).kind)
+}
+
+/// The number that a literal is.
+fn number_of(expression: &Expr) -> Option<f64> {
+    match tree::bare(expression) {
+        Expr::Value(value) => match &value.value {
+            Value::Number(digits, _) => digits.parse().ok(),
+            _ => None,
+        },
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => number_of(expr).map(|x| -x),
+        _ => None,
+    }
+}
+
+/// Refuses to compare values of two kinds that are not of one.
+pub(super) fn unlike(a: &Expr, kind: Kind, b: &Expr, other: Option<Kind>) -> Result<(), Error> {
+    let Some(other) = other.filter(|other| *other != kind) else {
         if kind == Kind::Geometry {
             let message = "geometries are not compared: write DISTANCE, CONTAINS or INTERSECTS";
             return refused(message.to_owned(), a);
@@ -243,7 +277,7 @@ fn compared_as(a: &Expr, kind: Kind, b: &Expr, env: &Env<'_>) -> Result<(), Erro
     };
     let message =
         format!("{text_shown} is a text, and {number_shown} a number: write {advice} for it");
-    refused(message, text)
+    refused(message, if place(text.span()).is_some() { text } else { number })
 }
 
 /// Whether a call gets what its function takes.

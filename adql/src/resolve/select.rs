@@ -6,9 +6,12 @@ use datafusion::sql::sqlparser::ast::{
     Distinct, Expr, GroupByExpr, Ident, OrderBy, OrderByKind, Select, SelectItem,
     SelectItemQualifiedWildcardKind, Spanned, Value,
 };
+use datafusion::sql::sqlparser::tokenizer::Span;
 
+use super::expression::placed;
+use super::kind::shown;
 use super::scope::{Env, Found, Named, Scope, Visible, fits};
-use super::{Metadata, Output, Resolver, nearest, written};
+use super::{Metadata, Output, Resolver, grouping, nearest, written};
 use crate::Error;
 use crate::parser::{place, tree};
 
@@ -45,7 +48,10 @@ impl Resolver<'_> {
     ) -> Result<Vec<Output>, Error> {
         let scope = self.from(&mut select.from, outer)?;
         let env = Env::new(&scope, outer);
-        let items = self.items(&mut select.projection, &env)?;
+        let aliases = aliases(&select.projection);
+        let items = self
+            .items(&mut select.projection, &env)
+            .map_err(|error| about_alias(error, &aliases, "SELECT"))?;
         let (outputs, named) = uniquely_named(items);
         select.projection = outputs
             .iter()
@@ -56,15 +62,18 @@ impl Resolver<'_> {
             })
             .collect();
         if let Some(condition) = &mut select.selection {
-            self.expression(condition, &env)?;
+            self.expression(condition, &env)
+                .map_err(|error| about_alias(error, &aliases, "WHERE"))?;
         }
         let with_names = Env { named: &named, ..env };
         if let GroupByExpr::Expressions(terms, _) = &mut select.group_by {
             for term in terms {
+                let (written, here) = (shown(term), place(term.span()));
                 match position(term, named.len(), "GROUP BY")? {
                     Some(index) => *term = named[index].expression.clone(),
                     None => self.expression(term, &with_names)?,
                 }
+                grouping::check_term(term, &written, here)?;
             }
         }
         if let Some(condition) = &mut select.having {
@@ -86,7 +95,9 @@ impl Resolver<'_> {
         let mut items: Vec<Item> = vec![];
         for item in std::mem::take(projection) {
             match item {
-                SelectItem::Wildcard(_) => self.star(env.scope, &mut items),
+                SelectItem::Wildcard(ref star) => {
+                    self.star(env.scope, star.wildcard_token.0.span, &mut items);
+                }
                 SelectItem::QualifiedWildcard(
                     SelectItemQualifiedWildcardKind::ObjectName(name),
                     _,
@@ -137,16 +148,16 @@ impl Resolver<'_> {
     }
 
     /// `*`: all visible columns but the hidden ones.
-    fn star(&mut self, scope: &Scope, items: &mut Vec<Item>) {
+    fn star(&mut self, scope: &Scope, span: Span, items: &mut Vec<Item>) {
         for visible in scope.visible.iter().filter(|visible| !scope.is_hidden(visible)) {
-            self.star_column(scope, visible, items);
+            self.star_column(scope, visible, span, items);
         }
     }
 
-    fn star_column(&mut self, scope: &Scope, visible: &Visible, items: &mut Vec<Item>) {
+    fn star_column(&mut self, scope: &Scope, visible: &Visible, span: Span, items: &mut Vec<Item>) {
         self.touch_visible(scope, visible);
         let name = scope.visible_name(visible);
-        let expression = scope.visible_expression(visible);
+        let expression = placed(scope.visible_expression(visible), span);
         let metadata = scope.visible_metadata(visible);
         items.push(Item { named: Named { name, expression }, metadata });
     }
@@ -165,7 +176,7 @@ impl Resolver<'_> {
                 for column in 0..scope.relations[relation].columns.len() {
                     let visible = Visible::Column { relation, column };
                     if !scope.is_hidden(&visible) {
-                        self.star_column(scope, &visible, items);
+                        self.star_column(scope, &visible, qualifier[0].span, items);
                     }
                 }
                 Ok(())
@@ -215,6 +226,32 @@ impl Resolver<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// The names after AS of a select list.
+fn aliases(projection: &[SelectItem]) -> Vec<String> {
+    let alias = |item: &SelectItem| match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
+        _ => None,
+    };
+    projection.iter().filter_map(alias).collect()
+}
+
+/// The error about an unknown column that is one of these names, in a clause that does not know
+/// them.
+fn about_alias(error: Error, aliases: &[String], clause: &str) -> Error {
+    match error {
+        Error::Unknown { kind: "column", name, place, .. }
+            if aliases.iter().any(|alias| alias.eq_ignore_ascii_case(&name)) =>
+        {
+            let message = format!(
+                "unknown column {name}: a name after AS is not known in {clause}, write its \
+                 expression there"
+            );
+            Error::NotAllowed { message, place }
+        }
+        other => other,
     }
 }
 

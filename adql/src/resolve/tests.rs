@@ -1,5 +1,7 @@
 //! Names: what they mean, what a query touches, and what its columns are called.
 
+mod sub_queries;
+
 use std::sync::Arc;
 
 use crate::sample::Sample;
@@ -123,6 +125,152 @@ fn unknown_and_ambiguous_names() {
         "WITH q AS (SELECT ra FROM stars), Q AS (SELECT ra FROM stars) SELECT ra FROM q",
         "WITH defines Q twice at line 1, column 35",
     );
+}
+
+#[test]
+fn columns_beside_aggregates() {
+    let lost = "is neither in GROUP BY nor in an aggregate";
+    for (text, expect) in [
+        (
+            "SELECT band, flux, COUNT(*) FROM obs GROUP BY band",
+            format!("flux {lost}: add it to GROUP BY, or write MIN(flux) at line 1, column 14"),
+        ),
+        (
+            "SELECT COUNT(*),\n  band FROM obs",
+            format!("band {lost}: add GROUP BY band, or write MIN(band) at line 2, column 3"),
+        ),
+        (
+            "SELECT * FROM stars GROUP BY id",
+            format!("ra {lost}: add it to GROUP BY, or write MIN(ra) at line 1, column 8"),
+        ),
+        (
+            "SELECT o.* FROM obs AS o HAVING COUNT(*) > 1",
+            format!("obs_id {lost}: add GROUP BY obs_id, or write MIN(obs_id) at line 1, column 8"),
+        ),
+        (
+            "SELECT band FROM obs GROUP BY band HAVING flux > 3",
+            format!("flux {lost}: write it in WHERE, or MIN(flux) at line 1, column 43"),
+        ),
+        (
+            "SELECT band FROM obs GROUP BY band ORDER BY flux",
+            format!("flux {lost}: add it to GROUP BY, or write MIN(flux) at line 1, column 45"),
+        ),
+        (
+            "SELECT SQRT(id), \"Odd Name\" FROM stars GROUP BY sqrt((id))",
+            format!(
+                "\"Odd Name\" {lost}: add it to GROUP BY, or write MIN(\"Odd Name\") at line 1, column 18"
+            ),
+        ),
+        (
+            "SELECT obs.id FROM stars JOIN obs USING (id) GROUP BY id",
+            format!("obs.id {lost}: add it to GROUP BY, or write MIN(obs.id) at line 1, column 8"),
+        ),
+        (
+            "SELECT id FROM stars WHERE id IN (SELECT id FROM obs GROUP BY band)",
+            format!("id {lost}: add it to GROUP BY, or write MIN(id) at line 1, column 42"),
+        ),
+        (
+            "SELECT COUNT(*) AS n FROM obs GROUP BY n",
+            "n is the aggregate COUNT(*), which cannot stand in GROUP BY at line 1, column 40".into(),
+        ),
+        (
+            "SELECT band, MAX(flux) + 1 FROM obs GROUP BY band, 2",
+            "2 holds the aggregate MAX(flux), which cannot stand in GROUP BY at line 1, column 52"
+                .into(),
+        ),
+        (
+            "SELECT COUNT(*) AS n FROM stars HAVING MAX(n) > 1",
+            "MAX takes no other aggregate, as COUNT(*) is: write that in a sub-query in FROM at line 1, column 40"
+                .into(),
+        ),
+        (
+            "SELECT band FROM obs HAVING band = 'g'",
+            "HAVING is for groups, and there is neither GROUP BY nor an aggregate: write WHERE at line 1, column 29"
+                .into(),
+        ),
+    ] {
+        check_error(text, &expect);
+    }
+}
+
+/// What depends on the columns of GROUP BY has a value, and so have columns of outer queries.
+#[test]
+fn columns_that_have_a_value_beside_aggregates() {
+    for text in [
+        "SELECT q.band, q.n, COUNT(*) FROM (SELECT band, COUNT(*) AS n FROM obs GROUP BY band) AS q \
+         GROUP BY q.band",
+        "SELECT id FROM stars WHERE id = (SELECT MAX(id) FROM obs WHERE obs.id = stars.id HAVING stars.id > 0)",
+        "SELECT (id + 1) * 2, sqrt(id + 1) FROM obs GROUP BY id+1 ORDER BY (id + 1) * 3",
+        "SELECT DISTANCE(POINT(ra, dec), POINT('ICRS', 1, 2)) FROM stars GROUP BY DISTANCE(ra, dec, 1, 2)",
+        "SELECT IN_UNIT(ra, 'arcsec'), CAST(id AS CHAR) FROM stars GROUP BY ra, CAST(id AS VARCHAR)",
+        "SELECT COALESCE(stars.id, obs.id) FROM stars FULL JOIN obs USING (id) GROUP BY id",
+    ] {
+        assert_eq!(planned(text).map(|_| ()), Ok(()), "for {text}");
+    }
+}
+
+#[test]
+fn names_after_as() {
+    check_error(
+        "SELECT mag - 1 AS color FROM stars WHERE COLOR > 1",
+        "unknown column COLOR: a name after AS is not known in WHERE, write its expression there at line 1, column 42",
+    );
+    check_error(
+        "SELECT mag AS m, m + 1 FROM stars",
+        "unknown column m: a name after AS is not known in SELECT, write its expression there at line 1, column 18",
+    );
+    check_error(
+        "SELECT mag AS color FROM stars WHERE colour > 1",
+        "unknown column colour at line 1, column 38",
+    );
+}
+
+#[test]
+fn values_that_do_not_fit() {
+    for (text, expect) in [
+        (
+            "SELECT CAST('twelve' AS INTEGER) FROM obs",
+            "CAST: 'twelve' is no INTEGER at line 1, column 13",
+        ),
+        (
+            "SELECT CAST(-100000 AS SMALLINT) FROM obs",
+            "CAST: -100000 is beyond SMALLINT (-32768 to 32767) at line 1, column 14",
+        ),
+        (
+            "SELECT CAST('2021-13-45' AS TIMESTAMP) FROM obs",
+            "CAST: '2021-13-45' is no TIMESTAMP at line 1, column 13",
+        ),
+        (
+            "SELECT id FROM stars WHERE CONTAINS(POINT(ra, dec), CIRCLE(1, 2, 3)) = 2",
+            "CONTAINS is 1 or 0, and never 2 at line 1, column 28",
+        ),
+        (
+            "SELECT id FROM stars WHERE -1 < INTERSECTS(POINT(ra, dec), CIRCLE(1, 2, 3))",
+            "INTERSECTS is 1 or 0, and never -1 at line 1, column 33",
+        ),
+        (
+            "SELECT id FROM stars WHERE id IN (SELECT name FROM stars)",
+            "name is a text, and id a number: write CAST(id AS VARCHAR) for it at line 1, column 28",
+        ),
+        (
+            "SELECT 1 FROM stars JOIN (SELECT name AS id FROM stars) AS q USING (id)",
+            "id is a text, and id a number: write CAST(id AS VARCHAR) for it at line 1, column 69",
+        ),
+        (
+            "SELECT IN_UNIT(ra, 'archsec') FROM stars",
+            "IN_UNIT(ra, 'archsec'): \"archsec\" is no unit of VOUnits: archsec is not known; did you mean arcsec? at line 1, column 8",
+        ),
+    ] {
+        check_error(text, expect);
+    }
+    for text in [
+        "SELECT CAST('12' AS SMALLINT), CAST(1e10 AS BIGINT), CAST('nan' AS REAL), CAST(NULL AS INTEGER) FROM obs",
+        "SELECT CAST('2021-01-14 11:25:00' AS TIMESTAMP), CAST('2021-01-14' AS TIMESTAMP) FROM obs",
+        "SELECT id FROM stars WHERE CONTAINS(POINT(ra, dec), CIRCLE(1, 2, 3)) IN (0, 1.0)",
+        "SELECT id FROM stars WHERE '1' IN (SELECT id FROM obs) AND IN_UNIT(ra, 'arcsec') IN (SELECT id FROM obs)",
+    ] {
+        assert_eq!(planned(text).map(|_| ()), Ok(()), "for {text}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::f64::consts::PI;
 
 use super::Unit;
+use crate::resolve::nearest;
 
 /// A symbol: how many of its bases it is, as a number and a power of ten, and those with powers.
 type Symbol = (&'static str, f64, i32, &'static [(&'static str, i32)]);
@@ -181,11 +182,22 @@ pub(super) fn near(name: &str) -> Option<&'static str> {
         ("electron", "'electron'"),
         ("dex", "'dex'"),
         ("percent", "%"),
+        ("parsec", "pc"),
+        ("parsecs", "pc"),
+        ("meter", "m"),
+        ("meters", "m"),
+        ("second", "s"),
+        ("minute", "min"),
+        ("minutes", "min"),
     ];
     let exact = known.iter().find(|(wrong, _)| wrong.eq_ignore_ascii_case(name));
-    let any_case = || {
-        let mut symbols = PREFIXED.iter().chain(&PLAIN).map(|(symbol, ..)| *symbol);
-        symbols.find(|symbol| symbol.eq_ignore_ascii_case(name))
+    let symbols = || PREFIXED.iter().chain(&PLAIN).map(|(symbol, ..)| *symbol);
+    let any_case = || symbols().find(|symbol| symbol.eq_ignore_ascii_case(name));
+    // Short symbols are near to everything.
+    let misspelled = || {
+        let long = symbols().filter(|symbol| symbol.len() > 3).map(str::to_owned);
+        let nearest = nearest(name, long).into_iter().next().filter(|_| name.len() > 4)?;
+        symbols().find(|symbol| *symbol == nearest)
     };
-    exact.map(|(_, right)| *right).or_else(any_case)
+    exact.map(|(_, right)| *right).or_else(any_case).or_else(misspelled)
 }

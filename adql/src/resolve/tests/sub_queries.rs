@@ -1,0 +1,138 @@
+//! Sub-queries that are not evaluated, and those that are.
+
+use super::{check_error, planned};
+
+fn check(text: &str, construct: &str, column: usize, advice: &str) {
+    check_error(text, &format!("cannot evaluate {construct} at line 1, column {column}: {advice}"));
+}
+
+/// With a value of this select list, from rows of `stars` that depend on those of `obs`.
+fn value(sub_query: &str) -> String {
+    format!("SELECT a.id, ({sub_query}) AS r FROM obs AS a")
+}
+
+#[test]
+fn values_of_several_rows() {
+    let several = "it may have several rows; write MIN(ra) in it, or a LEFT JOIN";
+    let depends = "a sub-query as a value that depends on a.id";
+    check(&value("SELECT b.ra FROM stars AS b WHERE b.id = a.id"), depends, 15, several);
+    check(&value("SELECT DISTINCT b.ra FROM stars AS b WHERE b.id = a.id"), depends, 15, several);
+    check(
+        &value("SELECT MAX(b.ra) FROM stars AS b WHERE b.id = a.id GROUP BY b.name"),
+        &format!("GROUP BY in {depends}"),
+        15,
+        "it may have several rows; leave GROUP BY out, or write a JOIN",
+    );
+    check(
+        &value("SELECT TOP 1 b.ra FROM stars AS b WHERE b.id = a.id ORDER BY b.ra"),
+        "TOP in a sub-query that depends on a.id",
+        15,
+        "write MIN or MAX in it, or a JOIN and GROUP BY",
+    );
+    check(
+        &value("SELECT MAX(b.ra) FROM stars AS b WHERE b.id = a.id ORDER BY 1"),
+        "ORDER BY in a sub-query that depends on a.id",
+        15,
+        "leave it out: the order has no meaning there",
+    );
+    check(
+        &value("SELECT MAX(b.ra) FROM stars AS b WHERE b.id = a.id OFFSET 1"),
+        "OFFSET in a sub-query that depends on a.id",
+        15,
+        "write a JOIN and GROUP BY",
+    );
+}
+
+#[test]
+fn comparisons_with_the_query_around() {
+    for (condition, what) in [
+        ("b.ra > a.flux", "compares with a.flux by >"),
+        ("b.id = a.id AND b.ra > a.flux", "compares with a.flux by >"),
+        ("b.id = a.id OR b.id = 3", "tests a.id in OR"),
+        ("1 = CONTAINS(POINT(b.ra, b.dec), CIRCLE(a.id, 20, 1))", "tests a.id otherwise than by ="),
+    ] {
+        let text = value(&format!("SELECT MAX(b.ra) FROM stars AS b WHERE {condition}"));
+        let construct = format!("a sub-query as a value that {what}");
+        check(&text, &construct, 15, "write a JOIN and GROUP BY");
+    }
+    check(
+        &value("SELECT MAX(b.ra) FROM stars AS b WHERE b.id + 1 = a.id"),
+        "a sub-query as a value that compares a.id with no column alone",
+        15,
+        "write a column of the sub-query alone on one side of =, or a JOIN and GROUP BY",
+    );
+    check(
+        &value("SELECT MAX(b.ra) + a.flux FROM stars AS b WHERE b.id = a.id"),
+        "a.flux in the SELECT of a sub-query",
+        15,
+        "write it outside of the sub-query",
+    );
+    check(
+        "SELECT a.id FROM obs AS a WHERE a.id IN (SELECT MAX(b.id) FROM stars AS b WHERE b.id > a.id)",
+        "a sub-query with an aggregate that compares with a.id by >",
+        42,
+        "write a JOIN and GROUP BY",
+    );
+}
+
+#[test]
+fn places_of_sub_queries() {
+    check(
+        "SELECT CASE WHEN a.id IN (SELECT n FROM a.dup) THEN 1 END FROM obs AS a",
+        "IN (SELECT …) in SELECT",
+        27,
+        "write a LEFT JOIN, and CASE WHEN a column of it IS NULL",
+    );
+    check(
+        "SELECT 1 FROM obs AS a LEFT JOIN stars AS s ON EXISTS (SELECT n FROM a.dup AS d WHERE d.n = s.id)",
+        "EXISTS (SELECT …) in ON of an outer join",
+        56,
+        "write the condition in a sub-query in FROM",
+    );
+    check(
+        "SELECT a.id FROM obs AS a ORDER BY (SELECT MAX(n) FROM a.dup AS d WHERE d.n = a.id)",
+        "a sub-query that depends on a.id in ORDER BY",
+        37,
+        "select it under a name, and order by that",
+    );
+    check(
+        "SELECT MAX((SELECT MIN(n) FROM a.dup AS d WHERE d.n = a.id)) FROM obs AS a",
+        "a sub-query that depends on a.id in an aggregate",
+        13,
+        "compute it in a sub-query in FROM",
+    );
+    check(
+        "SELECT a.id FROM obs AS a WHERE EXISTS (SELECT id FROM stars WHERE id = a.id UNION SELECT 1 FROM obs)",
+        "UNION in a sub-query that depends on a.id",
+        41,
+        "write a condition for each SELECT, and OR between them",
+    );
+    check(
+        "SELECT a.id FROM obs AS a WHERE EXISTS \
+         (SELECT 1 FROM stars AS b WHERE EXISTS (SELECT 1 FROM a.dup AS c WHERE c.n = a.id))",
+        "a.id in a sub-query of a sub-query",
+        117,
+        "a sub-query names columns of its own tables and of the query directly around it: write a JOIN",
+    );
+    check_error(
+        "SELECT id, (SELECT MAX(n) FROM a.dup WHERE n = obs.obs_id) FROM obs GROUP BY id",
+        "obs_id is neither in GROUP BY nor in an aggregate: add it to GROUP BY, or write MIN(obs_id) at line 1, column 48",
+    );
+}
+
+#[test]
+fn sub_queries_that_are_evaluated() {
+    for condition in [
+        "EXISTS (SELECT TOP 1 1 FROM stars AS b WHERE b.id > a.id)",
+        "a.id IN (SELECT b.id FROM stars AS b WHERE b.ra > a.flux) OR a.id = 1",
+        "a.id NOT IN (SELECT TOP 1 b.id FROM stars AS b ORDER BY b.ra)",
+        "NOT EXISTS (SELECT 1 FROM stars AS b WHERE b.id = a.id AND NOT EXISTS (SELECT 1 FROM a.dup AS c WHERE c.n = b.id))",
+        "a.flux = (SELECT MIN(b.flux) FROM obs AS b WHERE b.id = a.id AND b.flux > 1)",
+        "a.id > (SELECT MAX(b.id) + COUNT(*) FROM stars AS b WHERE b.id = a.id + 1)",
+        "a.id = (SELECT COUNT(*) FROM (SELECT id FROM stars AS b WHERE b.id = a.id) AS q)",
+        "a.id = (SELECT n FROM a.dup)",
+    ] {
+        let text = format!("SELECT a.id FROM obs AS a WHERE {condition}");
+        assert_eq!(planned(&text).map(|_| ()), Ok(()), "for {text}");
+    }
+}
