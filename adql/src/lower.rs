@@ -3,8 +3,9 @@
 //! What only ADQL has becomes what SQL has: TOP and OFFSET a LIMIT (OFFSET acts first: ADQL 2.1,
 //! section 4.10.1), functions the functions of a session ([`expression`]); then `SqlToRel` plans
 //! over the columns that the query touches ([`context`]); of a long list of them, the first
-//! ([`wide`]).
+//! ([`wide`]); casts have names of their own meanwhile ([`casts`]).
 
+mod casts;
 mod context;
 mod expression;
 mod wide;
@@ -63,7 +64,7 @@ pub(crate) fn lower(
         Some(columns) => plan.and_then(|plan| wide::put(plan, columns)),
         None => plan,
     };
-    plan.map_err(planning_error)
+    plan.and_then(casts::without_calls).map_err(planning_error)
 }
 
 /// Takes an error of ours out of the ones that DataFusion has wrapped around it.

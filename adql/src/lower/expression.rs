@@ -6,6 +6,7 @@ use datafusion::sql::sqlparser::ast::{
     OrderByOptions, Spanned, TimezoneInfo, Value,
 };
 
+use super::casts;
 use crate::Error;
 use crate::check::{call_error, function_name, has_coordinate_system};
 use crate::function::{self, Target, check_coordinate_system};
@@ -157,17 +158,18 @@ fn cast(expression: &mut Expr) -> Result<Option<&mut Expr>, Error> {
         Expr::Cast { data_type, .. } => lower_type(data_type),
         _ => None,
     };
-    if let Some(length) = length {
-        let inner = std::mem::replace(expression, tree::null());
-        *expression = tree::call("substr", vec![inner, tree::number(1), tree::number(length)]);
-        let Expr::Function(call) = expression else { return Ok(None) };
-        return match tree::arguments_mut(call).into_iter().next() {
-            Some(Expr::Cast { expr, .. }) => Ok(Some(expr)),
-            _ => Ok(None),
-        };
-    }
-    match expression {
-        Expr::Cast { expr, .. } => Ok(Some(expr)),
+    let cast = match length {
+        None => expression,
+        Some(length) => {
+            let inner = std::mem::replace(expression, tree::null());
+            *expression = tree::call("substr", vec![inner, tree::number(1), tree::number(length)]);
+            let Expr::Function(call) = expression else { return Ok(None) };
+            let Some(inner) = tree::arguments_mut(call).into_iter().next() else { return Ok(None) };
+            inner
+        }
+    };
+    match casts::name(cast) {
+        Some(Expr::Cast { expr, .. }) => Ok(Some(expr)),
         _ => Ok(None),
     }
 }

@@ -15,6 +15,7 @@ use datafusion::logical_expr::TableSource;
 use crate::rewrite::optimizer_rules;
 use crate::{Column, Error, Limits, Positions, Schemas, Table, TableName, plan};
 
+mod casts;
 mod long_lists;
 mod soup;
 
