@@ -39,6 +39,7 @@ mod relation;
 pub(crate) mod shape;
 mod standard;
 mod text;
+pub(crate) mod text_as_shape;
 mod time;
 mod transform;
 mod vector;
@@ -185,6 +186,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
         transform::functions(),
         time::functions(),
         text::functions(),
+        text_as_shape::functions(),
         angle_text::functions(),
         number::functions(),
         vec![ScalarUDF::from(nan_to_null::NanToNull::new())],

@@ -423,10 +423,6 @@ fn what_is_not_evaluated() {
         "SELECT POINT('GALACTIC', ra, dec) FROM stars",
         "cannot evaluate coordinate system 'GALACTIC' at line 1, column 8: positions are ICRS; leave the coordinate system out or write 'ICRS'",
     );
-    check(
-        "SELECT CAST(name AS POINT) FROM stars",
-        "cannot evaluate CAST(… AS POINT) at line 1, column 13: write the geometry with numbers, as in POINT(ra, dec)",
-    );
 }
 
 /// Plans on a stack of 2 MiB, as a thread of a server has.

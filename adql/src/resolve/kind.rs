@@ -146,6 +146,7 @@ pub(super) fn check(expression: &mut Expr, env: &Env<'_>) -> Result<(), Error> {
                 }
             }
             Expr::Function(call) => arguments(call, env)?,
+            Expr::Cast { expr, data_type, .. } => cast(expr, data_type, env)?,
             _ => {}
         }
         match expression {
@@ -244,6 +245,24 @@ fn compared_as(a: &Expr, kind: Kind, b: &Expr, env: &Env<'_>) -> Result<(), Erro
     let message =
         format!("{text_shown} is a text, and {number_shown} a number: write {advice} for it");
     refused(message, text)
+}
+
+/// Texts are cast to geometries, and geometries to nothing (ADQL 2.1 §4.7.1).
+fn cast(value: &Expr, target: &DataType, env: &Env<'_>) -> Result<(), Error> {
+    let shown = || shown(value);
+    let message = match (Metadata::of(value, env).kind, target) {
+        (Some(kind @ (Kind::Number | Kind::Moment)), DataType::Custom(..)) => {
+            format!("CAST AS {target} takes a text, and {} is {}", shown(), kind.word())
+        }
+        (Some(Kind::Geometry), _) => {
+            format!(
+                "{} is a geometry, which is not cast: select it as it is, or its COORD1 and COORD2",
+                shown()
+            )
+        }
+        _ => return Ok(()),
+    };
+    refused(message, value)
 }
 
 /// Whether a call gets what its function takes.
