@@ -40,6 +40,7 @@ mod relation;
 pub(crate) mod shape;
 mod standard;
 mod text;
+pub(crate) mod text_as_shape;
 mod time;
 mod transform;
 mod vector;
@@ -196,6 +197,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
         transform::functions(),
         time::functions(),
         text::functions(),
+        text_as_shape::functions(),
         angle_text::functions(),
         number::functions(),
         element::functions(),

@@ -3,9 +3,12 @@
 //! What only ADQL has becomes what SQL has: TOP and OFFSET a LIMIT (OFFSET acts first: ADQL 2.1,
 //! section 4.10.1), functions the functions of a session ([`expression`]); then `SqlToRel` plans
 //! over the columns that the query touches ([`context`]); of a long list of them, the first
-//! ([`wide`]).
+//! ([`wide`]); casts have names of their own meanwhile ([`casts`]), and set operations with ALL are
+//! made to count ([`counted`]).
 
+mod casts;
 mod context;
+mod counted;
 mod expression;
 mod wide;
 
@@ -17,11 +20,10 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
 use datafusion::sql::sqlparser::ast::{
     Distinct, GroupByExpr, JoinConstraint, JoinOperator, LimitClause, OrderByKind, Query, Select,
-    SelectItem, SetExpr, SetOperator, SetQuantifier, Spanned, Statement, TableFactor,
-    TableWithJoins, Top, TopQuantity,
+    SelectItem, SetExpr, Statement, TableFactor, TableWithJoins, Top, TopQuantity,
 };
 
-use crate::parser::{place, tree};
+use crate::parser::tree;
 use crate::resolve::Resolved;
 use crate::rewrite::guarded_source;
 use crate::{Error, Schemas};
@@ -63,7 +65,7 @@ pub(crate) fn lower(
         Some(columns) => plan.and_then(|plan| wide::put(plan, columns)),
         None => plan,
     };
-    plan.map_err(planning_error)
+    plan.and_then(casts::without_calls).and_then(counted::count).map_err(planning_error)
 }
 
 /// Takes an error of ours out of the ones that DataFusion has wrapped around it.
@@ -123,16 +125,7 @@ fn quantity(top: &Top) -> Option<i64> {
 }
 
 fn set_expression(mut body: &mut SetExpr) -> Result<(), Error> {
-    while let SetExpr::SetOperation { left, op, set_quantifier, right } = body {
-        if let (SetOperator::Except | SetOperator::Intersect, SetQuantifier::All) =
-            (*op, *set_quantifier)
-        {
-            return Err(Error::NotEvaluable {
-                construct: format!("{op} ALL"),
-                reason: format!("rows are not counted there: write {op}"),
-                place: place(right.span()),
-            });
-        }
+    while let SetExpr::SetOperation { left, right, .. } = body {
         operand(right)?;
         body = left;
     }

@@ -404,7 +404,8 @@ mod tests {
             ),
             ("WITH recursive AS (SELECT a FROM t) SELECT a FROM recursive AS minus", ""),
         ] {
-            let answer = parse(text, None, &Limits::default()).and_then(|q| crate::check::check(&q, &[]));
+            let answer =
+                parse(text, None, &Limits::default()).and_then(|q| crate::check::check(&q, &[]));
             let answer = answer.map_or_else(|error| error.to_string(), |()| String::new());
             assert_eq!(answer, expect, "for {text}");
         }

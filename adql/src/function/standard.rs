@@ -372,7 +372,7 @@ pub(super) static STANDARD: &[Function] = &[
     function(
         ("CAST", "ADQL 2.1 §4.7.1"),
         &["CAST(x AS type)"],
-        "x as a value of another type",
+        "x as a value of another type; a text, as '10 20 1' or 'Circle ICRS 10 20 1', as a POINT, CIRCLE or POLYGON",
         1..=1,
         Target::Syntax,
     ),

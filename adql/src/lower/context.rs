@@ -16,6 +16,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
+use super::casts;
 use crate::function::{aggregate_functions, scalar_functions};
 use crate::rewrite::nan_guard::guard;
 
@@ -62,7 +63,7 @@ impl ContextProvider for Context {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        SCALARS.get(name).cloned()
+        SCALARS.get(name).cloned().or_else(|| casts::function(name))
     }
 
     fn get_higher_order_meta(&self, _name: &str) -> Option<Arc<HigherOrderUDF>> {

@@ -5,9 +5,12 @@ use datafusion::sql::sqlparser::ast::{
     FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Ident, ObjectName, OrderByExpr,
     OrderByOptions, Spanned, TimezoneInfo, Value,
 };
+use datafusion::sql::sqlparser::tokenizer::Span;
 
+use super::casts;
 use crate::Error;
 use crate::check::{call_error, function_name, has_coordinate_system};
+use crate::function::text_as_shape::TextAs;
 use crate::function::{self, Target, check_coordinate_system};
 use crate::parser::{place, tree};
 use crate::sky::{Coverage, Region, RegionError};
@@ -147,29 +150,50 @@ fn without_escapes(pattern: &mut Expr) {
 fn cast(expression: &mut Expr) -> Result<Option<&mut Expr>, Error> {
     let span = expression.span();
     let length = match expression {
-        Expr::Cast { data_type: DataType::Custom(name, _), .. } => {
-            return Err(Error::NotEvaluable {
-                construct: format!("CAST(… AS {name})"),
-                reason: "write the geometry with numbers, as in POINT(ra, dec)".to_owned(),
-                place: place(span),
+        Expr::Cast { data_type: DataType::Custom(name, _), expr, .. }
+            if let Some(shape) = TextAs::of_type(&name.to_string()) =>
+        {
+            let inner = std::mem::replace(&mut **expr, tree::null());
+            *expression = as_shape(inner, shape, span)?;
+            return Ok(match expression {
+                Expr::Function(call) if call.name.to_string() == shape.function() => {
+                    tree::arguments_mut(call).pop()
+                }
+                _ => None,
             });
         }
         Expr::Cast { data_type, .. } => lower_type(data_type),
         _ => None,
     };
-    if let Some(length) = length {
-        let inner = std::mem::replace(expression, tree::null());
-        *expression = tree::call("substr", vec![inner, tree::number(1), tree::number(length)]);
-        let Expr::Function(call) = expression else { return Ok(None) };
-        return match tree::arguments_mut(call).into_iter().next() {
-            Some(Expr::Cast { expr, .. }) => Ok(Some(expr)),
-            _ => Ok(None),
-        };
-    }
-    match expression {
-        Expr::Cast { expr, .. } => Ok(Some(expr)),
+    let cast = match length {
+        None => expression,
+        Some(length) => {
+            let inner = std::mem::replace(expression, tree::null());
+            *expression = tree::call("substr", vec![inner, tree::number(1), tree::number(length)]);
+            let Expr::Function(call) = expression else { return Ok(None) };
+            let Some(inner) = tree::arguments_mut(call).into_iter().next() else { return Ok(None) };
+            inner
+        }
+    };
+    match casts::name(cast) {
+        Some(Expr::Cast { expr, .. }) => Ok(Some(expr)),
         _ => Ok(None),
     }
+}
+
+/// A text as a geometry: of one that is written here, the geometry of its numbers.
+fn as_shape(inner: Expr, shape: TextAs, span: Span) -> Result<Expr, Error> {
+    if let Expr::Value(value) = tree::bare(&inner)
+        && let Value::SingleQuotedString(text) = &value.value
+    {
+        let numbers = shape.numbers(text).map_err(|reason| Error::NotAllowed {
+            message: format!("CAST: {reason}"),
+            place: place(span),
+        })?;
+        let numbers = numbers.into_iter().map(tree::degrees).collect();
+        return Ok(tree::call(shape.constructor(), numbers));
+    }
+    Ok(tree::call(shape.function(), vec![inner]))
 }
 
 /// Gives the type that the planner knows; hands back the length that a text is cut to.

@@ -3,8 +3,8 @@
 use std::fmt::Display;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, UnaryOperator, Value,
+    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, UnaryOperator, Value,
 };
 
 /// An exact name.
@@ -124,7 +124,19 @@ pub(crate) fn push_children<'a>(expression: &'a mut Expr, left: &mut Vec<&'a mut
         | Expr::IsNull(inner)
         | Expr::IsNotNull(inner)
         | Expr::Cast { expr: inner, .. } => left.push(inner),
-        Expr::Function(call) => left.extend(arguments_mut(call)),
+        Expr::Function(call) => {
+            let FunctionArguments::List(list) = &mut call.args else { return };
+            for argument in &mut list.args {
+                if let FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) = argument {
+                    left.push(expression);
+                }
+            }
+            for clause in &mut list.clauses {
+                if let FunctionArgumentClause::OrderBy(terms) = clause {
+                    left.extend(terms.iter_mut().map(|term| &mut term.expr));
+                }
+            }
+        }
         Expr::Case { operand, conditions, else_result, .. } => {
             left.extend(operand.as_deref_mut());
             for when in conditions {

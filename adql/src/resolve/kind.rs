@@ -147,7 +147,10 @@ pub(super) fn check(expression: &mut Expr, env: &Env<'_>) -> Result<(), Error> {
                 }
             }
             Expr::Function(call) => arguments(call, env)?,
-            Expr::Cast { expr, data_type, .. } => cast::check(expr, data_type)?,
+            Expr::Cast { expr, data_type, .. } => {
+                cast::check(expr, data_type)?;
+                cast_of_geometry(expr, data_type, env)?;
+            }
             _ => {}
         }
         match expression {
@@ -278,6 +281,24 @@ pub(super) fn unlike(a: &Expr, kind: Kind, b: &Expr, other: Option<Kind>) -> Res
     let message =
         format!("{text_shown} is a text, and {number_shown} a number: write {advice} for it");
     refused(message, if place(text.span()).is_some() { text } else { number })
+}
+
+/// Texts are cast to geometries, and geometries to nothing (ADQL 2.1 §4.7.1).
+fn cast_of_geometry(value: &Expr, target: &DataType, env: &Env<'_>) -> Result<(), Error> {
+    let shown = || shown(value);
+    let message = match (Metadata::of(value, env).kind, target) {
+        (Some(kind @ (Kind::Number | Kind::Moment)), DataType::Custom(..)) => {
+            format!("CAST AS {target} takes a text, and {} is {}", shown(), kind.word())
+        }
+        (Some(Kind::Geometry), _) => {
+            format!(
+                "{} is a geometry, which is not cast: select it as it is, or its COORD1 and COORD2",
+                shown()
+            )
+        }
+        _ => return Ok(()),
+    };
+    refused(message, value)
 }
 
 /// Whether a call gets what its function takes.

@@ -122,7 +122,11 @@ impl Metadata {
                 let metadata = Self::of(expr, env);
                 let xtype = match data_type {
                     DataType::Timestamp(..) => Some("timestamp".to_owned()),
-                    DataType::Custom(name, _) => Some(name.to_string().to_ascii_lowercase()),
+                    DataType::Custom(name, _) => {
+                        let said = Self::geometry(&name.to_string().to_ascii_lowercase());
+                        let Self { ucd, description, .. } = metadata;
+                        return Self { ucd, description, ..said };
+                    }
                     _ => None,
                 };
                 Self { xtype, kind: None, array: None, ..metadata }
