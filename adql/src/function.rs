@@ -59,6 +59,8 @@ pub(crate) const CONTAINS: &str = "adql_contains";
 pub(crate) const INTERSECTS: &str = "adql_intersects";
 /// Name of DISTANCE in a session.
 pub(crate) const DISTANCE: &str = "adql_distance";
+/// Name of `ivo_healpix_index` in a session.
+pub(crate) const PIXEL: &str = "adql_healpix_index";
 
 /// What an ADQL function becomes in a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
