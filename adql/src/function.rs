@@ -62,6 +62,8 @@ pub(crate) const CONTAINS: &str = "adql_contains";
 pub(crate) const INTERSECTS: &str = "adql_intersects";
 /// Name of DISTANCE in a session.
 pub(crate) const DISTANCE: &str = "adql_distance";
+/// Name of `ivo_healpix_index` in a session.
+pub(crate) const PIXEL: &str = "adql_healpix_index";
 
 /// Name of the function that an index is written as.
 pub(crate) const ELEMENT: &str = "ARMILLA_ELEMENT";

@@ -32,6 +32,7 @@ mod long_list;
 mod moving;
 pub mod nan_guard;
 pub mod nearest;
+mod pixel_predicate;
 mod position_columns;
 pub mod region_cover;
 mod scaled_distance;

@@ -107,7 +107,7 @@ fn of_points(orders: &Int64Array, points: &Regions<'_>) -> ArrayRef {
 
 impl ScalarUDFImpl for PixelIndex {
     fn name(&self) -> &'static str {
-        "adql_healpix_index"
+        super::PIXEL
     }
 
     fn signature(&self) -> &Signature {

@@ -5,8 +5,8 @@
 //! decides, and only rows in edge pixels need the exact test. Three-valued as what it replaces:
 //! NULL where the row has no place.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::arrow::array::{Array, BooleanArray, BooleanBuilder};
 use datafusion::arrow::datatypes::DataType;
@@ -66,13 +66,48 @@ pub(crate) fn test_of(expr: &Expr) -> Option<RegionTest> {
     }
 }
 
+/// A shorter literal is decoded sooner than it is looked for.
+const KEPT_BYTES_MIN: usize = 64 << 10;
+
+/// So many tests are kept: the batches of some queries at a time ask for them in turn.
+const KEPT: usize = 4;
+
+/// The tests of long literals that were last decoded, with these. A MOC of 100,000 ranges is read in
+/// the time that some batches take, and each batch brings its literal anew.
+static DECODED: Decoded = Decoded(Mutex::new(Vec::new()));
+
+/// A literal, and the test that it is.
+type Known = Arc<(Vec<u8>, Arc<RegionTest>)>;
+
+struct Decoded(Mutex<Vec<Known>>);
+
+impl Decoded {
+    fn test(&self, bytes: &[u8]) -> Result<Arc<RegionTest>> {
+        let decode = || {
+            let test = RegionTest::from_bytes(bytes);
+            test.map(Arc::new).map_err(|source| DataFusionError::External(Box::new(source)))
+        };
+        if bytes.len() < KEPT_BYTES_MIN {
+            return decode();
+        }
+        // Literals are compared without the lock: that takes a while too.
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(known) = known.iter().find(|known| known.0 == bytes) {
+            return Ok(Arc::clone(&known.1));
+        }
+        let test = decode()?;
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.truncate(KEPT - 1);
+        known.insert(0, Arc::new((bytes.to_vec(), Arc::clone(&test))));
+        Ok(test)
+    }
+}
+
 /// The constants of a call: the same for every row of a batch.
-fn decode(literal: &ColumnarValue) -> Result<Option<RegionTest>> {
+fn decode(literal: &ColumnarValue) -> Result<Option<Arc<RegionTest>>> {
     match literal {
         ColumnarValue::Scalar(ScalarValue::Binary(None)) => Ok(None),
-        ColumnarValue::Scalar(ScalarValue::Binary(Some(bytes))) => RegionTest::from_bytes(bytes)
-            .map(Some)
-            .map_err(|source| DataFusionError::External(Box::new(source))),
+        ColumnarValue::Scalar(ScalarValue::Binary(Some(bytes))) => DECODED.test(bytes).map(Some),
         other => exec_err!("in_region takes a constant region, not {}", other.data_type()),
     }
 }
@@ -124,5 +159,34 @@ impl ScalarUDFImpl for InRegion {
         EXACT_TESTS.fetch_add(exact_tests, Ordering::Relaxed);
         let result: BooleanArray = result.finish();
         Ok(ColumnarValue::Array(Arc::new(result)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Arc, Decoded, KEPT, KEPT_BYTES_MIN, Mutex, RegionTest};
+    use crate::sky::{Angle, Coverage, Region};
+
+    fn long_literal(from: u64) -> Vec<u8> {
+        let ranges = (0..5000).map(|i| from + (i << 36)..from + (i << 36) + (1 << 34));
+        let moc = Region::Moc(Coverage::from_ranges(ranges));
+        RegionTest::new(moc, Angle::ZERO).to_bytes()
+    }
+
+    #[test]
+    fn a_long_literal_is_decoded_once_while_few_others_are() {
+        let decoded = Decoded(Mutex::default());
+        let long = long_literal(0);
+        assert!(long.len() > KEPT_BYTES_MIN);
+        let first = decoded.test(&long).unwrap();
+        assert_eq!(*first, RegionTest::from_bytes(&long).unwrap());
+        assert!(Arc::ptr_eq(&first, &decoded.test(&long).unwrap()));
+        for other in 1..=KEPT as u64 {
+            let other = long_literal(other << 34);
+            assert_eq!(*decoded.test(&other).unwrap(), RegionTest::from_bytes(&other).unwrap());
+        }
+        let again = decoded.test(&long).unwrap();
+        assert!(*first == *again && !Arc::ptr_eq(&first, &again));
+        assert!(decoded.test(&long[..long.len() - 1]).is_err());
     }
 }

@@ -25,7 +25,8 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
 use super::moving::{Moved, RangeOf, moved_within, widened};
-use super::sky_predicate::{is_distance, is_spatial_call, sky_predicate};
+use super::pixel_predicate::{is_pixel, pixel_predicate, pixel_predicate_of_list};
+use super::sky_predicate::{SkyPredicate, is_distance, is_spatial_call, sky_predicate};
 use crate::function::in_region;
 use crate::schema::{Positions, Schemas, Table, TableName};
 use crate::sky::{Angle, RegionTest};
@@ -165,7 +166,7 @@ impl OptimizerRule for RegionCover {
 }
 
 fn asks_for_place(expr: &Expr) -> bool {
-    expr.exists(|node| Ok(is_spatial_call(node))).unwrap_or(false)
+    expr.exists(|node| Ok(is_spatial_call(node) || is_pixel(node))).unwrap_or(false)
 }
 
 /// The rewriting of the expressions of one scan. What is in the filter is in the scan's filters
@@ -193,11 +194,14 @@ impl<'a> Covering<'a> {
 
     fn rewrite(&mut self, expr: Expr) -> Result<Expr> {
         expr.transform_down(|node| match &node {
-            Expr::BinaryExpr(comparison) if comparison.op.supports_propagation() => {
+            Expr::BinaryExpr(BinaryExpr { op, .. }) if !op.supports_propagation() => {
+                Ok(Transformed::no(node))
+            }
+            Expr::BinaryExpr(_) | Expr::InList(_) => {
                 if let Some((_, test)) = self.done.iter().find(|(known, _)| *known == node) {
                     return Ok(Transformed::yes(test.clone()));
                 }
-                let Some(found) = sky_predicate(comparison, self.positions)? else {
+                let Some(found) = self.place_asked_for(&node)? else {
                     return Ok(Transformed::no(node));
                 };
                 let slack = Angle::from_degrees(self.positions.slack_deg);
@@ -209,12 +213,23 @@ impl<'a> Covering<'a> {
                 self.changed = true;
                 Ok(Transformed::yes(test))
             }
-            Expr::Between(between) if is_distance(&between.expr) => {
+            Expr::Between(between) if is_distance(&between.expr) || is_pixel(&between.expr) => {
                 Ok(Transformed::yes(two_comparisons(between)))
             }
             _ => Ok(Transformed::no(node)),
         })
         .map(|rewritten| rewritten.data)
+    }
+
+    fn place_asked_for(&self, predicate: &Expr) -> Result<Option<SkyPredicate>> {
+        match predicate {
+            Expr::BinaryExpr(comparison) => match sky_predicate(comparison, self.positions)? {
+                None => pixel_predicate(comparison, self.positions),
+                found => Ok(found),
+            },
+            Expr::InList(list) => pixel_predicate_of_list(list, self.positions),
+            _ => Ok(None),
+        }
     }
 
     /// Conjuncts, and for each that asks for a place at another epoch the region in which such a

@@ -37,6 +37,10 @@ const PIXEL_RANGES_MAX: usize = 4096;
 /// of a pixel.
 const FINER_THAN_PIXELS: u8 = 2;
 
+/// About as many pixels along the border of a MOC are looked at. Few ranges may have a long one:
+/// `29/0-1000000000000000000` has some 10^9 pixels of its order along its border.
+const BORDER_PIXELS_MAX: u64 = 1 << 18;
+
 /// Where a spatial index lies in a cover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
@@ -97,19 +101,29 @@ impl Cover {
     /// that of another place, and computed by others.
     fn of_pixels(pixels: &Coverage, slack: Angle) -> Self {
         let few = pixels.coarsen(PIXEL_RANGES_MAX);
-        let finer = pixels.finest_order().get() + FINER_THAN_PIXELS;
-        let finest = Order::new(finer).unwrap_or(Order::MAX);
-        let outer = few.widened(slack, finest);
-        // What is coarse has more than the pixels.
-        let outside =
-            if few == *pixels { few.complement().widened(slack, finest) } else { Coverage::all() };
-        let edge = outer.intersection(&outside);
-        let inner = outside.complement();
-        if inner.ranges().len() + edge.ranges().len() > 2 * PIXEL_RANGES_MAX {
-            let edge = outer.coarsen(PIXEL_RANGES_MAX).ranges().to_vec();
-            return Self { inner: Vec::new(), edge };
+        let mut finest = border_order(&few);
+        loop {
+            let outer = few.widened(slack, finest);
+            // What is coarse has more than the pixels.
+            let outside = if few == *pixels {
+                few.complement().widened(slack, finest)
+            } else {
+                Coverage::all()
+            };
+            let edge = outer.intersection(&outside);
+            let inner = outside.complement();
+            if inner.ranges().len() + edge.ranges().len() <= 2 * PIXEL_RANGES_MAX {
+                return Self { inner: inner.ranges().to_vec(), edge: edge.ranges().to_vec() };
+            }
+            // A wider edge of fewer ranges, as long as there is something inside.
+            match finest.get().checked_sub(2).and_then(Order::new) {
+                Some(coarser) if !inner.is_empty() => finest = coarser,
+                _ => {
+                    let edge = outer.coarsen(PIXEL_RANGES_MAX).ranges().to_vec();
+                    return Self { inner: Vec::new(), edge };
+                }
+            }
         }
-        Self { inner: inner.ranges().to_vec(), edge: edge.ranges().to_vec() }
     }
 
     /// The cover of what any of some regions holds.
@@ -264,4 +278,17 @@ impl<'a> Descent<'a> {
             Some(_) | None => self.edge.push(pixel.range()),
         }
     }
+}
+
+/// The order to which the border of pixels is found: somewhat finer than they are, if that is not
+/// too many pixels. No cell has a longer border than its four sides.
+fn border_order(pixels: &Coverage) -> Order {
+    let cells = pixels.cells();
+    let finer = pixels.finest_order().get() + FINER_THAN_PIXELS;
+    let along = |order: u8| -> u64 {
+        cells.iter().map(|cell| 4 << order.saturating_sub(cell.order().get())).sum()
+    };
+    let orders = (0..=finer.min(Order::MAX.get())).rev();
+    let order = orders.into_iter().find(|order| along(*order) <= BORDER_PIXELS_MAX);
+    order.and_then(Order::new).unwrap_or(Order::MIN)
 }

@@ -80,10 +80,11 @@ impl Pixel {
         (0..Order::MIN.pixels()).map(|index| Self { order: Order::MIN, index })
     }
 
-    /// The pixel that holds a place.
+    /// The pixel that holds a place: of each order that which holds its spatial index, on the borders
+    /// of pixels too.
     pub fn of(order: Order, position: &Position) -> Self {
         let (lon, lat) = (position.lon_deg().to_radians(), position.lat_deg().to_radians());
-        Self { order, index: nested::hash(order.0, lon, lat) }
+        Self { order, index: nested::hash(Order::MAX.0, lon, lat) >> order.shift() }
     }
 
     /// Its order.

@@ -59,6 +59,20 @@ fn forms() -> Vec<String> {
         ),
         "adql_distance(ra, dec, 10, 20) < 1.5 AND mag > 20 OR dec > 89".to_owned(),
         "(adql_distance(ra, dec, 10, 20) < 1.5) IS NULL".to_owned(),
+        "adql_healpix_index(3, ra, dec) = 274".to_owned(),
+        "274 = adql_healpix_index(3, adql_point(ra, dec))".to_owned(),
+        "adql_healpix_index(0, ra, dec) <> 4".to_owned(),
+        "adql_healpix_index(29, ra, dec) = 1369094286720630784".to_owned(),
+        "NOT adql_healpix_index(3, ra, dec) > 400".to_owned(),
+        "7 < adql_healpix_index(0, ra, dec)".to_owned(),
+        "adql_healpix_index(2, ra, dec) BETWEEN 60 AND 80".to_owned(),
+        "adql_healpix_index(2, ra, dec) NOT BETWEEN 60 AND 80".to_owned(),
+        "adql_healpix_index(1, ra, dec) IN (0, 3, 5, 17, 44)".to_owned(),
+        "adql_healpix_index(1, ra, dec) NOT IN (0, 3, 5, 17, 44, 999, -1)".to_owned(),
+        "adql_healpix_index(4, ra, dec) = 5000".to_owned(),
+        "adql_healpix_index(4, ra, dec) < 0".to_owned(),
+        "adql_healpix_index(4, ra, dec) >= 0".to_owned(),
+        "CAST(adql_healpix_index(0, ra, dec) AS INT) = 1 + 3".to_owned(),
         "(adql_distance(ra, dec, 10, 20) < 1.5) IS NOT TRUE".to_owned(),
     ]
     .into()
@@ -74,7 +88,7 @@ fn every_form_becomes_in_region_and_selects_the_same_rows() {
         for session in [&ruled, &narrow] {
             let plan = optimized(session, &sql).display_indent().to_string();
             assert!(plan.contains("in_region("), "{form}:\n{plan}");
-            for call in ["adql_contains(", "adql_intersects(", "adql_distance("] {
+            for call in ["adql_contains(", "adql_intersects(", "adql_distance(", "adql_healpix"] {
                 assert!(!plan.contains(call), "{form}:\n{plan}");
             }
         }

@@ -268,3 +268,14 @@ fn covers_of_everything_and_nothing() {
     assert!(point.coverage().contains(Pixel::of(Order::MAX, &at(45.0, 0.0)).index()));
     assert!(point.coverage().sky_fraction() < 1e-15);
 }
+
+#[test]
+fn a_long_border_of_few_ranges_is_found_in_bounded_time() {
+    let moc = Coverage::from_ranges([0..1_000_000_000_000_000_000, (11 << 58) + 5..(11 << 58) + 6]);
+    let test = RegionTest::new(Region::Moc(moc.clone()), Angle::ZERO);
+    let cover = test.cover();
+    assert!(cover.inner().len() + cover.edge().len() <= 2 * 4096 + 2, "{}", cover.edge().len());
+    assert_eq!(cover.coverage().intersection(&moc), moc);
+    let edge = Coverage::from_ranges(cover.edge().iter().cloned()).sky_fraction();
+    assert!(edge < 0.02, "{edge}");
+}
