@@ -106,11 +106,16 @@ pub fn plan(text: &str, schemas: &dyn Schemas, limits: &Limits) -> Result<Query,
     planned.map_err(|error| located(error, text))
 }
 
+/// What is not evaluated, before it is looked for in the text.
+const OF_SUB_QUERY: &str = "a sub-query that depends on the query around it";
+
 /// What DataFusion refused, in the words of ADQL and with its place, where that can be told.
 fn explained(error: Error, text: &str, schemas: &dyn Schemas, limits: &Limits) -> Error {
     let explain = match &error {
         Error::Plan(_) => resolve::explain,
-        Error::NotEvaluable { place: None, .. } => resolve::explain_sub_query,
+        Error::NotEvaluable { construct, .. } if construct == OF_SUB_QUERY => {
+            resolve::explain_sub_query
+        }
         _ => return error,
     };
     let Ok(mut query) = parser::parse(text, Some(schemas), limits) else { return error };
@@ -146,7 +151,7 @@ fn plan_here(text: &str, schemas: &dyn Schemas, limits: &Limits) -> Result<Query
         .execute_and_check(plan, lower::options(), |_, _| {})
         .map_err(lower::planning_error)?;
     if !rewrite::is_evaluable(&plan).map_err(lower::planning_error)? {
-        let construct = "a sub-query that depends on the query around it".to_owned();
+        let construct = OF_SUB_QUERY.to_owned();
         return Err(Error::NotEvaluable {
             construct,
             reason: "write a JOIN".to_owned(),

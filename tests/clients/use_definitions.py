@@ -13,8 +13,9 @@ assert columns["g_mag"].description == "brightness in the green", columns["g_mag
 assert columns["ra"].unit == "deg" and columns["ra"].ucd == "pos.eq.ra;meta.main"
 
 capability = service.get_tap_capability()
-forms = {udf.form: udf.description for udf in capability.get_adql().get_udfs()}
-assert forms["ab_mag(flux_njy DOUBLE) -> DOUBLE"] == "AB magnitude of a flux in nJy", forms
+function = capability.get_adql().get_udf("ab_mag")
+assert function.form == "ab_mag(flux_njy DOUBLE) -> DOUBLE", function.form
+assert function.description == "AB magnitude of a flux in nJy", function.description
 
 table = service.run_sync("SELECT * FROM latest.bright WHERE g_mag < 20").to_table()
 assert len(table) > 0 and (table["g_mag"] < 20).all()
