@@ -151,7 +151,7 @@ fn a_cast_prunes_as_the_geometry_does() {
     let schemas: Arc<dyn Schemas> = Arc::new(Sample::new());
     let optimized = |region: &str| {
         let text = format!("SELECT id FROM stars WHERE 1 = CONTAINS(POINT(ra, dec), {region})");
-        let query = plan(&text, &schemas, &Limits::default()).unwrap();
+        let query = plan(&text, schemas.as_ref(), &Limits::default()).unwrap();
         let state = SessionStateBuilder::new()
             .with_default_features()
             .with_optimizer_rules(optimizer_rules(Arc::clone(&schemas)))
@@ -168,7 +168,8 @@ fn a_cast_prunes_as_the_geometry_does() {
         "SELECT id FROM stars WHERE 1 = CONTAINS(POINT(ra, dec), CAST('10 20 1' AS CIRCLE)) ORDER BY id",
         "1; 2",
     );
-    let query = plan("SELECT CAST('1 2' AS POINT) AS p FROM stars", &schemas, &Limits::default());
+    let query =
+        plan("SELECT CAST('1 2' AS POINT) AS p FROM stars", schemas.as_ref(), &Limits::default());
     let column = &query.unwrap().columns[0];
     assert_eq!(column.xtype.as_deref(), Some("point"));
     assert_eq!(column.unit.as_deref(), Some("deg"));
