@@ -142,6 +142,7 @@ fn plan_here(text: &str, schemas: &dyn Schemas, limits: &Limits) -> Result<Query
     let mut query = parser::parse(text, Some(schemas), limits)?;
     check::check(&query, &[])?;
     let resolved = resolve::resolve(&mut query, schemas)?;
+    resolve::check_sub_queries(&query)?;
     let plan = lower::lower(query, &resolved, schemas)?;
     let plan = rewrite::gather_long_lists(plan).map_err(lower::planning_error)?;
     let plan = rewrite::nearest::recognize(plan).map_err(lower::planning_error)?;

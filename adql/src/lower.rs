@@ -19,8 +19,9 @@ use datafusion::error::DataFusionError;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
 use datafusion::sql::sqlparser::ast::{
-    Distinct, GroupByExpr, JoinConstraint, JoinOperator, LimitClause, OrderByKind, Query, Select,
-    SelectItem, SetExpr, Statement, TableFactor, TableWithJoins, Top, TopQuantity,
+    BinaryOperator, Distinct, Expr, GroupByExpr, JoinConstraint, JoinOperator, LimitClause,
+    OrderByKind, Query, Select, SelectItem, SetExpr, Statement, TableFactor, TableWithJoins, Top,
+    TopQuantity,
 };
 
 use crate::parser::tree;
@@ -185,11 +186,29 @@ fn select(select: &mut Select) -> Result<(), Error> {
         expression::lower(condition)?;
     }
     if let GroupByExpr::Expressions(terms, _) = &mut select.group_by {
+        leave_constants_out(terms);
         terms.iter_mut().try_for_each(expression::lower)?;
     }
     match &mut select.having {
         Some(condition) => expression::lower(condition),
         None => Ok(()),
+    }
+}
+
+/// Leaves constants out of GROUP BY, where they came from the select list and make no groups:
+/// `SqlToRel` would take whole numbers for positions. One that is alone becomes a sum.
+fn leave_constants_out(terms: &mut Vec<Expr>) {
+    let is_constant = |term: &Expr| match tree::bare(term) {
+        Expr::UnaryOp { expr, .. } => matches!(tree::bare(expr), Expr::Value(_)),
+        other => matches!(other, Expr::Value(_)),
+    };
+    if terms.iter().any(|term| !is_constant(term)) {
+        terms.retain(|term| !is_constant(term));
+        return;
+    }
+    terms.truncate(1);
+    if let Some(term) = terms.first_mut() {
+        *term = tree::binary(tree::number(1), BinaryOperator::Plus, tree::number(1));
     }
 }
 

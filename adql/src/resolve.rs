@@ -71,6 +71,12 @@ pub(crate) fn resolve(query: &mut Query, schemas: &dyn Schemas) -> Result<Resolv
     Ok(Resolved { outputs, tables: resolver.touched })
 }
 
+/// Refuses sub-queries, in a query whose names are resolved, of which DataFusion would make joins
+/// that have other rows.
+pub(crate) fn check_sub_queries(query: &Query) -> Result<(), Error> {
+    sub_query::check(query)
+}
+
 /// Looks for what DataFusion refuses, in a query whose names are resolved, to say where that is and
 /// what would work. The query is of no further use.
 pub(crate) fn explain(query: &mut Query) -> Result<(), Error> {

@@ -5,12 +5,13 @@
 //! the text for what is to blame.
 
 mod blame;
+mod lost;
 
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, GroupByExpr, JoinConstraint, JoinOperator, OrderByKind, Query, Select, SelectItem,
-    SetExpr, TableFactor, Visit, Visitor,
+    BinaryOperator, Expr, GroupByExpr, JoinConstraint, JoinOperator, OrderByKind, Query, Select,
+    SelectItem, SetExpr, TableFactor, Visit, Visitor,
 };
 
 use super::grouping::{is_aggregate, relations, selects};
@@ -43,6 +44,8 @@ struct SubQuery {
     role: Role,
     clause: Clause,
     in_aggregate: bool,
+    /// As one of the conditions of its clause, with AND and OR between them, where NULL is false.
+    is_condition: bool,
     /// The relations of the SELECT around it.
     around: Vec<String>,
 }
@@ -57,6 +60,11 @@ pub(super) fn explain(query: &Query) -> Result<(), Error> {
 /// The first sub-query that depends on the query around it, as what is not evaluated.
 pub(super) fn explain_any(query: &Query) -> Result<(), Error> {
     sub_queries(query).iter().find_map(blame::unknown).map_or(Ok(()), Err)
+}
+
+/// Refuses a sub-query that would be evaluated wrongly.
+pub(super) fn check(query: &Query) -> Result<(), Error> {
+    sub_queries(query).iter().find_map(lost::error).map_or(Ok(()), Err)
 }
 
 fn sub_queries(query: &Query) -> Vec<SubQuery> {
@@ -88,7 +96,9 @@ impl Visitor for Queries {
             let around: Vec<String> = relations(select).into_iter().map(str::to_owned).collect();
             for (clause, expression) in clauses {
                 let found = &mut self.found;
-                let mut walk = Within { clause, around: &around, queries: 0, aggregates: 0, found };
+                let around = &around;
+                let mut walk =
+                    Within { clause, around, queries: 0, aggregates: 0, others: 0, found };
                 expression.visit(&mut walk)?;
             }
         }
@@ -139,6 +149,8 @@ struct Within<'a> {
     queries: usize,
     /// How many aggregates are around.
     aggregates: usize,
+    /// How many expressions other than AND, OR and parentheses are around.
+    others: usize,
     found: &'a mut Vec<SubQuery>,
 }
 
@@ -160,10 +172,12 @@ impl Visitor for Within<'_> {
             return ControlFlow::Continue(());
         }
         self.aggregates += usize::from(is_aggregate(expression));
-        let (role, query) = match expression {
-            Expr::Subquery(query) => (Role::Value, query),
-            Expr::InSubquery { subquery, .. } => (Role::List, subquery),
-            Expr::Exists { subquery, .. } => (Role::Exists, subquery),
+        let others = self.others;
+        self.others += usize::from(!combines(expression));
+        let (role, query, negated) = match expression {
+            Expr::Subquery(query) => (Role::Value, query, false),
+            Expr::InSubquery { subquery, negated, .. } => (Role::List, subquery, *negated),
+            Expr::Exists { subquery, negated } => (Role::Exists, subquery, *negated),
             _ => return ControlFlow::Continue(()),
         };
         self.found.push(SubQuery {
@@ -171,6 +185,7 @@ impl Visitor for Within<'_> {
             role,
             clause: self.clause,
             in_aggregate: self.aggregates > 0,
+            is_condition: others == 0 && !negated,
             around: self.around.to_vec(),
         });
         ControlFlow::Continue(())
@@ -179,7 +194,15 @@ impl Visitor for Within<'_> {
     fn post_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
         if self.queries == 0 {
             self.aggregates -= usize::from(is_aggregate(expression));
+            self.others -= usize::from(!combines(expression));
         }
         ControlFlow::Continue(())
+    }
+}
+
+fn combines(expression: &Expr) -> bool {
+    match expression {
+        Expr::BinaryOp { op, .. } => matches!(op, BinaryOperator::And | BinaryOperator::Or),
+        other => matches!(other, Expr::Nested(_)),
     }
 }

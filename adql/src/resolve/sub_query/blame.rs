@@ -16,15 +16,15 @@ use crate::resolve::kind::shown;
 
 /// A column of a query that is further out.
 #[derive(Debug)]
-struct Outer {
+pub(super) struct Outer {
     relation: String,
     /// With its relation.
-    name: String,
+    pub(super) name: String,
     place: Option<Place>,
 }
 
 /// What is not evaluated, and what to write.
-type Blame = (String, String);
+pub(super) type Blame = (String, String);
 
 /// The error about a sub-query that names a column of no query directly around it.
 pub(super) fn too_far(sub: &SubQuery) -> Option<Error> {
@@ -61,7 +61,7 @@ pub(super) fn unknown(sub: &SubQuery) -> Option<Error> {
     Some(not_evaluable(sub, (construct, reason)))
 }
 
-fn not_evaluable(sub: &SubQuery, (construct, reason): Blame) -> Error {
+pub(super) fn not_evaluable(sub: &SubQuery, (construct, reason): Blame) -> Error {
     Error::NotEvaluable { construct, reason, place: place(sub.query.span()) }
 }
 
@@ -70,7 +70,7 @@ fn blame(construct: String, reason: &str) -> Option<Blame> {
 }
 
 /// The only SELECT of a sub-query.
-fn select(query: &Query) -> Option<&Select> {
+pub(super) fn select(query: &Query) -> Option<&Select> {
     match query.body.as_ref() {
         SetExpr::Select(select) => Some(select),
         SetExpr::Query(inner) => select(inner),
@@ -232,24 +232,24 @@ fn comparison(sub: &SubQuery, outer: &[Outer]) -> Option<Blame> {
     None
 }
 
-fn items(select: &Select) -> impl Iterator<Item = &Expr> {
+pub(super) fn items(select: &Select) -> impl Iterator<Item = &Expr> {
     select.projection.iter().filter_map(|item| match item {
         SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr),
         _ => None,
     })
 }
 
-/// The first column of the query around that an expression names.
-fn names_any<'a>(expression: &Expr, outer: &'a [Outer]) -> Option<&'a str> {
+/// The first column of the query around that an expression or another part of a query names.
+pub(super) fn names_any<'a>(tree: &impl Visit, outer: &'a [Outer]) -> Option<&'a str> {
     let mut names = Names::default();
-    let walk = expression.visit(&mut names);
+    let walk = tree.visit(&mut names);
     debug_assert!(walk.is_continue(), "the walk above has no end before the last name");
     let mut named = names.columns.iter();
     named.find_map(|column| outer.iter().find(|o| o.name == column.name)).map(|o| o.name.as_str())
 }
 
 /// The columns that a sub-query names and that no relation in it has.
-fn outer_columns(query: &Query) -> Vec<Outer> {
+pub(super) fn outer_columns(query: &Query) -> Vec<Outer> {
     let mut names = Names::default();
     let walk = query.visit(&mut names);
     debug_assert!(walk.is_continue(), "the walk above has no end before the last name");

@@ -1,6 +1,7 @@
 //! Sub-queries that are not evaluated, and those that are.
 
 use super::{check_error, planned};
+use crate::sample::rows;
 
 fn check(text: &str, construct: &str, column: usize, advice: &str) {
     check_error(text, &format!("cannot evaluate {construct} at line 1, column {column}: {advice}"));
@@ -134,5 +135,83 @@ fn sub_queries_that_are_evaluated() {
     ] {
         let text = format!("SELECT a.id FROM obs AS a WHERE {condition}");
         assert_eq!(planned(&text).map(|_| ()), Ok(()), "for {text}");
+    }
+}
+
+#[test]
+fn sub_queries_that_would_be_evaluated_wrongly() {
+    let exists = "it always has a row; write EXISTS (SELECT 1 …)";
+    let list = "write it as a value, with = in the place of IN";
+    let having = "write CASE around the sub-query, or a LEFT JOIN and GROUP BY";
+    let offset = "write a JOIN and GROUP BY with HAVING COUNT(*)";
+    let aggregate = "an aggregate without GROUP BY";
+    let from = "obs AS b WHERE b.id = a.id";
+    for (before, sub_query, after, what, advice) in [
+        ("EXISTS (", "SELECT MAX(b.id) FROM", "", aggregate, exists),
+        ("NOT EXISTS (", "SELECT COUNT(*) FROM", "", aggregate, exists),
+        ("EXISTS (", "SELECT COUNT(*) FROM", "HAVING COUNT(*) < 2", aggregate, exists),
+        ("EXISTS (", "SELECT 1 FROM", "OFFSET 1", "OFFSET", offset),
+        ("EXISTS (", "SELECT TOP 2 1 FROM", "OFFSET 1", "OFFSET", offset),
+        ("0 IN (", "SELECT COUNT(*) FROM", "", aggregate, list),
+        ("0 NOT IN (", "SELECT COUNT(*) + 1 FROM", "", aggregate, list),
+        ("1 NOT IN (", "SELECT MIN(b.id) FROM", "", aggregate, list),
+        ("NOT 1 IN (", "SELECT MIN(b.id) FROM", "", aggregate, list),
+        ("1 > (", "SELECT COUNT(*) FROM", "HAVING COUNT(*) > 0", "HAVING", having),
+        ("1 > (", "SELECT MAX(b.id) FROM", "HAVING COUNT(*) = 0", "HAVING", having),
+        ("1 > (", "SELECT MAX(b.id) FROM", "HAVING MAX(b.id) IS NULL", "HAVING", having),
+        (
+            "1 > (",
+            "SELECT COUNT(*) FROM",
+            "GROUP BY b.id",
+            "GROUP BY",
+            "leave GROUP BY out, or write a LEFT JOIN",
+        ),
+        (
+            "1 > (",
+            "SELECT COUNT(*) FROM stars AS s LEFT JOIN (SELECT b.id FROM",
+            ") AS q ON q.id = s.id",
+            "an outer join with (SELECT …)",
+            "write a LEFT JOIN and GROUP BY",
+        ),
+    ] {
+        let before = format!("SELECT a.id FROM stars AS a WHERE {before}");
+        let text = format!("{before}{sub_query} {from} {after})");
+        let construct = format!("{what} in a sub-query that depends on a.id");
+        check(&text, &construct, before.len() + 1, advice);
+    }
+}
+
+#[test]
+fn aggregates_that_depend_on_the_query_around() {
+    for (condition, expected) in [
+        ("EXISTS (SELECT COUNT(*) FROM obs AS b WHERE b.id = a.id HAVING COUNT(*) > 1)", "1"),
+        ("EXISTS (SELECT MAX(b.id) FROM obs AS b WHERE b.id = a.id GROUP BY b.id)", "1 3"),
+        ("EXISTS (SELECT MAX(b.id) FROM obs AS b WHERE b.id = 100)", "1 2 3 4 5"),
+        ("EXISTS (SELECT 1 FROM obs AS b WHERE b.id = a.id OFFSET 0)", "1 3"),
+        ("NOT EXISTS (SELECT TOP 0 1 FROM obs AS b WHERE b.id = a.id)", "1 2 3 4 5"),
+        ("a.id IN (SELECT MAX(b.id) FROM obs AS b WHERE b.id = a.id) OR a.id = 5", "1 3 5"),
+        ("2 IN (SELECT COUNT(*) FROM obs AS b WHERE b.id = a.id GROUP BY b.id)", "1"),
+        ("0 = (SELECT COUNT(*) FROM obs AS b WHERE b.id = a.id)", "2 4 5"),
+        ("(SELECT MAX(b.id) FROM obs AS b WHERE b.id = a.id GROUP BY b.id) IS NULL", "2 4 5"),
+        (
+            "(SELECT MAX(b.id) FROM obs AS b WHERE b.id = a.id HAVING COUNT(*) > 1) IS NULL",
+            "2 3 4 5",
+        ),
+    ] {
+        let text = format!("SELECT a.id FROM stars AS a WHERE {condition} ORDER BY id");
+        assert_eq!(rows(&text).map(|rows| rows.join(" ")), Ok(expected.to_owned()), "for {text}");
+    }
+}
+
+#[test]
+fn constants_in_group_by() {
+    for (text, expected) in [
+        ("SELECT 5 AS k, COUNT(*) FROM obs GROUP BY k", "5|4"),
+        ("SELECT -5 AS k, COUNT(*) FROM obs GROUP BY 1", "-5|4"),
+        ("SELECT 2 AS k, 2 AS j, COUNT(*) AS n FROM obs GROUP BY k, j", "2|2|4"),
+        ("SELECT 2 AS k, COUNT(*) AS n, band FROM obs GROUP BY k, band ORDER BY n", "2|1|r 2|3|g"),
+        ("SELECT 7 AS k FROM obs WHERE id = 100 GROUP BY k", ""),
+    ] {
+        assert_eq!(rows(text).map(|rows| rows.join(" ")), Ok(expected.to_owned()), "for {text}");
     }
 }
