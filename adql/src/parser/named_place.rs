@@ -140,7 +140,7 @@ mod tests {
         for (text, expected) in [
             (
                 near("Beta"),
-                "cannot evaluate ivo_simbadpoint at line 1, column 68: this service asks no one \
+                "cannot evaluate ivo_simbadpoint at line 1, column 64: this service asks no one \
                  where 'Beta' is: write POINT(ra, dec), or another service's answer",
             ),
             (
