@@ -14,11 +14,16 @@ use super::words::is_structure;
 use crate::Error;
 use crate::function::ELEMENT;
 
+/// A value has so many indexes at most: each moves what follows its beginning.
+const INDEXES_MAX: usize = 16;
+
 /// A bracket that is open.
 struct Open {
     span: Span,
     /// Where the call begins.
     call: usize,
+    /// How many indexes the value has with this one.
+    count: usize,
     /// Where the index begins.
     index: usize,
 }
@@ -32,23 +37,27 @@ pub(super) fn as_calls(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>,
     }
     let mut written: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len() + 8);
     let mut open: Vec<Open> = vec![];
-    // Where the last call begins, and where it ends: it may have another index.
-    let mut last: Option<(usize, usize)> = None;
+    // Where the last call begins and ends, and how many indexes it has: it may have another.
+    let mut last: Option<(usize, usize, usize)> = None;
     let mut rest = tokens.into_iter().peekable();
     while let Some(found) = rest.next() {
         let span = found.span;
         let own = |token: Token| TokenWithSpan { token, span };
         match found.token {
             Token::LBracket => {
-                let call = match last {
-                    Some((call, end)) if end == written.len() => Some(call),
-                    _ => column_before(&written),
+                let base = match last {
+                    Some((call, end, count)) if end == written.len() => Some((call, count + 1)),
+                    _ => column_before(&written).map(|call| (call, 1)),
                 };
-                let Some(call) = call else {
+                let Some((call, count)) = base else {
                     let message = "unexpected [: names with special characters are written \"…\", \
                                    and an index follows a column, as in mag[1]";
                     return error(message.to_owned(), span);
                 };
+                if count > INDEXES_MAX {
+                    let message = format!("a value has at most {INDEXES_MAX} indexes");
+                    return error(message, span);
+                }
                 let at = written[call].span;
                 let name = Word {
                     value: ELEMENT.to_owned(),
@@ -58,14 +67,14 @@ pub(super) fn as_calls(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>,
                 let begin = [Token::Word(name), Token::LParen];
                 written.splice(call..call, begin.map(|token| TokenWithSpan { token, span: at }));
                 written.push(own(Token::Comma));
-                open.push(Open { span, call, index: written.len() });
+                open.push(Open { span, call, count, index: written.len() });
             }
             Token::RBracket => {
-                let Some(Open { call, .. }) = open.pop() else {
+                let Some(Open { call, count, .. }) = open.pop() else {
                     return error("unexpected ]".to_owned(), span);
                 };
                 written.push(own(Token::RParen));
-                last = Some((call, written.len()));
+                last = Some((call, written.len(), count));
             }
             Token::DoubleColon => {
                 let next = rest.next().map(|next| next.token);

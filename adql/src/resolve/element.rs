@@ -147,6 +147,8 @@ mod tests {
         check("SELECT id[1] FROM bands", "id is a number, and only arrays have an index at line 1");
         check("SELECT mags[1 FROM bands", "this [ is not closed at line 1, column 12");
         check("SELECT mags 1] FROM bands", "unexpected ] at line 1, column 14");
+        let many = format!("SELECT mags{} FROM bands", "[1]".repeat(200_000));
+        check(&many, "a value has at most 16 indexes at line 1, column 60");
         check("SELECT [id] FROM bands", "unexpected [: names with special characters");
         check("SELECT id FROM [bands]", "unexpected [: names with special characters");
         check("SELECT id::text FROM bands", "unexpected '::': write CAST(x AS type)");

@@ -53,8 +53,7 @@ fn wrong(sub: &SubQuery, outer: &[Outer]) -> Option<(&'static str, &'static str)
             "an aggregate without GROUP BY",
             "write it as a value, with = in the place of IN",
         )),
-        // A row of NULL and no row are the same value.
-        Role::Value if select.having.is_some() && !is_null => {
+        Role::Value if select.having.is_some() && (has_row || !is_null) => {
             Some(("HAVING", "write CASE around the sub-query, or a LEFT JOIN and GROUP BY"))
         }
         Role::Value if is_grouped(select) && !is_null && items(select).any(has_aggregate) => {
