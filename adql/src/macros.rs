@@ -38,6 +38,19 @@ pub struct Parameter {
     pub data_type: String,
 }
 
+/// What is declared.
+#[derive(Debug, Clone)]
+pub struct Declaration {
+    /// The name of the macro.
+    pub name: String,
+    /// What it is called with.
+    pub parameters: Vec<Parameter>,
+    /// In ADQL, over the parameters.
+    pub expression: String,
+    /// One line for humans.
+    pub description: Option<String>,
+}
+
 /// The types of parameters, each with a value of it.
 pub const TYPES: [(&str, &str); 11] = [
     ("SMALLINT", "CAST(NULL AS SMALLINT)"),
@@ -62,13 +75,11 @@ impl Macro {
     /// When the name or a parameter has no name that it may have, or the expression is none over
     /// these parameters.
     pub fn new(
-        name: String,
-        parameters: Vec<Parameter>,
-        expression: &str,
-        description: Option<String>,
+        declaration: Declaration,
         known: &[Arc<Self>],
         limits: &Limits,
     ) -> Result<Self, Error> {
+        let Declaration { name, parameters, expression, description } = declaration;
         let refused = |message: String| Err(Error::NotAllowed { message, place: None });
         let is_taken = known.iter().any(|other| other.name.eq_ignore_ascii_case(&name));
         if is_taken || function::lookup(&name).is_some() {
@@ -98,7 +109,7 @@ impl Macro {
             values.push(*value);
         }
         let parameter_names: Vec<&str> = parameters.iter().map(|p| p.name.as_str()).collect();
-        let body = Body::read(expression, &parameter_names, known, limits)?;
+        let body = Body::read(&expression, &parameter_names, known, limits)?;
         let mut made = Self { name, parameters, returns: "", description, body };
         // Its own expression has no columns, and neither has the table that it is tried on.
         let call = format!("SELECT {}({}) AS x FROM nothing", made.name, values.join(", "));

@@ -13,7 +13,7 @@ use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::execution::SessionStateBuilder;
 use datafusion::logical_expr::TableSource;
 
-use crate::macros::Parameter;
+use crate::macros::{Declaration, Parameter};
 use crate::rewrite::optimizer_rules;
 use crate::{Column, Error, Limits, Macro, Positions, Schemas, Table, TableName, View, plan};
 
@@ -173,9 +173,13 @@ impl Sample {
                 name: (*name).to_owned(),
                 data_type: "DOUBLE".to_owned(),
             };
-            let parameters = parameters.iter().map(parameter).collect();
-            let made = Macro::new(name.to_owned(), parameters, expression, None, &[], &limits);
-            Arc::new(made.unwrap())
+            let declaration = Declaration {
+                name: name.to_owned(),
+                parameters: parameters.iter().map(parameter).collect(),
+                expression: expression.to_owned(),
+                description: None,
+            };
+            Arc::new(Macro::new(declaration, &[], &limits).unwrap())
         });
         self.with_view(view.unwrap()).with_macros(macros.to_vec())
     }

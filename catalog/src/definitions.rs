@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
-use adql::macros::Parameter;
+use adql::macros::{Declaration, Parameter};
 use adql::{Limits, Macro, Schemas, Table, TableName, View};
 use datafusion::logical_expr::TableSource;
 use object_store::path::Path;
@@ -194,8 +194,8 @@ fn macro_of(
         )),
     };
     let parameters = parameters.into_iter().map(parameter).collect::<Result<_, _>>()?;
-    Macro::new(name, parameters, &expression, description, known, limits)
-        .map_err(|error| error.to_string())
+    let declaration = Declaration { name, parameters, expression, description };
+    Macro::new(declaration, known, limits).map_err(|error| error.to_string())
 }
 
 fn view_of(

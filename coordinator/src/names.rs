@@ -10,7 +10,7 @@ use std::time::Duration;
 use adql::{Macro, Schemas, Table, TableName};
 use datafusion::arrow::array::ArrayRef;
 use datafusion::logical_expr::TableSource;
-use http_client::Client;
+use http_client::{Client, Response};
 use url::Url;
 
 use crate::Error;
@@ -82,7 +82,7 @@ impl Names {
         let encoded = encoded.replace('+', "%20");
         url.set_query(Some(&encoded));
         let failed = |reason: String| Error::Names { reason };
-        let answer = self.client.get(url).send().await.and_then(|answer| answer.error_for_status());
+        let answer = self.client.get(url).send().await.and_then(Response::error_for_status);
         let mut answer = answer.map_err(|error| failed(with_causes(&error.without_url())))?;
         let mut text = Vec::new();
         while let Some(chunk) =

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Macro, Parameter};
+use super::{Declaration, Macro, Parameter};
 use crate::sample::{Sample, rows_of};
 use crate::{Error, Limits};
 
@@ -13,8 +13,13 @@ fn declared(signature: &str, expression: &str, known: &[Arc<Macro>]) -> Result<M
         let (name, data_type) = text.split_once(' ').unwrap();
         Parameter { name: name.to_owned(), data_type: data_type.to_owned() }
     });
-    let parameters = parameters.collect();
-    Macro::new(name.to_owned(), parameters, expression, None, known, &Limits::default())
+    let declaration = Declaration {
+        name: name.to_owned(),
+        parameters: parameters.collect(),
+        expression: expression.to_owned(),
+        description: None,
+    };
+    Macro::new(declaration, known, &Limits::default())
 }
 
 fn all(declarations: &[(&str, &str)]) -> Vec<Arc<Macro>> {

@@ -123,7 +123,7 @@ fn name_positions(table: &mut Table, metadata: &TableMetadata, path: &str) -> Re
         let fitting: Enumerations = fitting.map(|(n, all)| (n.clone(), all.clone())).collect();
         column.enumerations = (!fitting.is_empty()).then(|| Arc::new(fitting));
     }
-    for (names, _) in &metadata.enumerations {
+    for names in metadata.enumerations.keys() {
         let has = |column: &Column| {
             column.enumerations.as_ref().is_some_and(|known| known.contains_key(names))
         };
