@@ -335,13 +335,6 @@ async fn what_is_not_evaluated_is_refused() {
         ),
         (
             format!(
-                "SELECT q.id FROM ({pairs} ON {AB} < 1 WHERE 3 > {}) AS q WHERE RAND() < 0.5",
-                count(&nearer)
-            ),
-            "has to name a column",
-        ),
-        (
-            format!(
                 "SELECT c.id FROM {B} AS c WHERE EXISTS ({pairs} ON {AB} < 1 WHERE 3 > {} \
                  AND b.id = c.id AND a.id > c.id)",
                 count(&nearer)
@@ -366,6 +359,25 @@ async fn what_is_not_evaluated_is_refused() {
         assert_eq!(error.fault(), adql::Fault::NotEvaluable, "{query}: {error}");
         assert!(error.to_string().contains(part), "{query}: {error}");
     }
+}
+
+/// Another rule would test it for each row of either side.
+#[tokio::test(flavor = "multi_thread")]
+async fn chance_around_the_nearest_names_a_column() {
+    let Some(data) = hats() else { return };
+    let one = alone(data.to_str().unwrap()).await;
+    let around = |condition: &str| {
+        format!(
+            "SELECT q.id FROM (SELECT a.id FROM {A} AS a JOIN {B} AS b ON {AB} < 1 WHERE 3 > \
+             (SELECT COUNT(*) FROM {B} AS n WHERE {AN} < {AB})) AS q WHERE {condition}"
+        )
+    };
+    let error = rows(&one.engine, &around("RAND() < 0.5")).await.unwrap_err();
+    assert_eq!(error.fault(), adql::Fault::NotEvaluable, "{error}");
+    assert!(error.to_string().contains("has to name a column"), "{error}");
+    let all = rows(&one.engine, &around("q.id > 0")).await.unwrap().len();
+    let some = rows(&one.engine, &around("RAND() + 0 * q.id < 0.5")).await.unwrap().len();
+    assert!((all / 4..all * 3 / 4).contains(&some), "{some} of {all}");
 }
 
 /// The page of `armilla explain` says that the nearest are found; a region of the one side reaches
