@@ -57,7 +57,12 @@ fn what_the_help_page_defines_is_served() {
     let wrong = definitions.replace("demo.object", "demo.objects");
     taken_up(&server, &data, &wrong, "view latest.bright: unknown table demo.objects");
     assert_eq!(rows(&tap, "SELECT COUNT(*) AS n FROM latest.bright").len(), 1);
-    taken_up(&server, &data, &definitions.replace("31.4", "31.5"), "; the macros");
+    taken_up(
+        &server,
+        &data,
+        &definitions.replace("31.4", "31.5"),
+        "changed: latest.bright; the macros",
+    );
     let [[changed]] = [rows(&tap, "SELECT TOP 1 ab_mag(1) AS m FROM demo.object")[0].clone()]
         .map(|row| <[String; 1]>::try_from(row).expect("one value"));
     assert_eq!(changed, "31.5");
