@@ -58,7 +58,7 @@ async fn views_and_macros_are_read_as_tables_and_functions() {
     let described = "SELECT table_name, table_type, description FROM TAP_SCHEMA.tables \
                      WHERE schema_name <> 'TAP_SCHEMA'";
     let expected =
-        ["latest.east|view|", "latest.stars|view|the newest stars", "public.stars|table|"];
+        ["\"public\".stars|table|", "latest.east|view|", "latest.stars|view|the newest stars"];
     assert_eq!(ask(&snapshot, true, described).await, expected);
     let columns = "SELECT column_name, ucd, description FROM TAP_SCHEMA.columns \
                    WHERE table_name = 'latest.east' AND column_name = 'id'";
@@ -76,7 +76,7 @@ async fn the_folder_of_descriptions_wins_name_by_name() {
     let (folder, overlay) = (folder(), tempfile::tempdir().unwrap());
     fs::write(folder.path().join("definitions.toml"), DEFINITIONS).unwrap();
     let above = "version = 1\n[[views]]\nname = 'Latest.Stars'\n\
-                 query = 'SELECT id, ra, dec FROM stars WHERE id < 7'\n";
+                 query = 'SELECT id, ra, dec FROM public.stars WHERE id < 7'\n";
     fs::write(overlay.path().join("definitions.toml"), above).unwrap();
     let snapshot = open(folder.path(), Some(overlay.path())).await.unwrap();
     let count = "SELECT COUNT(*) AS n FROM latest.stars";

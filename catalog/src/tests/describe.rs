@@ -50,7 +50,7 @@ async fn a_new_file_has_every_column_and_what_is_known() {
     let expected = [
         "# What is said of s.t.",
         "# missing: title = ",
-        "version = 2\ndescription = \"Stars\"\n",
+        "version = 3\ndescription = \"Stars\"\n",
         "# long\n[columns.id]\nucd = \"meta.id\"\ndescription = \"number\"\n",
         "# double; missing: description, ucd\n[columns.mag]\nunit = \"mag\"\n",
         "# double\n[columns.ra]\nunit = \"deg\"\nucd = \"pos.eq.ra;meta.main\"\n",
