@@ -11,14 +11,16 @@
 //! 5. [`invariants`]: what must hold of a plan with stages; a plan that breaks one is refused.
 //!
 //! A single process has only the first and the third. Among the passes of `DataFusion`, which come
-//! before, are two of ours (`ordered_offset`, `sorted_union`). Each process makes the joins of what it
-//! runs itself give way to others ([`worker::giving_way`]). [`explain`] tells what a plan will touch.
+//! before, are three of ours (`ordered_offset`, `sorted_union`, `limited_groups`). Each process makes
+//! the joins of what it runs itself give way to others ([`worker::giving_way`]). [`explain`] tells
+//! what a plan will touch.
 
 mod around;
 pub mod choice;
 pub mod colocate;
 pub mod explain;
 pub mod invariants;
+mod limited_groups;
 pub mod lineage;
 pub mod near;
 mod ordered_offset;
@@ -33,6 +35,7 @@ use std::sync::Arc;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
+use limited_groups::LimitedGroups;
 use ordered_offset::OrderedOffset;
 use sorted_union::SortedUnion;
 
@@ -41,6 +44,7 @@ pub fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
     rules.splice(0..0, [Arc::new(OrderedOffset) as _, Arc::new(SortedUnion::Seal) as _]);
     // The last of them checks the plan.
-    rules.insert(rules.len() - 1, Arc::new(SortedUnion::Open));
+    let last = rules.len() - 1;
+    rules.splice(last..last, [Arc::new(SortedUnion::Open) as _, Arc::new(LimitedGroups) as _]);
     rules
 }

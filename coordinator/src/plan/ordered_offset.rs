@@ -7,7 +7,8 @@
 //!     SortExec           -->       OutputRequirementExec: order by the same
 //!                                    SortExec
 //! ```
-//! The projection may drop a column of the order. `DataFusion` takes the requirement away again at the end of its passes.
+//! The projection may drop a column of the order. `DataFusion` takes the requirement away again at
+//! the end of its passes.
 
 use std::sync::Arc;
 
