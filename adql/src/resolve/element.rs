@@ -10,41 +10,11 @@ use super::metadata::{Metadata, text_of};
 use super::nearest;
 use super::scope::Env;
 use crate::Error;
-use crate::function::ELEMENT;
 use crate::parser::{place, tree};
 
-/// Whether an expression is an element of an array.
-pub(super) fn is_call(expression: &Expr) -> bool {
-    matches!(expression, Expr::Function(call) if is_element(call))
-}
-
-fn is_element(call: &Function) -> bool {
-    call.name.to_string().eq_ignore_ascii_case(ELEMENT)
-}
-
-/// Numbers the named positions in an expression, whose names are resolved, and refuses those that
-/// are not there.
-pub(super) fn number(expression: &mut Expr, env: &Env<'_>) -> Result<(), Error> {
-    let mut left = vec![expression];
-    while let Some(expression) = left.pop() {
-        match expression {
-            Expr::InSubquery { expr, .. } => left.push(expr),
-            // They were numbered with their names.
-            Expr::Subquery(_) | Expr::Exists { .. } => {}
-            other => {
-                if let Expr::Function(call) = other
-                    && is_element(call)
-                {
-                    number_one(call, env)?;
-                }
-                tree::push_children(other, &mut left);
-            }
-        }
-    }
-    Ok(())
-}
-
-fn number_one(call: &mut Function, env: &Env<'_>) -> Result<(), Error> {
+/// Numbers the named position of an element of an array, whose names are resolved, and refuses one
+/// that is not there.
+pub(super) fn number(call: &mut Function, env: &Env<'_>) -> Result<(), Error> {
     let here = place(call.name.span());
     let refused = |message: String| Err(Error::NotAllowed { message, place: here });
     let arguments = tree::arguments(call);
@@ -112,8 +82,13 @@ mod tests {
     use crate::sample::rows;
 
     fn check(text: &str, expect: &str) {
-        let answer = rows(text).map_or_else(|error| error, |rows| rows.join("; "));
-        assert!(answer.contains(expect), "{answer} for {text}, not {expect}");
+        let answer = rows(text).map(|rows| rows.join("; "));
+        assert_eq!(answer.as_deref(), Ok(expect), "for {text}");
+    }
+
+    fn check_error(text: &str, expect: &str) {
+        let error = rows(text).expect_err(text);
+        assert!(error.contains(expect), "{error} for {text}, not {expect}");
     }
 
     #[test]
@@ -136,25 +111,40 @@ mod tests {
 
     #[test]
     fn wrong_indexes_are_refused_at_their_place() {
-        check(
+        check_error(
             "SELECT id,\n errors[jplus::iSDSS] FROM bands",
             "unknown position jplus::iSDSS at line 2, column 2; nearest: jplus::",
         );
-        check("SELECT mags[jpas::g] FROM bands", "unknown enumeration jpas::g at line 1, column 8");
-        check("SELECT errors[4] FROM bands", "errors has no element 4: write 1 to 3 at line 1");
-        check("SELECT mags[0] FROM bands", "mags has no element 0: write 1 at line 1, column 8");
-        check("SELECT mags[1 - id] FROM bands", "an array has no element 0: the first is 1");
-        check("SELECT id[1] FROM bands", "id is a number, and only arrays have an index at line 1");
-        check("SELECT mags[1 FROM bands", "this [ is not closed at line 1, column 12");
-        check("SELECT mags 1] FROM bands", "unexpected ] at line 1, column 14");
+        check_error(
+            "SELECT mags[jpas::g] FROM bands",
+            "unknown enumeration jpas::g at line 1, column 8",
+        );
+        check_error(
+            "SELECT errors[4] FROM bands",
+            "errors has no element 4: write 1 to 3 at line 1",
+        );
+        check_error(
+            "SELECT mags[0] FROM bands",
+            "mags has no element 0: write 1 at line 1, column 8",
+        );
+        check_error("SELECT mags[1 - id] FROM bands", "an array has no element 0: the first is 1");
+        check_error(
+            "SELECT id[1] FROM bands",
+            "id is a number, and only arrays have an index at line 1",
+        );
+        check_error("SELECT mags[1 FROM bands", "this [ is not closed at line 1, column 12");
+        check_error("SELECT mags 1] FROM bands", "unexpected ] at line 1, column 14");
         let many = format!("SELECT mags{} FROM bands", "[1]".repeat(200_000));
-        check(&many, "a value has at most 16 indexes at line 1, column 60");
-        check("SELECT [id] FROM bands", "unexpected [: names with special characters");
-        check("SELECT id FROM [bands]", "unexpected [: names with special characters");
-        check("SELECT id::text FROM bands", "unexpected '::': write CAST(x AS type)");
-        check("SELECT mags[id::text] FROM bands", "unknown enumeration id::text");
-        check("SELECT mags[1 + id::text] FROM bands", "unexpected '::': write CAST");
-        check("SELECT mags[1] || 'x' = 'a' FROM bands", "expected a value");
-        check("SELECT id FROM bands WHERE mags[1] = 'x'", "mags, 1) is a number");
+        check_error(&many, "a value has at most 16 indexes at line 1, column 60");
+        check_error("SELECT [id] FROM bands", "unexpected [: names with special characters");
+        check_error("SELECT id FROM [bands]", "unexpected [: names with special characters");
+        check_error("SELECT id::text FROM bands", "unexpected '::': write CAST(x AS type)");
+        check_error("SELECT mags[id::text] FROM bands", "unknown enumeration id::text");
+        check_error("SELECT mags[1 + id::text] FROM bands", "unexpected '::': write CAST");
+        check_error("SELECT mags[1] || 'x' = 'a' FROM bands", "expected a value");
+        check_error(
+            "SELECT id FROM bands WHERE mags[1] = 'x'",
+            "mags[1] is a number, and 'x' a text that is none",
+        );
     }
 }

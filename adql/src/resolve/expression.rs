@@ -1,13 +1,47 @@
 //! Names in conditions and values.
 
-use datafusion::sql::sqlparser::ast::{Expr, Ident, Query, Select, SelectItem, SetExpr, Spanned};
+use datafusion::sql::sqlparser::ast::{
+    Expr, Function as Call, Ident, Query, Select, SelectItem, SetExpr, Spanned,
+};
 use datafusion::sql::sqlparser::tokenizer::Span;
 
+use super::in_unit::IN_UNIT;
 use super::scope::{Columns, Env, Found, Relation, Scope, Visible, fits};
 use super::{Metadata, Output, Resolver, nearest, written};
 use super::{element, in_unit, kind};
 use crate::Error;
+use crate::function::ELEMENT;
 use crate::parser::{place, tree};
+
+pub(super) fn is_call(expression: &Expr, name: &str) -> bool {
+    matches!(expression, Expr::Function(call) if call.name.to_string().eq_ignore_ascii_case(name))
+}
+
+/// Visits the calls of a function in an expression, but for those in its sub-queries, which were
+/// visited with their names.
+fn each_call(
+    expression: &mut Expr,
+    name: &str,
+    visit: impl Fn(&mut Call) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut left = vec![expression];
+    while let Some(expression) = left.pop() {
+        let is_call = is_call(expression, name);
+        match expression {
+            Expr::InSubquery { expr, .. } => left.push(expr),
+            Expr::Subquery(_) | Expr::Exists { .. } => {}
+            other => {
+                if let Expr::Function(call) = other
+                    && is_call
+                {
+                    visit(call)?;
+                }
+                tree::push_children(other, &mut left);
+            }
+        }
+    }
+    Ok(())
+}
 
 impl Resolver<'_> {
     /// Resolves all names of an expression in place. The tree is walked with a list of what is
@@ -17,8 +51,8 @@ impl Resolver<'_> {
         let (mut has_units, mut has_elements) = (false, false);
         while let Some(expression) = left.pop() {
             let first = left.len();
-            has_units |= in_unit::is_call(expression);
-            has_elements |= element::is_call(expression);
+            has_units |= is_call(expression, IN_UNIT);
+            has_elements |= is_call(expression, ELEMENT);
             match expression {
                 Expr::Identifier(name) => {
                     let span = name.span;
@@ -48,10 +82,13 @@ impl Resolver<'_> {
             left[first..].reverse();
         }
         if has_elements {
-            element::number(expression, env)?;
+            each_call(expression, ELEMENT, |call| element::number(call, env))?;
         }
         kind::check(expression, env)?;
-        if has_units { in_unit::convert(expression, env) } else { Ok(()) }
+        if has_units {
+            each_call(expression, IN_UNIT, |call| in_unit::add_factor(call, env))?;
+        }
+        Ok(())
     }
 
     /// A sub-query that is a value or a list of values.

@@ -7,7 +7,7 @@
 //! The lowering puts the value in the place of the NULL.
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned,
+    BinaryOperator, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned,
 };
 
 use super::kind::shown;
@@ -17,37 +17,11 @@ use crate::Error;
 use crate::parser::{place, tree};
 use crate::unit::{Factor, factor};
 
-/// Whether an expression is a call of `IN_UNIT`.
-pub(super) fn is_call(expression: &Expr) -> bool {
-    matches!(expression, Expr::Function(call) if is_in_unit(call))
-}
+/// Name of the function.
+pub(super) const IN_UNIT: &str = "IN_UNIT";
 
-fn is_in_unit(call: &Function) -> bool {
-    call.name.to_string().eq_ignore_ascii_case("IN_UNIT")
-}
-
-/// Gives each call in an expression, whose names are resolved, its factor.
-pub(super) fn convert(expression: &mut Expr, env: &Env<'_>) -> Result<(), Error> {
-    let mut left = vec![expression];
-    while let Some(expression) = left.pop() {
-        match expression {
-            Expr::InSubquery { expr, .. } => left.push(expr),
-            // They were converted with their names.
-            Expr::Subquery(_) | Expr::Exists { .. } => {}
-            other => {
-                if let Expr::Function(call) = other
-                    && is_in_unit(call)
-                {
-                    add_factor(call, env)?;
-                }
-                tree::push_children(other, &mut left);
-            }
-        }
-    }
-    Ok(())
-}
-
-fn add_factor(call: &mut Function, env: &Env<'_>) -> Result<(), Error> {
+/// Gives a call, whose names are resolved, its factor.
+pub(super) fn add_factor(call: &mut Function, env: &Env<'_>) -> Result<(), Error> {
     let here = place(call.name.span());
     let refused = |message: String| Err(Error::NotAllowed { message, place: here });
     let arguments = tree::arguments(call);

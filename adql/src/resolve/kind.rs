@@ -5,11 +5,13 @@
 
 use datafusion::arrow::datatypes::DataType as ArrowType;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, DataType, Expr, Function as Call, Ident, Spanned, UnaryOperator, Value,
+    AccessExpr, BinaryOperator, DataType, Expr, Function as Call, Ident, Spanned, Subscript,
+    UnaryOperator, Value,
 };
 
 use super::Output;
 use super::cast;
+use super::expression::is_call;
 use super::metadata::{Metadata, text_of};
 use super::scope::Env;
 use crate::Error;
@@ -366,7 +368,33 @@ pub(super) fn shown(expression: &Expr) -> String {
             let quote_style = name.quote_style.filter(|_| !is_regular);
             *expression = Expr::Identifier(Ident { quote_style, ..name });
         }
-        tree::push_children(expression, &mut left);
+        if is_call(expression, ELEMENT) {
+            as_written(expression);
+        }
+        match expression {
+            Expr::CompoundFieldAccess { root, access_chain } => {
+                left.push(root);
+                left.extend(access_chain.iter_mut().filter_map(|access| match access {
+                    AccessExpr::Subscript(Subscript::Index { index }) => Some(index),
+                    _ => None,
+                }));
+            }
+            other => tree::push_children(other, &mut left),
+        }
     }
     shown.to_string()
+}
+
+/// Makes the call that an element is `array[index]` again.
+fn as_written(element: &mut Expr) {
+    let Expr::Function(call) = &mut *element else { return };
+    let mut arguments = tree::arguments_mut(call).into_iter();
+    if let (Some(array), Some(index)) = (arguments.next(), arguments.next()) {
+        let (array, index) =
+            (std::mem::replace(array, tree::null()), std::mem::replace(index, tree::null()));
+        *element = Expr::CompoundFieldAccess {
+            root: Box::new(array),
+            access_chain: vec![AccessExpr::Subscript(Subscript::Index { index })],
+        };
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::DataType as ArrowType;
 use datafusion::sql::sqlparser::ast::{DataType, Expr, Function, Value};
 
+use super::in_unit::IN_UNIT;
 use super::kind::Kind;
 use super::scope::{Columns, Env, Visible};
 use crate::function::{self, ELEMENT, Gives, element_type};
@@ -165,7 +166,7 @@ impl Metadata {
             "AVG" | "SUM" | "ABS" | "ROUND" | "TRUNCATE" | "FLOOR" | "CEILING" => {
                 first.map_or_else(Self::default, |e| Self::unit_of(e, env))
             }
-            "IN_UNIT" => {
+            IN_UNIT => {
                 let of = first.map_or_else(Self::default, |e| Self::of(e, env));
                 Self { unit: arguments.get(1).and_then(|unit| text_of(unit)), ..of }
             }
