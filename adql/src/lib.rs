@@ -94,8 +94,8 @@ pub fn validate(text: &str, declared: &[&str], limits: &Limits) -> Result<(), Er
 }
 
 /// Stack for the planning of one query, and for the judgement of one, whose errors show parts of
-/// it. `SqlToRel` takes some 50 KiB for a level of nesting in a
-/// debug build, more in all than a thread of a server has; pages are mapped when they are touched.
+/// it. `SqlToRel` takes some 50 KiB for a level of nesting in a debug build, more in all than a
+/// thread of a server has; pages are mapped when they are touched.
 const STACK_BYTES: usize = 64 << 20;
 
 /// Plans a query: parse, check, resolve, lower.
@@ -146,6 +146,9 @@ fn plan_here(text: &str, schemas: &dyn Schemas, limits: &Limits) -> Result<Query
     let plan = lower::lower(query, &resolved, schemas)?;
     let plan = rewrite::gather_long_lists(plan).map_err(lower::planning_error)?;
     let plan = rewrite::nearest::recognize(plan).map_err(lower::planning_error)?;
+    let plan = rewrite::lift_on_conditions(plan).map_err(lower::planning_error)?;
+    let plan = rewrite::spell_out_lists(plan).map_err(lower::planning_error)?;
+    let plan = rewrite::part_aggregates(plan).map_err(lower::planning_error)?;
     let plan = rewrite::tell_apart(plan).map_err(lower::planning_error)?;
     // The analyzer unifies types; an output column has the type that comes out of it.
     let plan = Analyzer::new()

@@ -3,14 +3,15 @@
 //! One rule per file. A rewrite adds conservative predicates or replaces a predicate by an equal
 //! one; the exact predicate always runs at the scan, so that pruning keeps too much, never too
 //! little.
-//! [`nan_guard`] acts when a table is named, `long_list` and `correlated` before the analyzer; [`region_cover`] is
-//! an optimizer rule; what a scan does with the result is in [`coverage`] (which sky),
-//! [`id_lookup`] (which values of a column) and [`statistics`] (which row groups and pages);
-//! [`brought_values`] restricts what a table of the query is joined with; `moving` bounds how far
-//! stars move, so that places at another epoch prune too;
-//! [`cross_match`] recognizes joins by position, and [`spatial_join`] refuses those that would
+//! [`nan_guard`] acts when a table is named; `long_list`, `on_condition`, `listed`, `lone_aggregate` and
+//! `correlated` act before the analyzer; [`region_cover`] is an optimizer rule; what a scan does
+//! with the result is in [`coverage`] (which sky), [`id_lookup`] (which values of a column) and
+//! [`statistics`] (which row groups and pages); [`brought_values`] restricts what a table of the
+//! query is joined with; `moving` bounds how far stars move, so that places at another epoch prune
+//! too; [`cross_match`] recognizes joins by position, and [`spatial_join`] refuses those that would
 //! compare every row with every other; [`nearest`] makes joins of conditions that rank rows by
-//! their distances; `evaluable` tells which sub-queries are none; `scaled_distance` lets multiples of distances be compared as well.
+//! their distances; `evaluable` tells which sub-queries are none; `scaled_distance` lets multiples
+//! of distances be compared as well.
 
 use std::sync::Arc;
 
@@ -28,10 +29,13 @@ pub mod coverage;
 pub mod cross_match;
 mod evaluable;
 pub mod id_lookup;
+mod listed;
+mod lone_aggregate;
 mod long_list;
 mod moving;
 pub mod nan_guard;
 pub mod nearest;
+mod on_condition;
 mod pixel_predicate;
 mod position_columns;
 pub mod region_cover;
@@ -49,6 +53,8 @@ pub use coverage::coverage_of;
 pub use cross_match::CrossMatch;
 pub(crate) use evaluable::is_evaluable;
 pub use id_lookup::{IdSet, ids_of};
+pub(crate) use listed::spell_out_lists;
+pub(crate) use lone_aggregate::part_aggregates;
 pub(crate) use long_list::gather_long_lists;
 pub use moving::{
     MovedRegion, RangeOf, columns_of_reach, describe_motion, displacement, moved_regions,
@@ -56,6 +62,7 @@ pub use moving::{
 };
 pub use nan_guard::guarded_source;
 use nearest::NearestFilter;
+pub(crate) use on_condition::lift_on_conditions;
 pub use region_cover::RegionCover;
 use scaled_distance::ScaledDistance;
 pub use spatial_join::refuse_spatial_join;

@@ -232,9 +232,9 @@ pub trait Schemas: Send + Sync + fmt::Debug {
     /// The table of exactly this name.
     fn table(&self, name: &TableName) -> Option<Arc<Table>>;
 
-    /// What a plan scans, of a table that is no view: a source whose schema is exactly these columns of the table
-    /// (indices into [`Table::columns`], ascending), so that a wide table does not pay for its
-    /// width.
+    /// What a plan scans, of a table that is no view: a source whose schema is exactly these
+    /// columns of the table (indices into [`Table::columns`], ascending), so that a wide table does
+    /// not pay for its width.
     fn source(&self, name: &TableName, columns: &[usize]) -> Result<Arc<dyn TableSource>, Error>;
 
     /// The values of a column, where they are few and at hand: of a table that the query brings.

@@ -168,6 +168,13 @@ pub(super) fn relations(select: &Select) -> Vec<&str> {
     found
 }
 
+pub(super) fn is_grouped(select: &Select) -> bool {
+    match &select.group_by {
+        GroupByExpr::Expressions(terms, _) => !terms.is_empty(),
+        GroupByExpr::All(_) => true,
+    }
+}
+
 /// Whether an aggregate is in an expression, and not in a sub-query of it.
 pub(super) fn has_aggregate(expression: &Expr) -> bool {
     expression.visit(&mut Aggregates::default()).is_break()

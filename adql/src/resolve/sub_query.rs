@@ -10,8 +10,8 @@ mod lost;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, GroupByExpr, JoinConstraint, JoinOperator, OrderByKind, Query, Select,
-    SelectItem, SetExpr, TableFactor, Visit, Visitor,
+    Expr, GroupByExpr, JoinConstraint, JoinOperator, OrderByKind, Query, Select, SelectItem,
+    SetExpr, TableFactor, Visit, Visitor,
 };
 
 use super::grouping::{is_aggregate, relations, selects};
@@ -29,8 +29,8 @@ enum Role {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Clause {
     Select,
-    On,
     OuterOn,
+    /// WHERE, or ON of an inner join, which is the same.
     Where,
     GroupBy,
     Having,
@@ -44,8 +44,6 @@ struct SubQuery {
     role: Role,
     clause: Clause,
     in_aggregate: bool,
-    /// As one of the conditions of its clause, with AND and OR between them, where NULL is false.
-    is_condition: bool,
     /// The relations of the SELECT around it.
     around: Vec<String>,
 }
@@ -97,8 +95,7 @@ impl Visitor for Queries {
             for (clause, expression) in clauses {
                 let found = &mut self.found;
                 let around = &around;
-                let mut walk =
-                    Within { clause, around, queries: 0, aggregates: 0, others: 0, found };
+                let mut walk = Within { clause, around, queries: 0, aggregates: 0, found };
                 expression.visit(&mut walk)?;
             }
         }
@@ -122,7 +119,9 @@ fn clauses(select: &Select) -> Vec<(Clause, &Expr)> {
         }));
         clauses.extend(item.joins.iter().filter_map(|join| match &join.join_operator {
             JoinOperator::Join(JoinConstraint::On(condition))
-            | JoinOperator::Inner(JoinConstraint::On(condition)) => Some((Clause::On, condition)),
+            | JoinOperator::Inner(JoinConstraint::On(condition)) => {
+                Some((Clause::Where, condition))
+            }
             JoinOperator::Left(JoinConstraint::On(condition))
             | JoinOperator::LeftOuter(JoinConstraint::On(condition))
             | JoinOperator::Right(JoinConstraint::On(condition))
@@ -149,8 +148,6 @@ struct Within<'a> {
     queries: usize,
     /// How many aggregates are around.
     aggregates: usize,
-    /// How many expressions other than AND, OR and parentheses are around.
-    others: usize,
     found: &'a mut Vec<SubQuery>,
 }
 
@@ -172,12 +169,10 @@ impl Visitor for Within<'_> {
             return ControlFlow::Continue(());
         }
         self.aggregates += usize::from(is_aggregate(expression));
-        let others = self.others;
-        self.others += usize::from(!combines(expression));
-        let (role, query, negated) = match expression {
-            Expr::Subquery(query) => (Role::Value, query, false),
-            Expr::InSubquery { subquery, negated, .. } => (Role::List, subquery, *negated),
-            Expr::Exists { subquery, negated } => (Role::Exists, subquery, *negated),
+        let (role, query) = match expression {
+            Expr::Subquery(query) => (Role::Value, query),
+            Expr::InSubquery { subquery, .. } => (Role::List, subquery),
+            Expr::Exists { subquery, .. } => (Role::Exists, subquery),
             _ => return ControlFlow::Continue(()),
         };
         self.found.push(SubQuery {
@@ -185,7 +180,6 @@ impl Visitor for Within<'_> {
             role,
             clause: self.clause,
             in_aggregate: self.aggregates > 0,
-            is_condition: others == 0 && !negated,
             around: self.around.to_vec(),
         });
         ControlFlow::Continue(())
@@ -194,15 +188,7 @@ impl Visitor for Within<'_> {
     fn post_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
         if self.queries == 0 {
             self.aggregates -= usize::from(is_aggregate(expression));
-            self.others -= usize::from(!combines(expression));
         }
         ControlFlow::Continue(())
-    }
-}
-
-fn combines(expression: &Expr) -> bool {
-    match expression {
-        Expr::BinaryOp { op, .. } => matches!(op, BinaryOperator::And | BinaryOperator::Or),
-        other => matches!(other, Expr::Nested(_)),
     }
 }

@@ -11,10 +11,14 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::{Optimizer, OptimizerContext};
 
+use super::lone_aggregate::aggregated;
 use crate::lower::options;
 
 /// Whether no sub-query of an analyzed plan is left when it is optimized.
 pub(crate) fn is_evaluable(plan: &LogicalPlan) -> Result<bool> {
+    if any_node(plan, has_several_rows)? {
+        return Ok(false);
+    }
     if !any_node(plan, may_be_left)? {
         return Ok(true);
     }
@@ -35,6 +39,17 @@ fn any_node(plan: &LogicalPlan, is_so: fn(&LogicalPlan) -> bool) -> Result<bool>
 
 fn any_expression(node: &LogicalPlan, is_so: impl Fn(&Expr) -> bool) -> bool {
     node.expressions().iter().any(|e| e.exists(|e| Ok(is_so(e))).unwrap_or(true))
+}
+
+/// A value that depends on the query around it and is not made of aggregates: where it has one row
+/// nevertheless, it is taken as not NULL before it becomes a join, in which it may be.
+fn has_several_rows(node: &LogicalPlan) -> bool {
+    any_expression(node, |expression| match expression {
+        Expr::ScalarSubquery(value) => {
+            !value.outer_ref_columns.is_empty() && aggregated(&value.subquery).is_none()
+        }
+        _ => false,
+    })
 }
 
 /// A sub-query that depends on the query around it, or a condition by one outside of filters.

@@ -243,7 +243,8 @@ const REFUSALS: &[Refusal] = &[
     Refusal {
         construct: "… a sub-query …",
         why: "Where a sub-query names columns of the query around it, it becomes a join with it. \
-         As a value it has to compare them by = and to have one row for each, as an aggregate has.",
+         As a value it has to compare them by = in its WHERE, and to be made of aggregates, which \
+         have one row for each.",
         refused: None,
         way: "Write the join, with GROUP BY for an aggregate.",
         instead: "SELECT a.id, MAX(b.ra) AS largest\n\
@@ -252,8 +253,8 @@ const REFUSALS: &[Refusal] = &[
     },
     Refusal {
         construct: "… (SELECT …) in …",
-        why: "EXISTS and IN that name columns of the query around them are tested in WHERE, not in \
-         a value or in the ON of a join.",
+        why: "EXISTS and IN of sub-queries are tested in WHERE, HAVING and the ON of an inner join, \
+         not in a value or in the ON of an outer join.",
         refused: None,
         way: "Join what it reads, each row once.",
         instead: "SELECT a.id, CASE WHEN c.id IS NULL THEN 0 ELSE 1 END AS has_match\n\

@@ -118,16 +118,25 @@ impl Generator {
         }
     }
 
-    /// IN and NOT IN of a sub-query.
+    /// IN and NOT IN of a sub-query, whose elements may be NULL, and which may depend on the query
+    /// around it.
     fn membership(&mut self, source: &Source) -> Option<Phrase> {
         let inner = self.table();
         let (outer, column) = self.common(source, &inner)?;
-        let condition = self.condition(&inner, 0);
+        let mut condition = self.condition(&inner, 0);
+        if self.dice.percent(30) {
+            let (same, other) = self.common(source, &inner)?;
+            condition = Phrase::of("{0} = {1} AND {2}", &[&same, &other, &condition]);
+        }
+        let beside = self.condition(source, 0);
         let template = *self.dice.one(&[
             "{0} IN (SELECT {1} FROM {2} WHERE {3})",
             "{0} NOT IN (SELECT {1} FROM {2} WHERE {3})",
+            "NOT ({0} IN (SELECT {1} FROM {2} WHERE {3}) OR {4})",
+            "NOT ({0} NOT IN (SELECT {1} FROM {2} WHERE {3}) AND {4})",
+            "({0} NOT IN (SELECT {1} FROM {2} WHERE {3}) OR {4})",
         ]);
-        Some(Phrase::of(template, &[&outer, &column, &inner.from, &condition]))
+        Some(Phrase::of(template, &[&outer, &column, &inner.from, &condition, &beside]))
     }
 
     /// EXISTS and NOT EXISTS of rows with the same value.
@@ -175,8 +184,9 @@ impl Generator {
             None => self.choose(&inner.columns, Value::is_number)?.clone(),
         };
         // The mean of values may be one of them, or a digit beside it.
-        let word = *self.dice.one(&["MIN", "MAX", "COUNT"]);
-        let call = Phrase::of(&format!("{word}({{0}})"), &[&value.phrase]);
+        let word =
+            *self.dice.one(&["MIN({0})", "MAX({0})", "COUNT({0})", "1 + COUNT({0}) - COUNT(*)"]);
+        let call = Phrase::of(word, &[&value.phrase]);
         let condition = self.condition(&inner, 0);
         let pair = self.common(source, &inner);
         Some(match pair {

@@ -3,15 +3,15 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, GroupByExpr, Query, Select, SelectItem, SetExpr, SetOperator, Spanned,
-    TableFactor, Visit, Visitor,
+    BinaryOperator, Expr, Query, Select, SelectItem, SetExpr, SetOperator, Spanned, TableFactor,
+    Visit, Visitor, visit_expressions,
 };
 
 use super::{Clause, Role, SubQuery};
 use crate::Error;
 use crate::Place;
 use crate::parser::{place, tree};
-use crate::resolve::grouping::has_aggregate;
+use crate::resolve::grouping::{has_aggregate, is_aggregate, is_grouped};
 use crate::resolve::kind::shown;
 
 /// A column of a query that is further out.
@@ -84,13 +84,11 @@ fn misplaced(sub: &SubQuery, outer: &[Outer]) -> Option<Blame> {
         Clause::Select => "SELECT",
         Clause::GroupBy => "GROUP BY",
         Clause::OrderBy => "ORDER BY",
-        Clause::On => "ON",
         Clause::OuterOn => "ON of an outer join",
         Clause::Where | Clause::Having => return None,
     };
     let in_from = "compute it in a sub-query in FROM";
     match (sub.role, sub.clause) {
-        (Role::List | Role::Exists, Clause::On) => None,
         (Role::List | Role::Exists, _) => {
             let what = if sub.role == Role::List { "IN" } else { "EXISTS" };
             let advice = match sub.clause {
@@ -107,9 +105,6 @@ fn misplaced(sub: &SubQuery, outer: &[Outer]) -> Option<Blame> {
                     format!("{construct} in {clause}"),
                     "select it under a name, and order by that",
                 ),
-                Clause::On => {
-                    blame(format!("{construct} in {clause}"), "write the condition in WHERE")
-                }
                 Clause::OuterOn | Clause::GroupBy => {
                     blame(format!("{construct} in {clause}"), in_from)
                 }
@@ -146,9 +141,18 @@ fn cut(sub: &SubQuery, outer: &str) -> Option<Blame> {
     blame(format!("{word} in a sub-query that depends on {outer}"), advice)
 }
 
-/// By columns of the query around in the select list.
+/// By columns of the query around in the select list; beside aggregates of a value they may be.
 fn selected(sub: &SubQuery, outer: &[Outer]) -> Option<Blame> {
-    let column = items(select(&sub.query)?).find_map(|item| names_any(item, outer))?;
+    let column = items(select(&sub.query)?).find_map(|item| {
+        if sub.role != Role::Value || !has_aggregate(item) {
+            return names_any(item, outer);
+        }
+        let walk = visit_expressions(item, |part| {
+            let found = is_aggregate(part).then(|| names_any(part, outer)).flatten();
+            found.map_or(ControlFlow::Continue(()), ControlFlow::Break)
+        });
+        walk.break_value()
+    })?;
     let advice = match sub.role {
         Role::Value => "write it outside of the sub-query",
         Role::List => "compare in WHERE, as in EXISTS (SELECT 1 FROM … WHERE …)",
@@ -164,11 +168,7 @@ fn several_rows(sub: &SubQuery, outer: &str) -> Option<Blame> {
         return None;
     }
     let construct = format!("a sub-query as a value that depends on {outer}");
-    let grouped = match &select.group_by {
-        GroupByExpr::Expressions(terms, _) => !terms.is_empty(),
-        GroupByExpr::All(_) => true,
-    };
-    if grouped {
+    if is_grouped(select) {
         let advice = "it may have several rows; leave GROUP BY out, or write a JOIN";
         return blame(format!("GROUP BY in {construct}"), advice);
     }

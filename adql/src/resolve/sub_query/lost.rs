@@ -3,64 +3,76 @@
 //!
 //! An aggregate without GROUP BY has a row even of no rows; as a join, it has none where no row is
 //! found. A value that is never NULL in the sub-query is one in the join, where IS NULL is taken as
-//! false before. EXISTS forgets OFFSET, and outer joins lose their rows below a condition on one side.
-
-use std::ops::ControlFlow;
+//! false before. EXISTS forgets OFFSET. In FROM a column of the query around is lost on the way
+//! out, and with it rows of outer joins.
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, GroupByExpr, JoinOperator, LimitClause, Query, Select, TableFactor,
-    TableWithJoins, Value, Visit, Visitor,
+    BinaryOperator, Expr, JoinConstraint, JoinOperator, LimitClause, Query, Select, TableFactor,
+    TableWithJoins, Value,
 };
 
 use super::blame::{Blame, Outer, items, names_any, not_evaluable, outer_columns, select};
 use super::{Role, SubQuery};
 use crate::Error;
 use crate::parser::tree;
-use crate::resolve::grouping::has_aggregate;
-
-const JOIN: &str = "write a LEFT JOIN and GROUP BY";
+use crate::resolve::grouping::{has_aggregate, is_grouped};
 
 /// The error about a sub-query that would be evaluated wrongly.
 pub(super) fn error(sub: &SubQuery) -> Option<Error> {
     let outer = outer_columns(&sub.query);
-    let name = &outer.first()?.name;
-    let (what, advice) = wrong(sub, &outer)?;
-    let construct = format!("{what} in a sub-query that depends on {name}");
-    let blame: Blame = (construct, advice.to_owned());
-    Some(not_evaluable(sub, blame))
+    wrong(sub, &outer).map(|blame| not_evaluable(sub, blame))
 }
 
-/// What is wrong, and what to write.
-fn wrong(sub: &SubQuery, outer: &[Outer]) -> Option<(&'static str, &'static str)> {
+fn wrong(sub: &SubQuery, outer: &[Outer]) -> Option<Blame> {
+    let first = &outer.first()?.name;
+    let blame = |what: &str, advice: &str| -> Option<Blame> {
+        Some((format!("{what} in a sub-query that depends on {first}"), advice.to_owned()))
+    };
     let select = select(&sub.query)?;
-    let mut from = From { outer, found: None, offset: sub.role == Role::Exists };
-    let walk = from.pre_visit_select(select);
-    if walk.is_break() || select.from.visit(&mut from).is_break() {
-        return from.found;
+    if let Some(name) = select.from.iter().find_map(|item| named_in(item, outer)) {
+        let advice = "write the condition in WHERE of the sub-query";
+        return Some((format!("{name} in FROM of a sub-query"), advice.to_owned()));
     }
     if sub.role == Role::Exists && has_offset(&sub.query) {
-        return Some(("OFFSET", "write a JOIN and GROUP BY with HAVING COUNT(*)"));
+        return blame("OFFSET", "write a JOIN and GROUP BY with HAVING COUNT(*)");
     }
-    let of_none = items(select).next().map_or(OfNone::Unknown, of_none);
-    let is_null = of_none == OfNone::Null;
     let has_row = has_row_of_none(select, outer);
-    match sub.role {
-        Role::Exists if has_row => Some((
-            "an aggregate without GROUP BY",
-            "it always has a row; write EXISTS (SELECT 1 …)",
-        )),
-        Role::List if has_row && !(sub.is_condition && is_null) => Some((
-            "an aggregate without GROUP BY",
-            "write it as a value, with = in the place of IN",
-        )),
-        Role::Value if select.having.is_some() && (has_row || !is_null) => {
-            Some(("HAVING", "write CASE around the sub-query, or a LEFT JOIN and GROUP BY"))
+    let is_null = items(select).next().is_some_and(|item| of_none(item) == OfNone::Null);
+    let has_wrong_having = match sub.role {
+        Role::Exists if has_row => {
+            let advice = "it always has a row; write EXISTS (SELECT 1 …)";
+            return blame("an aggregate without GROUP BY", advice);
         }
-        Role::Value if is_grouped(select) && !is_null && items(select).any(has_aggregate) => {
-            Some(("GROUP BY", "leave GROUP BY out, or write a LEFT JOIN"))
-        }
-        Role::Exists | Role::List | Role::Value => None,
+        Role::Exists => false,
+        Role::List => has_row,
+        Role::Value => !is_grouped(select) && (has_row || !is_null),
+    };
+    if select.having.is_some() && has_wrong_having {
+        return blame("HAVING", "write CASE around the sub-query, or a LEFT JOIN and GROUP BY");
     }
+    None
+}
+
+/// The first column of the query around that an item of FROM names, otherwise than in ON of an inner
+/// join.
+fn named_in<'a>(item: &TableWithJoins, outer: &'a [Outer]) -> Option<&'a str> {
+    let factor = |factor: &TableFactor| match factor {
+        TableFactor::NestedJoin { table_with_joins, .. } => named_in(table_with_joins, outer),
+        other => names_any(other, outer),
+    };
+    factor(&item.relation).or_else(|| {
+        item.joins.iter().find_map(|join| {
+            let on = match &join.join_operator {
+                JoinOperator::Left(JoinConstraint::On(on))
+                | JoinOperator::LeftOuter(JoinConstraint::On(on))
+                | JoinOperator::Right(JoinConstraint::On(on))
+                | JoinOperator::RightOuter(JoinConstraint::On(on))
+                | JoinOperator::FullOuter(JoinConstraint::On(on)) => names_any(on, outer),
+                _ => None,
+            };
+            on.or_else(|| factor(&join.relation))
+        })
+    })
 }
 
 fn has_offset(query: &Query) -> bool {
@@ -69,13 +81,6 @@ fn has_offset(query: &Query) -> bool {
             offset.value.to_string() != "0"
         }
         _ => false,
-    }
-}
-
-fn is_grouped(select: &Select) -> bool {
-    match &select.group_by {
-        GroupByExpr::Expressions(terms, _) => !terms.is_empty(),
-        GroupByExpr::All(_) => true,
     }
 }
 
@@ -146,68 +151,5 @@ fn may_hold(condition: &Expr) -> bool {
             }
         }
         _ => true,
-    }
-}
-
-/// Looks through FROM, and the queries in it.
-struct From<'a> {
-    outer: &'a [Outer],
-    /// Whether OFFSET is forgotten.
-    offset: bool,
-    found: Option<(&'static str, &'static str)>,
-}
-
-impl From<'_> {
-    fn end(&mut self, what: &'static str, advice: &'static str) -> ControlFlow<()> {
-        self.found = Some((what, advice));
-        ControlFlow::Break(())
-    }
-
-    fn joined(&mut self, item: &TableWithJoins) -> ControlFlow<()> {
-        if self.loses_rows(item) {
-            return self.end("an outer join with (SELECT …)", JOIN);
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn loses_rows(&self, item: &TableWithJoins) -> bool {
-        let depends = |factor: &TableFactor| names_any(factor, self.outer).is_some();
-        let mut before = depends(&item.relation);
-        item.joins.iter().any(|join| {
-            let (left, right) = (before, depends(&join.relation));
-            before |= right;
-            match &join.join_operator {
-                JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => right,
-                JoinOperator::Right(_) | JoinOperator::RightOuter(_) => left,
-                JoinOperator::FullOuter(_) => left || right,
-                _ => false,
-            }
-        })
-    }
-}
-
-impl Visitor for From<'_> {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        let Some(select) = select(query) else { return ControlFlow::Continue(()) };
-        if self.offset && has_offset(query) && names_any(query, self.outer).is_some() {
-            return self.end("OFFSET", "write a JOIN and GROUP BY with HAVING COUNT(*)");
-        }
-        if has_row_of_none(select, self.outer) {
-            return self.end("an aggregate without GROUP BY in FROM", JOIN);
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
-        select.from.iter().try_for_each(|item| self.joined(item))
-    }
-
-    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
-        match factor {
-            TableFactor::NestedJoin { table_with_joins, .. } => self.joined(table_with_joins),
-            _ => ControlFlow::Continue(()),
-        }
     }
 }

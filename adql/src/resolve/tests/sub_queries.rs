@@ -63,7 +63,7 @@ fn comparisons_with_the_query_around() {
         "write a column of the sub-query alone on one side of =, or a JOIN and GROUP BY",
     );
     check(
-        &value("SELECT MAX(b.ra) + a.flux FROM stars AS b WHERE b.id = a.id"),
+        &value("SELECT SUM(b.ra * a.flux) + a.flux FROM stars AS b WHERE b.id = a.id"),
         "a.flux in the SELECT of a sub-query",
         15,
         "write it outside of the sub-query",
@@ -130,7 +130,7 @@ fn sub_queries_that_are_evaluated() {
         "NOT EXISTS (SELECT 1 FROM stars AS b WHERE b.id = a.id AND NOT EXISTS (SELECT 1 FROM a.dup AS c WHERE c.n = b.id))",
         "a.flux = (SELECT MIN(b.flux) FROM obs AS b WHERE b.id = a.id AND b.flux > 1)",
         "a.id > (SELECT MAX(b.id) + COUNT(*) FROM stars AS b WHERE b.id = a.id + 1)",
-        "a.id = (SELECT COUNT(*) FROM (SELECT id FROM stars AS b WHERE b.id = a.id) AS q)",
+        "a.id = (SELECT COUNT(*) FROM (SELECT id FROM stars) AS b WHERE b.id = a.id)",
         "a.id = (SELECT n FROM a.dup)",
     ] {
         let text = format!("SELECT a.id FROM obs AS a WHERE {condition}");
@@ -141,7 +141,6 @@ fn sub_queries_that_are_evaluated() {
 #[test]
 fn sub_queries_that_would_be_evaluated_wrongly() {
     let exists = "it always has a row; write EXISTS (SELECT 1 …)";
-    let list = "write it as a value, with = in the place of IN";
     let having = "write CASE around the sub-query, or a LEFT JOIN and GROUP BY";
     let offset = "write a JOIN and GROUP BY with HAVING COUNT(*)";
     let aggregate = "an aggregate without GROUP BY";
@@ -152,32 +151,32 @@ fn sub_queries_that_would_be_evaluated_wrongly() {
         ("EXISTS (", "SELECT COUNT(*) FROM", "HAVING COUNT(*) < 2", aggregate, exists),
         ("EXISTS (", "SELECT 1 FROM", "OFFSET 1", "OFFSET", offset),
         ("EXISTS (", "SELECT TOP 2 1 FROM", "OFFSET 1", "OFFSET", offset),
-        ("0 IN (", "SELECT COUNT(*) FROM", "", aggregate, list),
-        ("0 NOT IN (", "SELECT COUNT(*) + 1 FROM", "", aggregate, list),
-        ("1 NOT IN (", "SELECT MIN(b.id) FROM", "", aggregate, list),
-        ("NOT 1 IN (", "SELECT MIN(b.id) FROM", "", aggregate, list),
+        ("1 IN (", "SELECT COUNT(*) FROM", "HAVING COUNT(*) < 2", "HAVING", having),
+        (
+            "1 NOT IN (",
+            "SELECT TOP 1 b.id FROM",
+            "ORDER BY b.id",
+            "TOP",
+            "write a JOIN and GROUP BY",
+        ),
+        ("1 IN (", "SELECT b.id FROM", "OFFSET 1", "OFFSET", "write a JOIN and GROUP BY"),
         ("1 > (", "SELECT COUNT(*) FROM", "HAVING COUNT(*) > 0", "HAVING", having),
         ("1 > (", "SELECT MAX(b.id) FROM", "HAVING COUNT(*) = 0", "HAVING", having),
         ("1 > (", "SELECT MAX(b.id) FROM", "HAVING MAX(b.id) IS NULL", "HAVING", having),
-        (
-            "1 > (",
-            "SELECT COUNT(*) FROM",
-            "GROUP BY b.id",
-            "GROUP BY",
-            "leave GROUP BY out, or write a LEFT JOIN",
-        ),
-        (
-            "1 > (",
-            "SELECT COUNT(*) FROM stars AS s LEFT JOIN (SELECT b.id FROM",
-            ") AS q ON q.id = s.id",
-            "an outer join with (SELECT …)",
-            "write a LEFT JOIN and GROUP BY",
-        ),
     ] {
         let before = format!("SELECT a.id FROM stars AS a WHERE {before}");
         let text = format!("{before}{sub_query} {from} {after})");
         let construct = format!("{what} in a sub-query that depends on a.id");
         check(&text, &construct, before.len() + 1, advice);
+    }
+    for from in [
+        "(SELECT b.id FROM obs AS b WHERE b.id = a.id) AS q",
+        "obs AS b LEFT JOIN (stars AS s JOIN (SELECT id FROM obs WHERE id = a.id) AS q ON q.id = s.id) ON b.id = s.id",
+        "stars AS s LEFT JOIN obs AS b ON b.id = s.id AND b.id = a.id",
+    ] {
+        let text = format!("SELECT a.id, (SELECT COUNT(*) FROM {from}) AS n FROM stars AS a");
+        let advice = "write the condition in WHERE of the sub-query";
+        check(&text, "a.id in FROM of a sub-query", 15, advice);
     }
 }
 
@@ -192,7 +191,12 @@ fn aggregates_that_depend_on_the_query_around() {
         ("a.id IN (SELECT MAX(b.id) FROM obs AS b WHERE b.id = a.id) OR a.id = 5", "1 3 5"),
         ("2 IN (SELECT COUNT(*) FROM obs AS b WHERE b.id = a.id GROUP BY b.id)", "1"),
         ("0 = (SELECT COUNT(*) FROM obs AS b WHERE b.id = a.id)", "2 4 5"),
-        ("(SELECT MAX(b.id) FROM obs AS b WHERE b.id = a.id GROUP BY b.id) IS NULL", "2 4 5"),
+        ("0 IN (SELECT COUNT(*) FROM obs AS b WHERE b.id = a.id)", "2 4 5"),
+        ("0 NOT IN (SELECT COUNT(*) - 1 FROM obs AS b WHERE b.id = a.id)", "1 2 4 5"),
+        ("1 NOT IN (SELECT MIN(b.id) FROM obs AS b WHERE b.id = a.id)", "3"),
+        ("5 = (SELECT 5 + 0 * COUNT(*) FROM obs AS b WHERE b.id = a.id)", "1 2 3 4 5"),
+        ("a.id = (SELECT DISTINCT COUNT(*) + a.id FROM obs AS b WHERE b.id = a.id)", "2 4 5"),
+        ("(SELECT MAX(b.obs_id) / COUNT(*) FROM obs AS b WHERE b.id = a.id) > 6", "3"),
         (
             "(SELECT MAX(b.id) FROM obs AS b WHERE b.id = a.id HAVING COUNT(*) > 1) IS NULL",
             "2 3 4 5",
@@ -201,6 +205,37 @@ fn aggregates_that_depend_on_the_query_around() {
         let text = format!("SELECT a.id FROM stars AS a WHERE {condition} ORDER BY id");
         assert_eq!(rows(&text).map(|rows| rows.join(" ")), Ok(expected.to_owned()), "for {text}");
     }
+}
+
+/// `mag` has NaN, which is NULL, and NULL itself, and so has `flux`.
+#[test]
+fn lists_with_null() {
+    let of_one = "(SELECT b.flux FROM obs AS b WHERE b.id = a.id)";
+    let of_g = "(SELECT b.flux FROM obs AS b WHERE b.band = 'g')";
+    for (condition, expected) in [
+        (format!("a.mag NOT IN {of_one}"), "1 2 4 5"),
+        (format!("NOT a.mag IN {of_one}"), "1 2 4 5"),
+        (format!("2.5 NOT IN {of_one}"), "2 4 5"),
+        (format!("2.5 IN {of_one}"), "1"),
+        (format!("NOT (2.5 NOT IN {of_one} OR a.id = 5)"), "1"),
+        (format!("NOT (a.id = 5 OR a.mag IN {of_one})"), "1 2 4"),
+        (format!("a.mag NOT IN {of_g}"), ""),
+        (format!("a.mag NOT IN {of_g} OR a.id = 5"), "5"),
+        (format!("CASE WHEN a.mag NOT IN {of_g} THEN 1 ELSE 0 END = 0"), "1 2 3 4 5"),
+        (format!("NOT (a.mag NOT IN {of_g} AND a.id < 3)"), "3 4 5"),
+        ("a.mag NOT IN (SELECT flux FROM obs WHERE id > 100) AND a.id < 5".to_owned(), "1 2 3 4"),
+        ("a.mag NOT IN (SELECT flux FROM obs WHERE id > 100) OR a.id = 5".to_owned(), "1 2 3 4 5"),
+        ("a.mag NOT IN (SELECT flux FROM obs WHERE flux > 3) OR a.id = 4".to_owned(), "1 3 4 5"),
+        (
+            "a.id IN (SELECT n FROM a.dup JOIN obs AS b ON b.id = n AND b.flux < a.mag)".to_owned(),
+            "1",
+        ),
+    ] {
+        let text = format!("SELECT a.id FROM stars AS a WHERE {condition} ORDER BY id");
+        assert_eq!(rows(&text).map(|rows| rows.join(" ")), Ok(expected.to_owned()), "for {text}");
+    }
+    let joined = "SELECT a.id FROM stars AS a JOIN a.dup ON n = a.id AND a.mag NOT IN";
+    assert_eq!(rows(&format!("{joined} {of_one} ORDER BY id")).unwrap(), ["1", "2", "2"]);
 }
 
 #[test]
