@@ -3,8 +3,8 @@
 //! One rule per file. A rewrite adds conservative predicates or replaces a predicate by an equal
 //! one; the exact predicate always runs at the scan, so that pruning keeps too much, never too
 //! little.
-//! [`nan_guard`] acts when a table is named; `long_list`, `on_condition`, `listed`, `lone_aggregate` and
-//! `correlated` act before the analyzer; [`region_cover`] is an optimizer rule; what a scan does
+//! [`nan_guard`] acts when a table is named; `pixel_shift`, `long_list`, `on_condition`, `listed`,
+//! `lone_aggregate` and `correlated` act before the analyzer; [`region_cover`] is an optimizer rule; what a scan does
 //! with the result is in [`coverage`] (which sky), [`id_lookup`] (which values of a column) and
 //! [`statistics`] (which row groups and pages); [`brought_values`] restricts what a table of the
 //! query is joined with; `moving` bounds how far stars move, so that places at another epoch prune
@@ -37,6 +37,7 @@ pub mod nan_guard;
 pub mod nearest;
 mod on_condition;
 mod pixel_predicate;
+mod pixel_shift;
 mod position_columns;
 pub mod region_cover;
 mod scaled_distance;
@@ -63,6 +64,7 @@ pub use moving::{
 pub use nan_guard::guarded_source;
 use nearest::NearestFilter;
 pub(crate) use on_condition::lift_on_conditions;
+pub(crate) use pixel_shift::shift_pixels;
 pub use region_cover::RegionCover;
 use scaled_distance::ScaledDistance;
 pub use spatial_join::refuse_spatial_join;

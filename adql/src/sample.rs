@@ -136,6 +136,7 @@ impl Sample {
                 dec: "dec".to_owned(),
                 spatial_index: "_healpix_29".to_owned(),
                 slack_deg: 0.0,
+                is_exact: true,
             });
             let name = TableName { schema: schema.to_owned(), table: name.to_owned() };
             (Arc::new(Table { positions, ..Table::new(name, columns) }), batch)

@@ -167,6 +167,9 @@ pub struct Positions {
     pub spatial_index: String,
     /// The largest distance between a row's own position and the one that it is tiled by.
     pub slack_deg: f64,
+    /// The spatial index of each row is the one that is computed from its position, to the last
+    /// digit: not that of another writer, who may put a place on the border of pixels into the next.
+    pub is_exact: bool,
 }
 
 /// A table as a query sees it.

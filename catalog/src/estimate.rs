@@ -13,6 +13,7 @@ use datafusion::common::stats::Precision;
 
 use crate::prune::partition_point;
 use crate::table::TiledTable;
+use crate::tile::Manifest;
 
 /// Bytes that a value takes whose type does not tell.
 const VALUE_BYTES: u64 = 16;
@@ -74,9 +75,11 @@ fn about(rows: Option<u64>) -> Precision<usize> {
 fn expected(table: &TiledTable, tiles: &[Range<usize>], filtered: &Filtered<'_>) -> Option<u64> {
     let manifest = table.manifest();
     let everywhere = *filtered.coverage == Coverage::all();
+    // Of all tiles: not once for each.
+    let stated = table.stated_rows().map(|rows| (rows, manifest.bytes().max(1)));
     let mut sum = 0_u128;
     for tile in tiles.iter().flat_map(Range::clone) {
-        let rows = u128::from(rows_of(table, tile)?);
+        let rows = u128::from(rows_of(manifest, tile, stated)?);
         let pixel = manifest.pixel(tile).range();
         sum += if everywhere {
             rows
@@ -89,13 +92,12 @@ fn expected(table: &TiledTable, tiles: &[Range<usize>], filtered: &Filtered<'_>)
     Some(filtered.rows_found.map_or(covered, |found| found.min(covered)))
 }
 
-/// The rows of a tile, or its part by bytes of the rows that the table states.
-fn rows_of(table: &TiledTable, tile: usize) -> Option<u64> {
-    let manifest = table.manifest();
+/// The rows of a tile, or its part by bytes of the rows that the table states, which has these bytes.
+fn rows_of(manifest: &Manifest, tile: usize, stated: Option<(u64, u64)>) -> Option<u64> {
     manifest.tile_rows(tile).or_else(|| {
-        let (bytes, all) = (manifest.tile_bytes(tile), manifest.bytes().max(1));
-        let rows = u128::from(table.stated_rows()?) * u128::from(bytes) / u128::from(all);
-        u64::try_from(rows).ok()
+        let (rows, bytes) = stated?;
+        let part = u128::from(rows) * u128::from(manifest.tile_bytes(tile)) / u128::from(bytes);
+        u64::try_from(part).ok()
     })
 }
 

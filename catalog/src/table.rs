@@ -365,7 +365,8 @@ fn positions(
         slack_deg = slack_deg.max(slack);
     }
     let spatial_index = spatial_index(path, properties, schema)?;
-    Ok(Some(Positions { ra: ra.clone(), dec: dec.clone(), spatial_index, slack_deg }))
+    let is_exact = properties.is_index_computed && spatial_index == SPATIAL_INDEX;
+    Ok(Some(Positions { ra: ra.clone(), dec: dec.clone(), spatial_index, slack_deg, is_exact }))
 }
 
 /// How far a coordinate may be off by the type of its column; what is wrong with the column, if it

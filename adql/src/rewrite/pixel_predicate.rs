@@ -5,9 +5,8 @@
 //! ivo_healpix_index(6, ra, dec) = 12345     is     CONTAINS(POINT(ra, dec), MOC('6/12345')) = 1
 //! ```
 //! The pixels of an order are the ancestors of those of order 29, by which a MOC is tested. The index
-//! of a row does not stand for its place even here: other writers may have put a place on the border
-//! of pixels into the next, and our own keep an index that is near. So rows there are tested exactly,
-//! and a group by pixels computes them from places.
+//! of a row does not stand for its place: other writers may have put a place on the border of pixels
+//! into the next. So rows there are tested exactly.
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, ScalarValue};
@@ -69,23 +68,29 @@ struct Pixels {
     place: Place,
 }
 
+/// The order and the two coordinates of a pixel.
+pub(super) fn pixel_of(expr: &Expr) -> Result<Option<(Order, [&Expr; 2])>> {
+    let (order, coordinates) = match call(expr, &[PIXEL]) {
+        Some((_, [order, ra, dec])) => (order, [ra, dec]),
+        Some((_, [order, point])) => match call(point, &[POINT]) {
+            Some((_, [ra, dec])) => (order, [ra, dec]),
+            _ => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
+    let order = whole(order)?.and_then(|order| Order::new(u8::try_from(order).ok()?));
+    Ok(order.map(|order| (order, coordinates)))
+}
+
 impl Pixels {
     fn of(expr: &Expr, positions: &Positions) -> Result<Option<Self>> {
-        let (order, ra, dec) = match call(expr, &[PIXEL]) {
-            Some((_, [order, ra, dec])) => (order, ra, dec),
-            Some((_, [order, point])) => match call(point, &[POINT]) {
-                Some((_, [ra, dec])) => (order, ra, dec),
-                _ => return Ok(None),
-            },
-            _ => return Ok(None),
-        };
+        let Some((order, [ra, dec])) = pixel_of(expr)? else { return Ok(None) };
         let is = |expr, wanted| coordinate(expr, positions) == Some(wanted);
         if !is(ra, Coordinate::Ra) || !is(dec, Coordinate::Dec) {
             return Ok(None);
         }
-        let order = whole(order)?.and_then(|order| Order::new(u8::try_from(order).ok()?));
         let place = Place { ra: ra.clone(), dec: dec.clone() };
-        Ok(order.map(|order| Self { order, place }))
+        Ok(Some(Self { order, place }))
     }
 
     /// Whether the pixel of the row is from the first to before the second of any two numbers.

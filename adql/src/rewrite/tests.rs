@@ -152,6 +152,7 @@ impl Sky {
             dec: "dec".to_owned(),
             spatial_index: "_healpix_29".to_owned(),
             slack_deg: 0.0,
+            is_exact: false,
         };
         let tables = ["t", "u"].map(|table| {
             let name = TableName { schema: "s".to_owned(), table: table.to_owned() };

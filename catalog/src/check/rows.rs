@@ -24,7 +24,8 @@ pub(super) struct Rules {
     pub(super) dec: String,
     /// The column of the spatial index, if the files have it.
     pub(super) spatial_index: Option<String>,
-    /// How far a spatial index may be from that of the position, by the precision of its columns.
+    /// How far a spatial index may be from that of the position, by the precision of its columns;
+    /// not at all, where the table says that it is computed from them.
     pub(super) tolerance_deg: f64,
     pub(super) own: Option<Own>,
     /// What the table says that its rows cover.

@@ -177,17 +177,17 @@ impl TableCheck<'_> {
         let declared =
             declared.filter(|name| properties.spatial_index_order == 29 && is_index(name));
         let recommended = || is_index(SPATIAL_INDEX).then(|| SPATIAL_INDEX.to_owned());
-        let tolerance_deg = if is_single(&ra) || is_single(&dec) { SINGLE_DEG } else { CELL_DEG };
+        let precision_deg = if is_single(&ra) || is_single(&dec) { SINGLE_DEG } else { CELL_DEG };
         let own = self.metadata.and_then(|metadata| metadata.position.as_ref()).map(|own| Own {
             ra: own.ra.clone(),
             dec: own.dec.clone(),
-            slack_deg: own.slack_arcsec / 3600.0 + tolerance_deg,
+            slack_deg: own.slack_arcsec / 3600.0 + precision_deg,
         });
         Some(Rules {
             ra,
             dec,
             spatial_index: declared.or_else(recommended),
-            tolerance_deg,
+            tolerance_deg: if properties.is_index_computed { 0.0 } else { precision_deg },
             own,
             coverage: self.coverage(table),
             is_margin: false,

@@ -55,6 +55,13 @@ pub(crate) enum Leaf {
     Folder,
 }
 
+/// The key that Armilla writes of a spatial index that it computed: not one of HATS, whose readers
+/// pass over it.
+pub(super) const INDEX_KEY: &str = "armilla_healpix";
+
+/// Its value.
+pub(super) const COMPUTED: &str = "computed";
+
 /// A table's properties, as meant.
 #[derive(Debug, Clone)]
 pub(crate) struct TableProperties {
@@ -64,6 +71,8 @@ pub(crate) struct TableProperties {
     pub(crate) dec: Option<String>,
     pub(crate) spatial_index: Option<String>,
     pub(crate) spatial_index_order: u8,
+    /// The spatial index is the one that is computed from the position, to the last digit.
+    pub(crate) is_index_computed: bool,
     /// Order of its smallest tiles, where it can be read.
     pub(crate) order: Option<u8>,
     pub(crate) primary: Option<String>,
@@ -116,6 +125,7 @@ impl Properties {
             dec: text("hats_col_dec"),
             spatial_index: text("hats_col_healpix"),
             spatial_index_order: self.number("hats_col_healpix_order")?.unwrap_or(29),
+            is_index_computed: self.get(INDEX_KEY) == Some(COMPUTED),
             order: self.get("hats_order").and_then(|order| order.parse().ok()),
             primary: text("hats_primary_table_url"),
             leaf: match self.get("hats_npix_suffix") {

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use adql::sky::{Coverage, Pixel};
 
-use super::properties::Kind;
+use super::properties::{COMPUTED, INDEX_KEY, Kind};
 
 /// A table, margin or index that has been written.
 #[derive(Debug, Clone)]
@@ -98,6 +98,7 @@ pub(crate) fn table(written: &Written<'_>) -> String {
     if let Some((ra, dec)) = written.position {
         lines.add("hats_col_ra", ra).add("hats_col_dec", dec);
         lines.add("hats_col_healpix", written.spatial_index).add("hats_col_healpix_order", "29");
+        lines.add(INDEX_KEY, COMPUTED);
     }
     lines.add_if("hats_primary_table_url", written.primary.as_ref());
     lines.add_if("hats_margin_threshold", threshold);

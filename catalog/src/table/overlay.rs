@@ -50,6 +50,7 @@ pub(super) fn positions(
         dec: own.dec.clone(),
         spatial_index: tiling.spatial_index.clone(),
         slack_deg: tiling.slack_deg + own_slack_deg + slack_arcsec / 3600.0,
+        is_exact: tiling.is_exact && [&own.ra, &own.dec] == [&tiling.ra, &tiling.dec],
     })
 }
 

@@ -173,6 +173,7 @@ impl StoredPosition {
             dec: self.dec.clone(),
             spatial_index: self.spatial_index.clone(),
             slack_deg: slack(&self.ra)?.max(slack(&self.dec)?),
+            is_exact: false,
         })
     }
 

@@ -124,22 +124,20 @@ impl Input {
         (batch.column(self.ra).as_primitive(), batch.column(self.dec).as_primitive())
     }
 
-    /// The spatial index of each row; none where it has no position, or one that contradicts the
-    /// ready index.
+    /// The spatial index of each row, computed from its position; none where it has no position, or
+    /// one that contradicts the ready index.
     fn places(&self, batch: &RecordBatch) -> Vec<Option<i64>> {
         let (ra, dec) = self.position(batch);
         let ready = self.ready.map(|at| batch.column(at).as_primitive::<Int64Type>());
         let places = ra.iter().zip(dec).enumerate().map(|(row, (ra, dec))| {
             let (ra, dec) = (ra?, dec?);
             let computed = spatial_index(ra, dec).filter(|_| (0.0..=360.0).contains(&ra))?;
-            match ready {
-                None => Some(computed),
-                Some(ready) if ready.is_null(row) => None,
-                Some(ready) if ready.value(row) == computed => Some(computed),
-                Some(ready) => {
-                    is_near(ready.value(row), ra, dec, CELL_DEG).then(|| ready.value(row))
-                }
-            }
+            let agrees = |ready: &Int64Array| {
+                ready.is_valid(row)
+                    && (ready.value(row) == computed
+                        || is_near(ready.value(row), ra, dec, CELL_DEG))
+            };
+            ready.is_none_or(agrees).then_some(computed)
         });
         places.collect()
     }

@@ -144,7 +144,7 @@ impl TableWriter {
         let (options, schema) = (&self.options, self.input.written());
         let (ra, dec) = (options.ra.clone(), options.dec.clone());
         let spatial_index = SPATIAL_INDEX.to_owned();
-        let tiling = Positions { ra, dec, spatial_index, slack_deg: 0.0 };
+        let tiling = Positions { ra, dec, spatial_index, slack_deg: 0.0, is_exact: true };
         let said = said_of_files(&self.name, options, schema, Some(&tiling))?;
         let WriteOptions { few_values, indexes, layout, .. } = options;
         let leaf = Leaf::new(schema, SPATIAL_INDEX, few_values, indexes, layout);

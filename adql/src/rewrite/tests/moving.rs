@@ -92,7 +92,7 @@ fn a_region_reaches_stars_at_another_epoch_and_what_is_near_them() {
 
 fn positions() -> Positions {
     let [ra, dec, spatial_index] = ["ra", "dec", "_healpix_29"].map(str::to_owned);
-    Positions { ra, dec, spatial_index, slack_deg: 0.25 }
+    Positions { ra, dec, spatial_index, slack_deg: 0.25, is_exact: false }
 }
 
 #[test]
