@@ -1,6 +1,7 @@
 //! Tests of the catalog against the shared HATS tables and against tables written here.
 
 mod checking;
+mod computed_index;
 mod definitions;
 mod describe;
 mod estimates;

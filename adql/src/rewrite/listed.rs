@@ -11,6 +11,8 @@
 //! `x = (SELECT y …)`. DataFusion's own join is right, and made, where the sub-query depends on
 //! nothing around it and stands alone or among AND. Runs before the analyzer.
 
+use std::sync::Arc;
+
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, ExprSchema, Result};
 use datafusion::logical_expr::expr::InSubquery;
@@ -112,7 +114,7 @@ fn as_exists(list: InSubquery, is_denied: bool, schema: &DFSchema) -> Result<Exp
     let InSubquery { expr: value, subquery, negated } = list;
     let outer = value.as_ref().clone().transform_up(|expr| match expr {
         Expr::Column(column) => {
-            let field = schema.field_from_column(&column)?.clone();
+            let field = Arc::clone(schema.field_from_column(&column)?);
             Ok(Transformed::yes(Expr::OuterReferenceColumn(field, column)))
         }
         other => Ok(Transformed::no(other)),

@@ -86,3 +86,54 @@ fn table_of(
     })?;
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::sample::{Sample, rows};
+    use crate::{Limits, plan};
+
+    fn planned(text: &str) -> String {
+        plan(text, &Sample::new(), &Limits::default()).unwrap().plan.display_indent().to_string()
+    }
+
+    /// Beside the same groups of a derived table, which has places only.
+    #[test]
+    fn groups_are_those_of_places() {
+        for pixel in [
+            "ivo_healpix_index(6, ra, dec)",
+            "ivo_healpix_index(29, POINT(ra, dec))",
+            "ivo_healpix_index(0, ra, dec)",
+        ] {
+            for (tables, condition) in [
+                ("Stars AS s", "mag < 6 OR mag IS NULL"),
+                ("obs AS o LEFT JOIN Stars AS s ON o.id = s.id + 2", "1 = 1"),
+            ] {
+                let query = |from: &str| {
+                    format!(
+                        "SELECT {pixel} AS pixel, COUNT(*) AS n FROM {from} GROUP BY pixel \
+                         HAVING {pixel} IS NULL OR {pixel} > 0 ORDER BY pixel"
+                    )
+                };
+                let shifted = query(&format!("{tables} WHERE {condition}"));
+                let plain =
+                    query(&format!("(SELECT ra, dec FROM {tables} WHERE {condition}) AS q"));
+                assert!(planned(&shifted).contains("_healpix_29 >>"), "{}", planned(&shifted));
+                assert!(!planned(&plain).contains("_healpix_29 >>"), "{}", planned(&plain));
+                assert_eq!(rows(&shifted), rows(&plain), "{shifted}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_pixels_are_computed() {
+        for text in [
+            "SELECT COUNT(*) AS n FROM Stars GROUP BY ivo_healpix_index(6, dec, ra)",
+            "SELECT COUNT(*) AS n FROM Stars GROUP BY ivo_healpix_index(id, ra, dec)",
+            "SELECT COUNT(*) AS n FROM Stars GROUP BY ivo_healpix_index(6, ra, 0 + dec)",
+            "SELECT COUNT(*) AS n FROM Stars AS a, Stars AS b GROUP BY ivo_healpix_index(6, a.ra, b.dec)",
+            "SELECT ivo_healpix_index(6, ra, dec) AS pixel FROM Stars",
+        ] {
+            assert!(!planned(text).contains(">>"), "{}", planned(text));
+        }
+    }
+}

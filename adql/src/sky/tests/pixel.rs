@@ -104,3 +104,28 @@ fn the_largest_bounding_cone_is_reached() {
         );
     }
 }
+
+/// Groups by pixels are shifts of the spatial index.
+#[test]
+fn pixels_of_all_orders_are_ancestors_of_the_spatial_index() {
+    let mut places =
+        vec![(0.0, 90.0), (123.0, -90.0), (360.0, 0.0), (359.999_999_999_999_9, 1e-300)];
+    // Corners and borders of pixels of order 4, where another digit would put a place elsewhere.
+    let borders = (0..192).map(|at| Pixel::new(order(2), at).unwrap().center());
+    places.extend(borders.map(|center| (center.lon_deg(), center.lat_deg())));
+    for i in 0..=64 {
+        let part = f64::from(i) / 64.0;
+        places.extend([(360.0 * part, 0.0), (360.0 * part, (2.0_f64 / 3.0).asin().to_degrees())]);
+        places
+            .extend([(45.0, 180.0 * part - 90.0), (90.0 * part, (part / 1.5).asin().to_degrees())]);
+        places.push((359.0 * part.sqrt(), 180.0 * part * part - 90.0));
+    }
+    for (lon, lat) in places {
+        let position = Position::from_degrees(lon, lat).unwrap();
+        let index = Pixel::of(Order::MAX, &position).index();
+        for depth in 0..=29 {
+            let pixel = Pixel::of(order(depth), &position).index();
+            assert_eq!(pixel, index >> (2 * (29 - depth)), "{lon}, {lat} at order {depth}");
+        }
+    }
+}
