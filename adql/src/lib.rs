@@ -144,13 +144,7 @@ fn plan_here(text: &str, schemas: &dyn Schemas, limits: &Limits) -> Result<Query
     let resolved = resolve::resolve(&mut query, schemas)?;
     resolve::check_sub_queries(&query)?;
     let plan = lower::lower(query, &resolved, schemas)?;
-    let plan = rewrite::shift_pixels(plan, schemas).map_err(lower::planning_error)?;
-    let plan = rewrite::gather_long_lists(plan).map_err(lower::planning_error)?;
-    let plan = rewrite::nearest::recognize(plan).map_err(lower::planning_error)?;
-    let plan = rewrite::lift_on_conditions(plan).map_err(lower::planning_error)?;
-    let plan = rewrite::spell_out_lists(plan).map_err(lower::planning_error)?;
-    let plan = rewrite::part_aggregates(plan).map_err(lower::planning_error)?;
-    let plan = rewrite::tell_apart(plan).map_err(lower::planning_error)?;
+    let plan = rewrite::before_analysis(plan, schemas).map_err(lower::planning_error)?;
     // The analyzer unifies types; an output column has the type that comes out of it.
     let plan = Analyzer::new()
         .execute_and_check(plan, lower::options(), |_, _| {})

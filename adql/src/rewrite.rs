@@ -15,8 +15,9 @@
 
 use std::sync::Arc;
 
+use datafusion::common::Result;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 
 use crate::function::in_region;
@@ -49,26 +50,49 @@ pub mod statistics;
 mod tests;
 
 pub use brought_values::BroughtValues;
-pub(crate) use correlated::tell_apart;
 pub use coverage::coverage_of;
 pub use cross_match::CrossMatch;
 pub(crate) use evaluable::is_evaluable;
 pub use id_lookup::{IdSet, ids_of};
-pub(crate) use listed::spell_out_lists;
-pub(crate) use lone_aggregate::part_aggregates;
-pub(crate) use long_list::gather_long_lists;
 pub use moving::{
     MovedRegion, RangeOf, columns_of_reach, describe_motion, displacement, moved_regions,
     physical_displacement, physical_range,
 };
 pub use nan_guard::guarded_source;
 use nearest::NearestFilter;
-pub(crate) use on_condition::lift_on_conditions;
-pub(crate) use pixel_shift::shift_pixels;
 pub use region_cover::RegionCover;
 use scaled_distance::ScaledDistance;
 pub use spatial_join::refuse_spatial_join;
 pub use statistics::prune_only;
+
+/// The passes before the analyzer, in their order.
+pub(crate) fn before_analysis(plan: LogicalPlan, schemas: &dyn Schemas) -> Result<LogicalPlan> {
+    let plan = pixel_shift::shift_pixels(plan, schemas)?;
+    let plan = long_list::gather_long_lists(plan)?;
+    let plan = nearest::recognize(plan)?;
+    if !has_sub_query(&plan)? {
+        return Ok(plan);
+    }
+    let plan = on_condition::lift_on_conditions(plan)?;
+    let plan = listed::spell_out_lists(plan)?;
+    let plan = lone_aggregate::part_aggregates(plan)?;
+    correlated::tell_apart(plan)
+}
+
+/// Whether a query is in a condition or value of another.
+fn has_sub_query(plan: &LogicalPlan) -> Result<bool> {
+    let is_sub_query = |expr: &Expr| {
+        matches!(expr, Expr::Exists(_) | Expr::InSubquery(_) | Expr::ScalarSubquery(_))
+    };
+    plan.exists(|node| {
+        let mut found = false;
+        node.apply_expressions(|expr| {
+            found |= expr.exists(|expr| Ok(is_sub_query(expr)))?;
+            Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        })?;
+        Ok(found)
+    })
+}
 
 /// DataFusion's rules in their order, ours around the one that brings filters to scans.
 pub fn optimizer_rules(schemas: Arc<dyn Schemas>) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {

@@ -71,13 +71,17 @@ fn table_of(
     let mut found = None;
     rows.apply(|node| match node {
         LogicalPlan::SubqueryAlias(named) => {
-            if let (true, LogicalPlan::TableScan(scan)) =
-                (named.alias == *relation, named.input.as_ref())
+            let table = match named.input.as_ref() {
+                LogicalPlan::TableScan(scan) => Some(&scan.table_name),
+                // Its guard stands in its place; no query has a name with a schema.
+                LogicalPlan::SubqueryAlias(guarded) => Some(&guarded.alias),
+                _ => None,
+            };
+            if let (true, Some(table)) = (named.alias == *relation, table)
+                && let Some(schema) = table.schema()
             {
-                let (schema, table) = (scan.table_name.schema(), scan.table_name.table());
-                let name = schema
-                    .map(|schema| TableName { schema: schema.to_owned(), table: table.to_owned() });
-                found = name.and_then(|name| schemas.table(&name));
+                let (schema, table) = (schema.to_owned(), table.table().to_owned());
+                found = schemas.table(&TableName { schema, table });
             }
             // What is below has other names.
             Ok(TreeNodeRecursion::Jump)
