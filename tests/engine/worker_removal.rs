@@ -114,7 +114,7 @@ async fn a_restarted_worker_knows_what_it_held_before() {
     write(&bed.sums_file(&format!("{}/Norder=2/Dir=0/Npix=48.parquet", folder(4))), b"sums");
     let worker = bed.reopen(&no_peers()).await;
     until_gone(&bed, 4).await;
-    assert!(is_complete(&worker.node));
+    until("all of it is here", || is_complete(&worker.node)).await;
     assert_eq!([here(&bed, 1), here(&bed, 2)], [[3, 3], [3, 3]]);
     follow(&bed, &worker, 3).await;
     until_gone(&bed, 1).await;
