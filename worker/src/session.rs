@@ -117,6 +117,8 @@ pub fn session_config() -> SessionConfig {
     options.execution.parquet.reorder_filters = true;
     // Scans balance their files themselves.
     options.optimizer.repartition_file_scans = false;
+    // Of MAX(SQRT(x)) beside MIN(id), rows were left out whose id is not the least (DataFusion 55.2).
+    options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
     options.sql_parser.enable_ident_normalization = false;
     config
 }
