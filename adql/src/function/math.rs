@@ -60,7 +60,13 @@ const BINARY: &[(&str, OfTwo)] = &[("adql_power", f64::powf), ("adql_atan2", f64
 
 /// NULL for what is no number, and for an infinity that does not come from an infinite argument.
 fn defined(result: f64, arguments_are_finite: bool) -> Option<f64> {
-    (result.is_finite() || (!arguments_are_finite && !result.is_nan())).then_some(result)
+    (result.is_finite() || (!arguments_are_finite && !result.is_nan())).then_some(unsigned(result))
+}
+
+/// Zero without a sign. -0 equals 0, but a sort puts it first, as if what is next in ORDER BY were
+/// asked only among the zeros of one sign.
+fn unsigned(result: f64) -> f64 {
+    result + 0.0
 }
 
 /// The name that users know: `adql_log10` is LOG10.
@@ -130,7 +136,7 @@ impl Rounding {
                 _ => cut(value / scale) * scale,
             };
             // A scaled value beyond the range of doubles has no digits to cut.
-            Some(if rounded.is_finite() { rounded } else { value })
+            Some(unsigned(if rounded.is_finite() { rounded } else { value }))
         }
     }
 }

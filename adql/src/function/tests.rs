@@ -117,6 +117,10 @@ fn rounding_goes_to_decimals_on_either_side_of_the_point() {
     check("adql_truncate(1299.99, -2)", "1200.0");
     check("adql_truncate(-1.999)", "-1.0");
     check("adql_truncate(-1.999, 1)", "-1.9");
+    check("adql_truncate(-0.5)", "0.0");
+    check("adql_round(-0.04, 1)", "0.0");
+    check("adql_ceiling(-0.5)", "0.0");
+    check("adql_mod(-4.5, 1.5)", "0.0");
     check("adql_round(1.5, 400)", "1.5");
     check("adql_round(1e300, 300)", "1e300");
     check("adql_round(1.5, -400)", "0.0");
