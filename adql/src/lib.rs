@@ -148,6 +148,7 @@ fn plan_here(text: &str, schemas: &dyn Schemas, limits: &Limits) -> Result<Query
     // The analyzer unifies types; an output column has the type that comes out of it.
     let plan = Analyzer::new()
         .execute_and_check(plan, lower::options(), |_, _| {})
+        .and_then(rewrite::nan_guard::guard_scans)
         .map_err(lower::planning_error)?;
     if !rewrite::is_evaluable(&plan).map_err(lower::planning_error)? {
         let construct = OF_SUB_QUERY.to_owned();

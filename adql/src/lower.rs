@@ -26,7 +26,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use crate::parser::tree;
 use crate::resolve::Resolved;
-use crate::rewrite::guarded_source;
+use crate::rewrite::nan_guard::guarded_source;
 use crate::{Error, Schemas};
 use context::Context;
 pub(crate) use context::options;
@@ -47,7 +47,7 @@ pub(crate) fn lower(
             columns.push(0);
         }
         let source = schemas.source(name, &columns)?;
-        let source = guarded_source(&touched.table, &columns, source)?;
+        let source = guarded_source(&touched.table, &columns, source);
         let reference = TableReference::partial(name.schema.as_str(), name.table.as_str());
         context.tables.insert(reference, source);
     }

@@ -3,7 +3,7 @@
 //! One rule per file. A rewrite adds conservative predicates or replaces a predicate by an equal
 //! one; the exact predicate always runs at the scan, so that pruning keeps too much, never too
 //! little.
-//! [`nan_guard`] acts when a table is named; `pixel_shift`, `long_list`, `on_condition`, `listed`,
+//! `nan_guard` acts right after the analyzer; `pixel_shift`, `long_list`, `on_condition`, `listed`,
 //! `lone_aggregate` and `correlated` act before the analyzer; [`region_cover`] is an optimizer rule; what a scan does
 //! with the result is in [`coverage`] (which sky), [`id_lookup`] (which values of a column) and
 //! [`statistics`] (which row groups and pages); [`brought_values`] restricts what a table of the
@@ -34,7 +34,7 @@ mod listed;
 mod lone_aggregate;
 mod long_list;
 mod moving;
-pub mod nan_guard;
+pub(crate) mod nan_guard;
 pub mod nearest;
 mod on_condition;
 mod pixel_predicate;
@@ -58,7 +58,6 @@ pub use moving::{
     MovedRegion, RangeOf, columns_of_reach, describe_motion, displacement, moved_regions,
     physical_displacement, physical_range,
 };
-pub use nan_guard::guarded_source;
 use nearest::NearestFilter;
 pub use region_cover::RegionCover;
 use scaled_distance::ScaledDistance;
@@ -80,18 +79,23 @@ pub(crate) fn before_analysis(plan: LogicalPlan, schemas: &dyn Schemas) -> Resul
 }
 
 /// Whether a query is in a condition or value of another.
-fn has_sub_query(plan: &LogicalPlan) -> Result<bool> {
-    let is_sub_query = |expr: &Expr| {
+pub(crate) fn has_sub_query(plan: &LogicalPlan) -> Result<bool> {
+    any_expression(plan, |expr| {
         matches!(expr, Expr::Exists(_) | Expr::InSubquery(_) | Expr::ScalarSubquery(_))
-    };
-    plan.exists(|node| {
-        let mut found = false;
-        node.apply_expressions(|expr| {
-            found |= expr.exists(|expr| Ok(is_sub_query(expr)))?;
-            Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-        })?;
-        Ok(found)
     })
+}
+
+/// Whether an expression of a plan or of its sub-queries is one, at any depth. Passes ask this first:
+/// a walk is cheap, but one that may change a plan names its expressions and makes its schemas anew.
+pub(crate) fn any_expression(plan: &LogicalPlan, is_one: impl Fn(&Expr) -> bool) -> Result<bool> {
+    let mut found = false;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            found |= expr.exists(|expr| Ok(is_one(expr)))?;
+            Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        })
+    })?;
+    Ok(found)
 }
 
 /// DataFusion's rules in their order, ours around the one that brings filters to scans.

@@ -1,6 +1,8 @@
 //! Planning over 196,608 tiles, all pixels of order 7 as in
 //! `../shared/data/partition_lists/order7_196608.csv.gz`: from text to logical plan, and from text to
-//! physical plan; a 1′ cone, a query as people write them, and a scan without a region.
+//! physical plan; a 1′ cone, a query as people write them, and a scan without a region. Beside the
+//! first two, what DataFusion alone takes for SQL of the same shape on an empty table of the same
+//! columns, with a box in place of the region: no tiles, no regions, no NaN.
 //!
 //! The tiles are hard links to copies of one tile; planning opens none of them, and workers need
 //! not run because planning does not ask them.
@@ -11,13 +13,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use adql::Limits;
+use adql::{Limits, Schemas};
 use anyhow::{Context, Result, bail};
 use catalog::Snapshot;
 use coordinator::cluster::{Cluster, ClusterConfig};
 use coordinator::engine::EngineConfig;
 use coordinator::process::Process;
 use coordinator::{Engine, QueryOptions};
+use datafusion::datasource::empty::EmptyTable;
+use datafusion::prelude::SessionContext;
 use url::Url;
 
 /// Order of the tiles.
@@ -33,9 +37,10 @@ const TEXTS: usize = 400;
 
 /// A query with what most have: expressions with names, a region, conditions, groups, an order.
 const TYPICAL: &str = "SELECT type, COUNT(*) AS n, AVG(b_mag - v_mag) AS color, MIN(b_mag) AS brightest \
-     FROM order7 AS o WHERE 1 = CONTAINS(POINT('ICRS', o.ra, o.dec), CIRCLE('ICRS', 187.7, 12.4, 2)) \
-     AND b_mag BETWEEN 8 AND 16 AND (type = 'G' OR type LIKE 'GC%') AND v_mag IS NOT NULL \
-     GROUP BY type HAVING COUNT(*) > 3 ORDER BY n DESC";
+     FROM order7 AS o WHERE REGION AND b_mag BETWEEN 8 AND 16 AND (type = 'G' OR type LIKE 'GC%') \
+     AND v_mag IS NOT NULL GROUP BY type HAVING COUNT(*) > 3 ORDER BY n DESC";
+const TYPICAL_REGION: &str =
+    "1 = CONTAINS(POINT('ICRS', o.ra, o.dec), CIRCLE('ICRS', 187.7, 12.4, 2))";
 const SCANS: usize = 15;
 
 #[expect(clippy::print_stdout, reason = "a report to the person who asked for it")]
@@ -57,24 +62,44 @@ pub(crate) async fn run(template: &Path, workers: &[usize]) -> Result<()> {
         let schemas = Arc::clone(&snapshot);
         let engine = Engine::on(snapshot, &Process::new(&config)?, cluster)?;
         println!("{count} workers: opened in {:.2} s", start.elapsed().as_secs_f64());
-        let cones = (0..CONES).map(|i| {
-            // Low-discrepancy places; the poles are left to the tests.
-            let (ra, z) =
-                (360.0 * fraction(i, 0.754_877_666), 2.0 * fraction(i, 0.569_840_291) - 1.0);
-            let dec = z.asin().to_degrees();
+        let bare = bare(&schemas)?;
+        let cones = texts(|ra, dec| {
             format!("SELECT * FROM order7 WHERE DISTANCE(ra, dec, {ra:.6}, {dec:.6}) < 1/60.")
         });
-        let cones: Vec<String> = cones.collect();
-        let texts: Vec<String> = cones.iter().cloned().cycle().take(TEXTS).collect();
-        println!("  1' cone, logical:      {}", timed_logical(&schemas, &texts)?);
-        let typical = vec![TYPICAL.to_owned(); TEXTS];
+        let boxes =
+            texts(|ra, dec| format!("SELECT * FROM order7 WHERE {}", bounds(ra, dec, 0.02)));
+        println!("  1' cone, logical:      {}", timed_logical(&schemas, &cones)?);
+        println!("    DataFusion, a box:   {}", timed_bare(&bare, &boxes, false).await?);
+        let typical = texts(|_, _| TYPICAL.replace("REGION", TYPICAL_REGION));
+        let typical_boxes = texts(|_, _| TYPICAL.replace("REGION", &bounds(187.7, 12.4, 2.0)));
         println!("  typical, logical:      {}", timed_logical(&schemas, &typical)?);
-        println!("  1' cone, SELECT *:     {}", timed(&engine, &cones).await?);
+        println!("    DataFusion, a box:   {}", timed_bare(&bare, &typical_boxes, false).await?);
+        println!("  1' cone, SELECT *:     {}", timed(&engine, &cones[..CONES]).await?);
+        println!("    DataFusion, a box:   {}", timed_bare(&bare, &boxes[..CONES], true).await?);
         println!("  typical:               {}", timed(&engine, &typical[..CONES]).await?);
+        println!(
+            "    DataFusion, a box:   {}",
+            timed_bare(&bare, &typical_boxes[..CONES], true).await?
+        );
         let scans = vec!["SELECT name FROM order7 WHERE b_mag < 5".to_owned(); SCANS];
         println!("  scan without a region: {}", timed(&engine, &scans).await?);
     }
     Ok(())
+}
+
+/// Texts of queries around low-discrepancy places; the poles are left to the tests.
+fn texts(around: impl Fn(f64, f64) -> String) -> Vec<String> {
+    let place = |i| {
+        let (ra, z) = (360.0 * fraction(i, 0.754_877_666), 2.0 * fraction(i, 0.569_840_291) - 1.0);
+        around(ra, z.asin().to_degrees())
+    };
+    (0..CONES).map(place).cycle().take(TEXTS).collect()
+}
+
+/// A box in SQL.
+fn bounds(ra: f64, dec: f64, size: f64) -> String {
+    let [west, east, south, north] = [ra - size, ra + size, dec - size, dec + size];
+    format!("ra BETWEEN {west:.6} AND {east:.6} AND dec BETWEEN {south:.6} AND {north:.6}")
 }
 
 fn fraction(i: usize, step: f64) -> f64 {
@@ -112,6 +137,39 @@ fn timed_logical(snapshot: &Snapshot, queries: &[String]) -> Result<String> {
         drop(planned);
     }
     Ok(told(times))
+}
+
+/// DataFusion with an empty table of the same columns.
+fn bare(schemas: &Snapshot) -> Result<SessionContext> {
+    let table = schemas.tables().into_iter().find(|table| table.name.table == "order7");
+    let table = table.context("the table was opened")?;
+    let columns: Vec<usize> = (0..table.columns.len()).collect();
+    let schema = schemas.source(&table.name, &columns)?.schema();
+    let session = SessionContext::new();
+    session.register_table("order7", Arc::new(EmptyTable::new(schema)))?;
+    Ok(session)
+}
+
+/// Makes each text an analyzed plan, or a physical one, by DataFusion alone; twice, and tells of the
+/// second time.
+async fn timed_bare(
+    session: &SessionContext,
+    queries: &[String],
+    physical: bool,
+) -> Result<String> {
+    let mut times = Vec::with_capacity(2 * queries.len());
+    for query in queries.iter().chain(queries) {
+        let state = session.state();
+        let start = Instant::now();
+        let plan = state.create_logical_plan(query).await?;
+        if physical {
+            drop(state.create_physical_plan(&plan).await?);
+        } else {
+            drop(state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?);
+        }
+        times.push(start.elapsed());
+    }
+    Ok(told(times.split_off(queries.len())))
 }
 
 fn told(mut times: Vec<Duration>) -> String {

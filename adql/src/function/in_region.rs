@@ -1,13 +1,17 @@
 //! `in_region(index, ra, dec, literal)`: whether the place of a row lies in a region.
 //!
 //! What `crate::rewrite` makes of CONTAINS, INTERSECTS and DISTANCE over the position columns of a
-//! table. The literal is a [`RegionTest`]: the region with its cover. The spatial index of a row
+//! table. The literal is a [`RegionTest`]: the region with its cover, as text: plans show their literals
+//! each time that the type of a condition is asked for, and bytes one by one. The spatial index of a row
 //! decides, and only rows in edge pixels need the exact test. Three-valued as what it replaces:
 //! NULL where the row has no place.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use datafusion::arrow::array::{Array, BooleanArray, BooleanBuilder};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, ScalarValue, exec_err};
@@ -37,7 +41,7 @@ pub(super) struct InRegion {
 
 impl InRegion {
     pub(super) fn new() -> Self {
-        let types = vec![DataType::Int64, DataType::Float64, DataType::Float64, DataType::Binary];
+        let types = vec![DataType::Int64, DataType::Float64, DataType::Float64, DataType::Utf8];
         Self { signature: Signature::exact(types, Volatility::Immutable) }
     }
 }
@@ -45,11 +49,21 @@ impl InRegion {
 /// The call with this test.
 pub(crate) fn call(index: Expr, ra: Expr, dec: Expr, test: &RegionTest) -> Expr {
     let function = Arc::new(ScalarUDF::from(InRegion::new()));
-    let literal = Expr::Literal(ScalarValue::Binary(Some(test.to_bytes())), None);
+    let literal = Expr::Literal(ScalarValue::Utf8(Some(written(test))), None);
     Expr::ScalarFunction(datafusion::logical_expr::expr::ScalarFunction::new_udf(
         function,
         vec![index, ra, dec, literal],
     ))
+}
+
+fn written(test: &RegionTest) -> String {
+    STANDARD_NO_PAD.encode(test.to_bytes())
+}
+
+fn read(text: &str) -> Result<RegionTest> {
+    let external = |error| DataFusionError::External(error);
+    let bytes = STANDARD_NO_PAD.decode(text).map_err(|error| external(Box::new(error)))?;
+    RegionTest::from_bytes(&bytes).map_err(|error| external(Box::new(error)))
 }
 
 /// The test of a call; none for any other expression.
@@ -59,9 +73,7 @@ pub(crate) fn test_of(expr: &Expr) -> Option<RegionTest> {
         return None;
     }
     match call.args.get(3) {
-        Some(Expr::Literal(ScalarValue::Binary(Some(bytes)), _)) => {
-            RegionTest::from_bytes(bytes).ok()
-        }
+        Some(Expr::Literal(ScalarValue::Utf8(Some(text)), _)) => read(text).ok(),
         _ => None,
     }
 }
@@ -77,28 +89,24 @@ const KEPT: usize = 4;
 static DECODED: Decoded = Decoded(Mutex::new(Vec::new()));
 
 /// A literal, and the test that it is.
-type Known = Arc<(Vec<u8>, Arc<RegionTest>)>;
+type Known = Arc<(String, Arc<RegionTest>)>;
 
 struct Decoded(Mutex<Vec<Known>>);
 
 impl Decoded {
-    fn test(&self, bytes: &[u8]) -> Result<Arc<RegionTest>> {
-        let decode = || {
-            let test = RegionTest::from_bytes(bytes);
-            test.map(Arc::new).map_err(|source| DataFusionError::External(Box::new(source)))
-        };
-        if bytes.len() < KEPT_BYTES_MIN {
-            return decode();
+    fn test(&self, text: &str) -> Result<Arc<RegionTest>> {
+        if text.len() < KEPT_BYTES_MIN {
+            return read(text).map(Arc::new);
         }
         // Literals are compared without the lock: that takes a while too.
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(known) = known.iter().find(|known| known.0 == bytes) {
+        if let Some(known) = known.iter().find(|known| known.0 == text) {
             return Ok(Arc::clone(&known.1));
         }
-        let test = decode()?;
+        let test = Arc::new(read(text)?);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.truncate(KEPT - 1);
-        known.insert(0, Arc::new((bytes.to_vec(), Arc::clone(&test))));
+        known.insert(0, Arc::new((text.to_owned(), Arc::clone(&test))));
         Ok(test)
     }
 }
@@ -106,8 +114,8 @@ impl Decoded {
 /// The constants of a call: the same for every row of a batch.
 fn decode(literal: &ColumnarValue) -> Result<Option<Arc<RegionTest>>> {
     match literal {
-        ColumnarValue::Scalar(ScalarValue::Binary(None)) => Ok(None),
-        ColumnarValue::Scalar(ScalarValue::Binary(Some(bytes))) => DECODED.test(bytes).map(Some),
+        ColumnarValue::Scalar(ScalarValue::Utf8(None)) => Ok(None),
+        ColumnarValue::Scalar(ScalarValue::Utf8(Some(text))) => DECODED.test(text).map(Some),
         other => exec_err!("in_region takes a constant region, not {}", other.data_type()),
     }
 }
@@ -123,6 +131,19 @@ impl ScalarUDFImpl for InRegion {
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
         Ok(DataType::Boolean)
+    }
+
+    /// With a digest of the literal: the names of all conditions around a call contain its own.
+    fn schema_name(&self, arguments: &[Expr]) -> Result<String> {
+        let named = arguments.iter().map(|argument| match argument {
+            Expr::Literal(ScalarValue::Utf8(Some(text)), _) => {
+                let mut digest = DefaultHasher::new();
+                text.hash(&mut digest);
+                format!("{:016x}", digest.finish())
+            }
+            other => other.schema_name().to_string(),
+        });
+        Ok(format!("{NAME}({})", named.collect::<Vec<_>>().join(",")))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -164,13 +185,13 @@ impl ScalarUDFImpl for InRegion {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arc, Decoded, KEPT, KEPT_BYTES_MIN, Mutex, RegionTest};
+    use super::{Arc, Decoded, KEPT, KEPT_BYTES_MIN, Mutex, RegionTest, read, written};
     use crate::sky::{Angle, Coverage, Region};
 
-    fn long_literal(from: u64) -> Vec<u8> {
+    fn long_literal(from: u64) -> String {
         let ranges = (0..5000).map(|i| from + (i << 36)..from + (i << 36) + (1 << 34));
         let moc = Region::Moc(Coverage::from_ranges(ranges));
-        RegionTest::new(moc, Angle::ZERO).to_bytes()
+        written(&RegionTest::new(moc, Angle::ZERO))
     }
 
     #[test]
@@ -179,14 +200,15 @@ mod tests {
         let long = long_literal(0);
         assert!(long.len() > KEPT_BYTES_MIN);
         let first = decoded.test(&long).unwrap();
-        assert_eq!(*first, RegionTest::from_bytes(&long).unwrap());
+        assert_eq!(*first, read(&long).unwrap());
         assert!(Arc::ptr_eq(&first, &decoded.test(&long).unwrap()));
         for other in 1..=KEPT as u64 {
             let other = long_literal(other << 34);
-            assert_eq!(*decoded.test(&other).unwrap(), RegionTest::from_bytes(&other).unwrap());
+            assert_eq!(*decoded.test(&other).unwrap(), read(&other).unwrap());
         }
         let again = decoded.test(&long).unwrap();
         assert!(*first == *again && !Arc::ptr_eq(&first, &again));
-        assert!(decoded.test(&long[..long.len() - 1]).is_err());
+        assert!(decoded.test(&long[..long.len() - 4]).is_err());
+        assert!(decoded.test("no region").is_err());
     }
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Result, internal_err};
+use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
@@ -18,6 +19,7 @@ use datafusion::logical_expr::{
 use datafusion::sql::sqlparser::ast;
 
 use crate::parser::tree;
+use crate::rewrite::any_expression;
 
 /// Name of the call, which only the planner of a query meets.
 const NAME: &str = "cast";
@@ -44,6 +46,10 @@ pub(super) fn function(name: &str) -> Option<Arc<ScalarUDF>> {
 
 /// The plan without the calls, whose columns are named as before.
 pub(super) fn without_calls(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let is_named = |call: &ScalarFunction| call.func.name() == NAME;
+    if !any_expression(&plan, |e| matches!(e, Expr::ScalarFunction(call) if is_named(call)))? {
+        return Ok(plan);
+    }
     let plan = plan.transform_up_with_subqueries(|node| {
         // Terms of ORDER BY name no column.
         let names = (!matches!(node, LogicalPlan::Sort(_))).then(|| NamePreserver::new(&node));
@@ -51,7 +57,7 @@ pub(super) fn without_calls(plan: LogicalPlan) -> Result<LogicalPlan> {
             let name = names.as_ref().map(|names| names.save(&expr));
             let plain = expr.transform_up(|expr| {
                 Ok(match expr {
-                    Expr::ScalarFunction(mut call) if call.func.name() == NAME => {
+                    Expr::ScalarFunction(mut call) if is_named(&call) => {
                         call.args.pop().map_or_else(
                             || Transformed::no(Expr::ScalarFunction(call)),
                             Transformed::yes,

@@ -12,7 +12,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
 use datafusion::sql::sqlparser::ast::{self, GroupByExpr, Ident, Query, SelectItem, SetExpr};
 
 /// Lists of fewer columns are planned as they are.
-const LONG: usize = 64;
+const LONG: usize = 4;
 
 /// Takes the columns of the outermost SELECT out of a query, but for the first; none where it does
 /// more than to list columns, or where they are few.

@@ -11,11 +11,15 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::{Optimizer, OptimizerContext};
 
+use super::has_sub_query;
 use super::lone_aggregate::aggregated;
 use crate::lower::options;
 
 /// Whether no sub-query of an analyzed plan is left when it is optimized.
 pub(crate) fn is_evaluable(plan: &LogicalPlan) -> Result<bool> {
+    if !has_sub_query(plan)? {
+        return Ok(true);
+    }
     if any_node(plan, has_several_rows)? {
         return Ok(false);
     }

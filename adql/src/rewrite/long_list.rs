@@ -19,6 +19,7 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, not};
 
+use super::any_expression;
 use crate::function::is_among;
 
 /// A list of fewer stays as it is: its values are looked for in statistics and bloom filters, which
@@ -27,11 +28,14 @@ pub(super) const LENGTH_MIN: usize = 65;
 
 /// The plan with `is_among` in place of long lists.
 pub(crate) fn gather_long_lists(plan: LogicalPlan) -> Result<LogicalPlan> {
+    if !any_expression(&plan, is_long_list)? {
+        return Ok(plan);
+    }
     let gathered = plan.transform_up_with_subqueries(|node| {
         let schema = merge_schema(&node.inputs());
         let names = NamePreserver::new(&node);
         let node = node.map_expressions(|expr| {
-            if !has_long_list(&expr) {
+            if !expr.exists(|expr| Ok(is_long_list(expr)))? {
                 return Ok(Transformed::no(expr));
             }
             let name = names.save(&expr);
@@ -43,18 +47,15 @@ pub(crate) fn gather_long_lists(plan: LogicalPlan) -> Result<LogicalPlan> {
     Ok(gathered.data)
 }
 
-fn has_long_list(expr: &Expr) -> bool {
-    let found = expr.exists(|expr| {
-        Ok(matches!(expr, Expr::InList(InList { list, .. }) if list.len() >= LENGTH_MIN))
-    });
-    found.unwrap_or(false)
+fn is_long_list(expr: &Expr) -> bool {
+    matches!(expr, Expr::InList(InList { list, .. }) if list.len() >= LENGTH_MIN)
 }
 
 fn gather(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let Expr::InList(InList { expr: value, list, negated }) = &expr else {
         return Ok(Transformed::no(expr));
     };
-    if list.len() < LENGTH_MIN {
+    if !is_long_list(&expr) {
         return Ok(Transformed::no(expr));
     }
     let key_type = value.get_type(schema).ok().and_then(|t| is_among::key_type(&t));

@@ -7,68 +7,101 @@
 //! ```
 //! All that a query does with the column (comparisons, aggregates, order, joins, output) then sees
 //! one kind of missing value, and nothing of DataFusion's reasoning on ranges and statistics of
-//! the raw column carries over: it answers wrongly on columns with NaN.
+//! the raw column carries over: it answers wrongly on columns with NaN. The planner meets a source
+//! whose columns are those of the projection, which is put in its place after the analyzer: that
+//! has nothing to do there, and would take a third of its time for it.
 
-use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::common::TableReference;
+use datafusion::arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
+use datafusion::common::tree_node::Transformed;
+use datafusion::common::{Result, internal_err};
+use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::logical_plan::TableScanBuilder;
 use datafusion::logical_expr::{
-    Expr, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableProviderFilterPushDown, TableSource,
+    Expr, LogicalPlan, Projection, ScalarUDF, TableProviderFilterPushDown, TableScan, TableSource,
 };
 
-use crate::Error;
 use crate::function::nan_to_null::NanToNull;
 use crate::schema::Table;
 
+static FUNCTION: LazyLock<Arc<ScalarUDF>> =
+    LazyLock::new(|| Arc::new(ScalarUDF::from(NanToNull::new())));
+
 /// `nan_to_null(expr)`.
 pub(crate) fn guard(expr: Expr) -> Expr {
-    ScalarUDF::from(NanToNull::new()).call(vec![expr])
+    Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(&FUNCTION), vec![expr]))
 }
 
 /// A source of these columns of a table (indices into [`Table::columns`], in the order of the
-/// source's schema) in which no value is NaN; the source itself where none may be.
-pub fn guarded_source(
+/// source's schema) that [`guard_scans`] guards; the source itself where none may hold NaN.
+pub(crate) fn guarded_source(
     table: &Table,
     columns: &[usize],
     source: Arc<dyn TableSource>,
-) -> Result<Arc<dyn TableSource>, Error> {
-    let may_hold_nan = |index: &usize| table.columns.get(*index).is_some_and(|c| c.may_hold_nan);
-    if !columns.iter().any(may_hold_nan) {
-        return Ok(source);
+) -> Arc<dyn TableSource> {
+    let may_hold_nan = |index: usize| table.columns.get(index).is_some_and(|c| c.may_hold_nan);
+    if !columns.iter().copied().any(may_hold_nan) {
+        return source;
     }
-    let name = TableReference::partial(table.name.schema.as_str(), table.name.table.as_str());
-    let scan = LogicalPlan::TableScan(TableScanBuilder::new(name, Arc::clone(&source)).build()?);
-    let guarded = scan
-        .schema()
-        .columns()
-        .into_iter()
-        .map(|column| {
-            let may_hold_nan =
-                table.column_index(&column.name).is_some_and(|index| may_hold_nan(&index));
-            let name = column.name.clone();
-            let column = Expr::Column(column);
-            if may_hold_nan { guard(column).alias(name) } else { column }
-        })
-        .collect::<Vec<_>>();
-    let plan = LogicalPlanBuilder::from(scan).project(guarded)?.build()?;
-    let schema = Arc::new(plan.schema().as_arrow().clone());
-    Ok(Arc::new(GuardedSource { schema, plan, source }))
+    let held = source.schema();
+    let fields =
+        columns.iter().zip(held.fields()).map(|(&index, field)| match may_hold_nan(index) {
+            // What a function returns: it may be missing, and has no metadata.
+            true => (true, Arc::new(Field::new(field.name(), field.data_type().clone(), true))),
+            false => (false, Arc::clone(field)),
+        });
+    let (is_guarded, fields): (Vec<bool>, Vec<FieldRef>) = fields.unzip();
+    let schema = Arc::new(Schema::new_with_metadata(fields, held.metadata().clone()));
+    Arc::new(GuardedSource { schema, is_guarded, source })
 }
 
-/// A table behind its guard, which the planner puts in its place as it does a view.
+/// The plan in which no column of a scan is NaN: guards are put above the scans of guarded sources.
+pub(crate) fn guard_scans(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let guarded = plan.transform_up_with_subqueries(|node| {
+        let LogicalPlan::TableScan(scan) = &node else { return Ok(Transformed::no(node)) };
+        match scan.source.downcast_ref::<GuardedSource>() {
+            Some(source) => source.above(scan).map(Transformed::yes),
+            None => Ok(Transformed::no(node)),
+        }
+    });
+    guarded.map(|guarded| guarded.data)
+}
+
+/// A table as it is behind its guard.
 struct GuardedSource {
     schema: SchemaRef,
-    plan: LogicalPlan,
+    /// Of each column, whether it is guarded.
+    is_guarded: Vec<bool>,
     source: Arc<dyn TableSource>,
+}
+
+impl GuardedSource {
+    /// The guard above a scan of the source, with the columns of a scan of this.
+    fn above(&self, scan: &TableScan) -> Result<LogicalPlan> {
+        if scan.projection.is_some() || !scan.filters.is_empty() {
+            return internal_err!("a scan is optimized before it is guarded: {scan:?}");
+        }
+        let columns = scan.projected_schema.columns().into_iter().zip(&self.is_guarded);
+        let columns = columns.map(|(column, is_guarded)| {
+            if !is_guarded {
+                return Expr::Column(column);
+            }
+            let (relation, name) = (column.relation.clone(), column.name.clone());
+            guard(Expr::Column(column)).alias_qualified(relation, name)
+        });
+        let bare = TableScanBuilder::new(scan.table_name.clone(), Arc::clone(&self.source));
+        let bare = Arc::new(LogicalPlan::TableScan(bare.build()?));
+        let schema = Arc::clone(&scan.projected_schema);
+        Projection::try_new_with_schema(columns.collect(), bare, schema)
+            .map(LogicalPlan::Projection)
+    }
 }
 
 impl fmt::Debug for GuardedSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GuardedSource").field("plan", &self.plan).finish_non_exhaustive()
+        f.debug_struct("GuardedSource").field("schema", &self.schema).finish_non_exhaustive()
     }
 }
 
@@ -77,14 +110,10 @@ impl TableSource for GuardedSource {
         Arc::clone(&self.schema)
     }
 
-    fn get_logical_plan(&'_ self) -> Option<Cow<'_, LogicalPlan>> {
-        Some(Cow::Borrowed(&self.plan))
-    }
-
     fn supports_filters_pushdown(
         &self,
         filters: &[&Expr],
-    ) -> datafusion::common::Result<Vec<TableProviderFilterPushDown>> {
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
         self.source.supports_filters_pushdown(filters)
     }
 }

@@ -71,16 +71,11 @@ fn table_of(
     let mut found = None;
     rows.apply(|node| match node {
         LogicalPlan::SubqueryAlias(named) => {
-            let table = match named.input.as_ref() {
-                LogicalPlan::TableScan(scan) => Some(&scan.table_name),
-                // Its guard stands in its place; no query has a name with a schema.
-                LogicalPlan::SubqueryAlias(guarded) => Some(&guarded.alias),
-                _ => None,
-            };
-            if let (true, Some(table)) = (named.alias == *relation, table)
-                && let Some(schema) = table.schema()
+            if let (true, LogicalPlan::TableScan(scan)) =
+                (named.alias == *relation, named.input.as_ref())
+                && let Some(schema) = scan.table_name.schema()
             {
-                let (schema, table) = (schema.to_owned(), table.table().to_owned());
+                let (schema, table) = (schema.to_owned(), scan.table_name.table().to_owned());
                 found = schemas.table(&TableName { schema, table });
             }
             // What is below has other names.

@@ -8,17 +8,18 @@ use datafusion::arrow::array::{ArrayRef, Float32Array, Float64Array, Int64Array,
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::arrow::util::display::array_value_to_string;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::Result;
+use datafusion::common::{Result, TableReference};
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::execution::SessionStateBuilder;
 use datafusion::logical_expr::{
-    Expr, LogicalPlan, TableProviderFilterPushDown, TableSource, TableType,
+    Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, TableSource, TableType,
 };
 use datafusion::optimizer::Optimizer;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
-use super::{guarded_source, optimizer_rules};
+use super::nan_guard::{guard_scans, guarded_source};
+use super::optimizer_rules;
 use crate::Error;
 use crate::function::scalar_functions;
 use crate::schema::{Column, Positions, Schemas, Table, TableName};
@@ -240,8 +241,11 @@ fn session(sky: &Arc<Sky>, columns: &[usize], with_rule: bool) -> SessionContext
     }
     for table in &sky.tables {
         let source = sky.source(&table.name, columns).unwrap();
-        let source = guarded_source(table, columns, source).unwrap();
-        let plan = source.get_logical_plan().unwrap().into_owned();
+        let source = guarded_source(table, columns, source);
+        let (schema, name) = (table.name.schema.as_str(), table.name.table.as_str());
+        let name = TableReference::partial(schema, name);
+        let scan = LogicalPlanBuilder::scan(name, source, None).unwrap().build().unwrap();
+        let plan = guard_scans(scan).unwrap();
         session.register_table(table.name.table.as_str(), Arc::new(Guarded { plan })).unwrap();
     }
     session
