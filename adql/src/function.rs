@@ -39,6 +39,7 @@ mod of_rows;
 mod relation;
 pub(crate) mod shape;
 mod standard;
+mod string_agg;
 mod text;
 pub(crate) mod text_as_shape;
 mod time;
@@ -217,7 +218,11 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
 
 /// Every aggregate of ours, registered as those.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
-    vec![Arc::new(histogram::function()), Arc::new(moc::aggregate())]
+    vec![
+        Arc::new(histogram::function()),
+        Arc::new(moc::aggregate()),
+        Arc::new(string_agg::function()),
+    ]
 }
 
 /// The scalar function of ours of this name in a session.

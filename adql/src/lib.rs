@@ -32,6 +32,7 @@ mod view;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType;
+use datafusion::error::DataFusionError;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::Analyzer;
 
@@ -122,6 +123,18 @@ fn explained(error: Error, text: &str, schemas: &dyn Schemas, limits: &Limits) -
     match resolve::resolve(&mut query, schemas) {
         Ok(_) => explain(&mut query).err().unwrap_or(error),
         Err(_) => error,
+    }
+}
+
+/// What DataFusion's planner of executions says of a query, if it is an error of ours: with the place
+/// of the call that it is about. Only there are constants known that aggregates take.
+///
+/// # Errors
+/// The error as it came, if it is none of ours.
+pub fn refused(error: DataFusionError, text: &str) -> Result<Error, DataFusionError> {
+    match lower::planning_error(error) {
+        Error::Plan(other) => Err(other),
+        ours => Ok(located(ours, text)),
     }
 }
 

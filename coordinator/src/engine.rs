@@ -400,7 +400,9 @@ impl Engine {
         adql::rewrite::refuse_spatial_join(&optimized)?;
         let planner = Arc::clone(state.query_planner());
         let physical = planner.create_physical_plan(&optimized, &state).await;
-        let physical = physical.map_err(Error::Execution)?;
+        let physical = physical.map_err(|error| {
+            adql::refused(error, adql).map_or_else(Error::Execution, Error::Query)
+        })?;
         let physical = if workers.is_some() {
             distributed::check(&physical).map_err(Error::Invariant)?;
             physical

@@ -2,7 +2,7 @@
 //! of its sections, and those for coverages and arrays. `ivo_simbadpoint` is not among them: it asks a service beyond this one.
 
 use super::standard::{function, giving};
-use super::{ELEMENT, Function, Gives, Target, element, histogram, moc};
+use super::{ELEMENT, Function, Gives, Target, element, histogram, moc, string_agg};
 
 const SPHERE: &str = "UDF catalogue 1.2 §2";
 const TIME: &str = "UDF catalogue 1.2 §3";
@@ -126,7 +126,7 @@ pub(super) static CATALOGUE: &[Function] = &[
             &["ivo_string_agg(text, 'delimiter')"],
             "the texts of a group that are not NULL, in their order, with a delimiter between them",
             2..=2,
-            Target::Aggregate("string_agg"),
+            Target::Aggregate(string_agg::NAME),
         ),
     ),
     declared(

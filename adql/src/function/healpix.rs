@@ -4,16 +4,20 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, Float64Array, Int64Array};
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
 };
 
 use super::geometry::{Regions, as_point, fixed_lists, point_type};
 use super::of_rows::{Kind, OfRows};
 use super::vector::{as_double, as_integer, doubles, integers, over_arrays};
 use crate::sky::{Order, Pixel, Position, spatial_index};
+
+/// The index of any order, as users write it.
+const WRITTEN: &str = "ivo_healpix_index";
 
 /// The functions of this file.
 pub(super) fn functions() -> Vec<ScalarUDF> {
@@ -69,6 +73,16 @@ impl ScalarUDFImpl for SpatialIndex {
     }
 }
 
+/// Refuses an order that is a constant and none of HEALPix, before a query runs.
+pub(super) fn check_order(function: &str, order: Option<&ScalarValue>) -> Result<()> {
+    match order.and_then(|order| order.cast_to(&DataType::Int64).ok()) {
+        Some(ScalarValue::Int64(Some(order))) if !(0..=29).contains(&order) => {
+            Err(super::refuse(format!("{function}: order {order} is not within 0 to 29")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// `ivo_healpix_index(order, lon, lat)` and `ivo_healpix_index(order, point)`.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct PixelIndex {
@@ -115,12 +129,11 @@ impl ScalarUDFImpl for PixelIndex {
     }
 
     fn coerce_types(&self, arguments: &[DataType]) -> Result<Vec<DataType>> {
-        const NAME: &str = "ivo_healpix_index";
-        super::expect_count(NAME, arguments, 2..=3)?;
-        let order = as_integer(NAME, &arguments[0]);
+        super::expect_count(WRITTEN, arguments, 2..=3)?;
+        let order = as_integer(WRITTEN, &arguments[0]);
         let place = arguments[1..].iter().map(|a| match arguments.len() {
-            2 => as_point(NAME, a),
-            _ => as_double(NAME, a),
+            2 => as_point(WRITTEN, a),
+            _ => as_double(WRITTEN, a),
         });
         std::iter::once(order).chain(place).collect()
     }
@@ -129,17 +142,18 @@ impl ScalarUDFImpl for PixelIndex {
         Ok(DataType::Int64)
     }
 
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        check_order(WRITTEN, args.scalar_arguments.first().copied().flatten())?;
+        Ok(Arc::new(Field::new(self.name(), DataType::Int64, true)))
+    }
+
     fn is_strict(&self) -> bool {
         true
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        if let ColumnarValue::Scalar(ScalarValue::Int64(Some(order))) = args.args[0]
-            && !(0..=29).contains(&order)
-        {
-            return Err(super::refuse(format!(
-                "ivo_healpix_index: order {order} is not within 0 to 29"
-            )));
+        if let ColumnarValue::Scalar(order) = &args.args[0] {
+            check_order(WRITTEN, Some(order))?;
         }
         over_arrays(&args, |arrays| {
             let orders = integers(&arrays[0]);

@@ -9,12 +9,13 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef, UInt64Type};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, ColumnarValue, ScalarFunctionArgs, ScalarUDF,
-    ScalarUDFImpl, Signature, Volatility,
+    Accumulator, AggregateUDF, AggregateUDFImpl, ColumnarValue, ReturnFieldArgs,
+    ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::physical_expr::expressions::Literal;
 
 use super::geometry::{Regions, as_point, as_region};
+use super::healpix::check_order;
 use super::refuse;
 use super::vector::{as_double, as_integer, doubles, integers, over_arrays};
 use crate::sky::{Coverage, Order, Pixel, Position};
@@ -69,6 +70,11 @@ impl ScalarUDFImpl for Moc {
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
         Ok(DataType::Utf8)
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        check_order("MOC", args.scalar_arguments.first().copied().flatten())?;
+        Ok(Arc::new(Field::new(self.name(), DataType::Utf8, true)))
     }
 
     fn is_strict(&self) -> bool {

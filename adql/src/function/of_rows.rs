@@ -25,7 +25,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// What an argument is cast to.
-    fn cast(self, function: &str, argument: &DataType) -> Result<DataType> {
+    pub(super) fn cast(self, function: &str, argument: &DataType) -> Result<DataType> {
         let is_text = argument.is_string() || argument.is_null();
         match self {
             Self::Number => as_double(function, argument),

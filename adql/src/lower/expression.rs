@@ -2,8 +2,7 @@
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CharacterLength, DataType, Expr, Function as Call, FunctionArg,
-    FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Ident, ObjectName, OrderByExpr,
-    OrderByOptions, Spanned, TimezoneInfo, Value,
+    FunctionArgExpr, FunctionArguments, Ident, ObjectName, Spanned, TimezoneInfo, Value,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
@@ -227,10 +226,8 @@ fn lower_call(call: &mut Call) -> Result<(), Error> {
         return lower_unregistered(call, name);
     };
     drop_coordinate_system(function, call)?;
-    match function.name {
-        "DISTANCE" => spread_points(call)?,
-        "IVO_STRING_AGG" => in_order(call),
-        _ => {}
+    if function.name == "DISTANCE" {
+        spread_points(call)?;
     }
     let count = tree::arguments(call).len().max(*function.arguments.start());
     match function.lowering(count).map_err(|error| call_error(error, call))? {
@@ -265,17 +262,6 @@ fn drop_coordinate_system(function: &function::Function, call: &mut Call) -> Res
         list.args.remove(0);
     }
     Ok(())
-}
-
-/// Gives an aggregate its first argument as the order of its values: rows come in any.
-fn in_order(call: &mut Call) {
-    let FunctionArguments::List(list) = &mut call.args else { return };
-    let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(first))) = list.args.first() else {
-        return;
-    };
-    let options = OrderByOptions { asc: None, nulls_first: None };
-    let order = OrderByExpr { expr: first.clone(), options, with_fill: None };
-    list.clauses.push(FunctionArgumentClause::OrderBy(vec![order]));
 }
 
 /// `DISTANCE(POINT(a, b), POINT(c, d))` is `DISTANCE(a, b, c, d)`: no points are made.
