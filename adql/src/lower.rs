@@ -3,13 +3,14 @@
 //! What only ADQL has becomes what SQL has: TOP and OFFSET a LIMIT (OFFSET acts first: ADQL 2.1,
 //! section 4.10.1), functions the functions of a session ([`expression`]); then `SqlToRel` plans
 //! over the columns that the query touches ([`context`]); of a long list of them, the first
-//! ([`wide`]); casts have names of their own meanwhile ([`casts`]), and set operations with ALL are
-//! made to count ([`counted`]).
+//! ([`wide`]); casts have names of their own meanwhile ([`casts`]), set operations with ALL are made
+//! to count ([`counted`]), and the operands of UNION get its names ([`operands`]).
 
 mod casts;
 mod context;
 mod counted;
 mod expression;
+mod operands;
 mod wide;
 
 use std::sync::Arc;
@@ -66,7 +67,10 @@ pub(crate) fn lower(
         Some(columns) => plan.and_then(|plan| wide::put(plan, columns)),
         None => plan,
     };
-    plan.and_then(casts::without_calls).and_then(counted::count).map_err(planning_error)
+    plan.and_then(casts::without_calls)
+        .and_then(counted::count)
+        .and_then(operands::name)
+        .map_err(planning_error)
 }
 
 /// Takes an error of ours out of the ones that DataFusion has wrapped around it.

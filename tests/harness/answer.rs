@@ -8,6 +8,9 @@ use std::fmt::Write as _;
 /// How far two floats may be apart, relative to the larger.
 const RELATIVE: f64 = 1e-12;
 
+/// What is left of terms near 1 that cancel each other: an average of cosines that is 0.
+const ABSOLUTE: f64 = 1e-14;
+
 /// A table of text cells; an empty cell is NULL (CSV knows no difference).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
@@ -114,7 +117,9 @@ fn cells_equal(a: &str, b: &str) -> bool {
         return false;
     }
     match (a.parse::<f64>(), b.parse::<f64>()) {
-        (Ok(a), Ok(b)) => a == b || (a - b).abs() <= RELATIVE * a.abs().max(b.abs()),
+        (Ok(a), Ok(b)) => {
+            a == b || (a - b).abs() <= (RELATIVE * a.abs().max(b.abs())).max(ABSOLUTE)
+        }
         _ => false,
     }
 }
