@@ -11,10 +11,11 @@
 //! 5. [`invariants`]: what must hold of a plan with stages; a plan that breaks one is refused.
 //!
 //! A single process has only the first and the third. Among the passes of `DataFusion`, which come
-//! before, are three of ours (`ordered_offset`, `sorted_union`, `limited_groups`). Each process makes
-//! the joins of what it runs itself give way to others ([`worker::giving_way`]). [`explain`] tells
-//! what a plan will touch.
+//! before, are four of ours (`arguments`, `ordered_offset`, `sorted_union`, `limited_groups`). Each
+//! process makes the joins of what it runs itself give way to others ([`worker::giving_way`]).
+//! [`explain`] tells what a plan will touch.
 
+mod arguments;
 mod around;
 pub mod choice;
 pub mod colocate;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
+use arguments::Arguments;
 use limited_groups::LimitedGroups;
 use ordered_offset::OrderedOffset;
 use sorted_union::SortedUnion;
@@ -42,7 +44,9 @@ use sorted_union::SortedUnion;
 /// The passes of `DataFusion`, with ours around them.
 pub fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
-    rules.splice(0..0, [Arc::new(OrderedOffset) as _, Arc::new(SortedUnion::Seal) as _]);
+    let first =
+        [Arc::new(Arguments) as _, Arc::new(OrderedOffset) as _, Arc::new(SortedUnion::Seal) as _];
+    rules.splice(0..0, first);
     // The last of them checks the plan.
     let last = rules.len() - 1;
     rules.splice(last..last, [Arc::new(SortedUnion::Open) as _, Arc::new(LimitedGroups) as _]);
