@@ -28,6 +28,7 @@ pub mod geometry;
 mod healpix;
 mod histogram;
 pub mod in_region;
+pub(crate) mod integer;
 pub mod is_among;
 mod math;
 pub(crate) mod measure;
@@ -40,6 +41,7 @@ mod relation;
 pub(crate) mod shape;
 mod standard;
 mod string_agg;
+mod sum;
 mod text;
 pub(crate) mod text_as_shape;
 mod time;
@@ -203,6 +205,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
         text_as_shape::functions(),
         angle_text::functions(),
         number::functions(),
+        integer::functions(),
         element::functions(),
         vec![ScalarUDF::from(nan_to_null::NanToNull::new())],
         vec![ScalarUDF::from(in_region::InRegion::new())],
@@ -222,6 +225,7 @@ pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
         Arc::new(histogram::function()),
         Arc::new(moc::aggregate()),
         Arc::new(string_agg::function()),
+        Arc::new(sum::function()),
     ]
 }
 

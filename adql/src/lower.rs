@@ -6,6 +6,7 @@
 //! ([`wide`]); casts have names of their own meanwhile ([`casts`]), set operations with ALL are made
 //! to count ([`counted`]), and the operands of UNION get its names ([`operands`]).
 
+mod arithmetic;
 mod casts;
 mod context;
 mod counted;

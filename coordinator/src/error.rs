@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use adql::Fault;
-use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use url::Url;
 use worker::loss;
@@ -135,8 +134,7 @@ fn execution_fault(error: &DataFusionError) -> Fault {
                 return ours.fault();
             }
             let tables = source.downcast_ref::<catalog::Error>().map(catalog::Error::fault);
-            let cast = is_cast(source.as_ref()).then_some(Fault::User);
-            tables.or(cast).unwrap_or(Fault::Unavailable)
+            tables.unwrap_or(Fault::Unavailable)
         }
         DataFusionError::Execution(_) => Fault::User,
         DataFusionError::Internal(_)
@@ -147,24 +145,6 @@ fn execution_fault(error: &DataFusionError) -> Fault {
         | DataFusionError::Shared(_)
         | DataFusionError::Context(..) => Fault::Internal,
     }
-}
-
-/// Whether a value could not be cast, however the reader of files has wrapped that.
-fn is_cast(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if matches!(error.downcast_ref::<ArrowError>(), Some(ArrowError::CastError(_))) {
-            return true;
-        }
-        if let Some(engine) = error.downcast_ref::<DataFusionError>()
-            && let DataFusionError::ArrowError(source, _) = engine.find_root()
-            && matches!(**source, ArrowError::CastError(_))
-        {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }
 
 /// What the engine says, on whatever node, of a sub-query that is a value and has several rows.

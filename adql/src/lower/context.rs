@@ -16,7 +16,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
-use super::casts;
+use super::{arithmetic, casts};
 use crate::function::{aggregate_functions, scalar_functions};
 use crate::rewrite::nan_guard::guard;
 
@@ -105,6 +105,7 @@ impl ContextProvider for Context {
 
 /// Operators whose meaning in ADQL depends on types, which are first known here:
 ///
+/// - integers make integers that fit (`arithmetic`);
 /// - a division of floats is NULL where it is NaN (0/0), as a NaN in a column is;
 /// - a boolean column compares with 1 and 0 as with TRUE and FALSE.
 #[derive(Debug)]
@@ -116,6 +117,10 @@ impl ExprPlanner for AdqlOperators {
         expr: RawBinaryExpr,
         schema: &DFSchema,
     ) -> Result<PlannerResult<RawBinaryExpr>> {
+        let expr = match arithmetic::of_integers(expr, schema)? {
+            PlannerResult::Original(expr) => expr,
+            planned @ PlannerResult::Planned(_) => return Ok(planned),
+        };
         match expr.op {
             BinaryOperator::Divide if !is_safe_divisor(&expr.right) => {
                 let RawBinaryExpr { op, left, right } = expr;

@@ -2,7 +2,8 @@
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CharacterLength, DataType, Expr, Function as Call, FunctionArg,
-    FunctionArgExpr, FunctionArguments, Ident, ObjectName, Spanned, TimezoneInfo, Value,
+    FunctionArgExpr, FunctionArguments, Ident, ObjectName, Spanned, TimezoneInfo, UnaryOperator,
+    Value,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
@@ -34,6 +35,11 @@ pub(super) fn lower(expression: &mut Expr) -> Result<(), Error> {
                     Expr::Like { pattern, .. } | Expr::ILike { pattern, .. } => {
                         without_escapes(pattern);
                     }
+                    Expr::UnaryOp { op: UnaryOperator::Minus, expr } => {
+                        if let Some(difference) = from_zero(expr) {
+                            *other = difference;
+                        }
+                    }
                     Expr::Function(call) => match converted(call).or(written_region(call)?) {
                         Some(value) => *other = value,
                         None => lower_call(call)?,
@@ -45,6 +51,16 @@ pub(super) fn lower(expression: &mut Expr) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// `0 - x` for `-x`: the least SMALLINT has a negative then, an unsigned integer too, and 0 no sign.
+fn from_zero(value: &mut Expr) -> Option<Expr> {
+    if matches!(tree::bare(value), Expr::Value(_)) {
+        return None;
+    }
+    let value = Expr::Nested(Box::new(std::mem::replace(value, tree::null())));
+    let difference = tree::binary(tree::number(0), BinaryOperator::Minus, value);
+    Some(Expr::Nested(Box::new(difference)))
 }
 
 /// The value times a factor that a call of `IN_UNIT` is.

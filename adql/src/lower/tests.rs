@@ -5,6 +5,7 @@ use crate::{Limits, plan};
 
 mod casts;
 mod counted;
+mod integers;
 mod long_lists;
 mod soup;
 

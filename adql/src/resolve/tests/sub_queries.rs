@@ -246,6 +246,8 @@ fn constants_in_group_by() {
         ("SELECT 2 AS k, 2 AS j, COUNT(*) AS n FROM obs GROUP BY k, j", "2|2|4"),
         ("SELECT 2 AS k, COUNT(*) AS n, band FROM obs GROUP BY k, band ORDER BY n", "2|1|r 2|3|g"),
         ("SELECT 7 AS k FROM obs WHERE id = 100 GROUP BY k", ""),
+        ("SELECT 3 - 2 AS k, COUNT(*) AS n FROM obs GROUP BY k", "1|4"),
+        ("SELECT band, COUNT(*) AS n FROM obs GROUP BY band, 7 - 5 ORDER BY n", "r|1 g|3"),
     ] {
         assert_eq!(rows(text).map(|rows| rows.join(" ")), Ok(expected.to_owned()), "for {text}");
     }
