@@ -116,7 +116,10 @@ fn stilts(base: &str, query: &str) -> String {
 fn every_function(engine: &Engine) -> String {
     let mut text =
         "<p>Positions are degrees in ICRS. Where an argument is NULL, so is the value, unless it \
-                    is said otherwise.</p><dl>"
+                    is said otherwise. <code>+</code>, <code>-</code>, <code>*</code>, <code>/</code> and \
+                    <code>SUM</code> make a BIGINT of integers, whatever their types, and an error \
+                    where it is too large; a quotient of integers is cut to one, and NULL by \
+                    zero.</p><dl>"
             .to_owned();
     for function in adql::function::functions() {
         let signatures =
