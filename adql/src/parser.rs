@@ -341,6 +341,10 @@ mod tests {
             "FETCH is not part of ADQL: write SELECT TOP n … at line 1, column 17",
         );
         check(
+            "SELECT a FROM t WHERE a LIKE '!%' ESCAPE '!'",
+            "ESCAPE is not part of ADQL: % and _ of a pattern stand for any letters at line 1, column 35",
+        );
+        check(
             "SELECT CAST(a AS FLOAT) FROM t",
             "unknown type FLOAT: write DOUBLE PRECISION at line 1, column 18",
         );

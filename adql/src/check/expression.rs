@@ -156,6 +156,10 @@ impl Checker<'_> {
                 qualified(&parts.iter().collect::<Vec<_>>())?;
             }
             Expr::Value(value) => match &value.value {
+                Value::Number(digits, _) if digits.parse().is_ok_and(f64::is_infinite) => {
+                    let message = format!("{digits} is beyond the range of DOUBLE PRECISION");
+                    return refuse(message, value.span);
+                }
                 Value::Number(..)
                 | Value::SingleQuotedString(_)
                 | Value::Null

@@ -212,6 +212,10 @@ fn reserved<T>(word: &Word, span: Span) -> Result<T, Error> {
     if value.eq_ignore_ascii_case("FETCH") {
         return error("FETCH is not part of ADQL: write SELECT TOP n …".to_owned(), span);
     }
+    if value.eq_ignore_ascii_case("ESCAPE") {
+        let message = "ESCAPE is not part of ADQL: % and _ of a pattern stand for any letters";
+        return error(message.to_owned(), span);
+    }
     error(
         format!(
             "{value} is a reserved word of ADQL: a column or table of that name is written \
